@@ -1,0 +1,42 @@
+{# Text without surrounding white space; blank is null. #}
+{% macro to_text(column) -%}
+    nullif(trim(cast({{ column }} as {{ dbt.type_string() }})), '')
+{%- endmacro %}
+
+{# UTC timestamp of ISO text, an offset is applied; null when blank, unreadable or beyond the year 9998 (a far-future sentinel). #}
+{% macro to_timestamp(column) -%}
+    {%- set text = "trim(cast(" ~ column ~ " as " ~ dbt.type_string() ~ "))" -%}
+    case
+        when {{ dbt.safe_cast(text, "timestamp") }} >= cast('9999-01-01' as timestamp) then null
+        when length({{ text }}) > 19 then cast({{ dbt.safe_cast(text, "timestamp with time zone") }} as timestamp)
+        else {{ dbt.safe_cast(text, "timestamp") }}
+    end
+{%- endmacro %}
+
+{# Money of text; null when blank or unreadable. #}
+{% macro to_amount(column) -%}
+    {{ dbt.safe_cast("cast(" ~ column ~ " as " ~ dbt.type_string() ~ ")", "decimal(18, 2)") }}
+{%- endmacro %}
+
+{# Comma-separated reason codes of a row, null when there is none: pairs of (condition, code), after codes found before. #}
+{% macro reason_codes(reasons, found_before="null") -%}
+    nullif(concat_ws(
+        ', ',
+        {{ found_before }}
+        {%- for condition, code in reasons %},
+        case when {{ condition }} then '{{ code }}' end
+        {%- endfor %}
+    ), '')
+{%- endmacro %}
+
+{# The row as it came, as a JSON object of text. #}
+{% macro raw_values(columns, prefix="") -%}
+    cast(json_object(
+        {%- for column in columns %}'{{ column }}', cast({{ prefix }}{{ column }} as {{ dbt.type_string() }}){{ ", " if not loop.last }}{% endfor -%}
+    ) as {{ dbt.type_string() }})
+{%- endmacro %}
+
+{# Does a value lie in a row of the bands seed? Bands are (lower, upper]; a blank bound is no bound. #}
+{% macro in_band(value, band) -%}
+    {{ value }} > coalesce({{ band }}.lower_bound, -1e18) and {{ value }} <= coalesce({{ band }}.upper_bound, 1e18)
+{%- endmacro %}

@@ -1,0 +1,29 @@
+{# Long-form segments from one grouping pass: `segment_dimension` and `segment_value`, with 'all' for everything together.
+   Use the two columns with `group by {{ segment_sets(...) }}`. #}
+{% macro segment_dimension(dimensions) -%}
+    case
+        {%- for dimension in dimensions %}
+        when grouping({{ dimension }}) = 0 then '{{ dimension }}'
+        {%- endfor %}
+        else 'all'
+    end
+{%- endmacro %}
+
+{% macro segment_value(dimensions) -%}
+    case
+        {%- for dimension in dimensions %}
+        when grouping({{ dimension }}) = 0 then {{ dimension }}
+        {%- endfor %}
+        else 'all'
+    end
+{%- endmacro %}
+
+{# `keys` with nothing else, then `keys` with each dimension. #}
+{% macro segment_sets(keys, dimensions) -%}
+    grouping sets (
+        ({{ keys | join(', ') }})
+        {%- for dimension in dimensions %},
+        ({{ (keys + [dimension]) | join(', ') }})
+        {%- endfor %}
+    )
+{%- endmacro %}

@@ -1,0 +1,114 @@
+with
+
+int_parsed__deals as (
+    select * from {{ ref('int_parsed__deals') }}
+),
+
+int_input__stages as (
+    select * from {{ ref('int_input__stages') }}
+),
+
+known_stages as (
+    select distinct {{ to_text('stage') }} as stage
+    from int_input__stages
+),
+
+dates_by_stage as (
+    select
+        cast({{ to_timestamp('entered_at') }} as date) as event_date,
+        {{ to_text('stage') }} as stage,
+        count(*) as row_count
+    from {{ ref('int_input__stage_history') }}
+    where {{ to_text('deal_id') }} is not null
+    group by 1, 2
+),
+
+event_dates as (
+    select
+        created_date as event_date,
+        count(*) as row_count
+    from int_parsed__deals
+    where reason_codes is null
+    group by created_date
+
+    union all
+
+    select
+        closed_date as event_date,
+        count(*) as row_count
+    from int_parsed__deals
+    where reason_codes is null
+    group by closed_date
+
+    union all
+
+    select
+        dates_by_stage.event_date,
+        dates_by_stage.row_count
+    from dates_by_stage
+    inner join known_stages
+        on dates_by_stage.stage = known_stages.stage
+    {% for input, column in [
+        ('field_history', 'changed_at'), ('activities', 'occurred_at'), ('interventions', 'taken_at'),
+    ] %}
+
+    union all
+
+    select
+        cast({{ to_timestamp(column) }} as date) as event_date,
+        count(*) as row_count
+    from {{ ref('int_input__' ~ input) }}
+    where {{ to_text('deal_id') }} is not null
+    group by 1
+    {% endfor %}
+),
+
+date_counts as (
+    select
+        event_date,
+        sum(row_count) as row_count
+    from event_dates
+    where event_date is not null
+    group by event_date
+),
+
+gaps as (
+    select
+        event_date,
+        {{ dbt.datediff('lag(event_date) over (order by event_date)', 'event_date', 'day') }} as gap_days,
+        sum(row_count) over (order by event_date desc) as newer_row_count,
+        sum(row_count) over () as all_row_count
+    from date_counts
+),
+
+-- A typo lies far beyond the next older date, and few rows lie there with it; else the gap is a pause in the data.
+first_implausible as (
+    select min(event_date) as event_date
+    from gaps
+    where
+        gap_days > {{ var('max_date_gap_days') }}
+        and newer_row_count * 2 < all_row_count
+),
+
+newest as (
+    select max(date_counts.event_date) as event_date
+    from date_counts
+    cross join first_implausible
+    where
+        first_implausible.event_date is null
+        or date_counts.event_date < first_implausible.event_date
+),
+
+final as (
+    select
+        {% if var('as_of_date', none) -%}
+        cast('{{ var("as_of_date") }}' as date) as as_of_date,
+        true as is_given
+        {%- else -%}
+        event_date as as_of_date,
+        false as is_given
+        {%- endif %}
+    from newest
+)
+
+select * from final

@@ -1,0 +1,25 @@
+{% set dimensions = var('segment_dimensions') %}
+
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+    where not is_open
+),
+
+final as (
+    select
+        {{ segment_dimension(dimensions) }} as segment_dimension,
+        {{ segment_value(dimensions) }} as segment_value,
+        cohort_month,
+        closed_month,
+        cycle_days,
+        is_won,
+        count(*) as deal_count,
+        cast(sum(deal_amount) as decimal(38, 2)) as deal_amount,
+        cast(sum(cast(deal_amount as decimal(38, 4)) * deal_amount) as decimal(38, 4)) as squared_amount
+    from int_deals
+    group by {{ segment_sets(['cohort_month', 'closed_month', 'cycle_days', 'is_won'], dimensions) }}
+)
+
+select * from final

@@ -1,0 +1,102 @@
+-- As of every forecast date: a cohort is mature when its youngest deal is older than the Kaplan-Meier quantile of the time to
+-- close (open deals censored) and hardly any of it is still open. Quantile not reached: nothing is mature.
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+int_forecast_dates as (
+    select * from {{ ref('int_forecast_dates') }}
+),
+
+deal_dates as (
+    select
+        created_date,
+        cohort_month,
+        closed_date,
+        count(*) as deal_count
+    from int_deals
+    group by created_date, cohort_month, closed_date
+),
+
+replayed as (
+    select
+        int_forecast_dates.forecast_date,
+        deal_dates.cohort_month,
+        deal_dates.created_date,
+        deal_dates.deal_count,
+        coalesce(deal_dates.closed_date <= int_forecast_dates.forecast_date, false) as is_closed,
+        {{ dbt.datediff('deal_dates.created_date', 'least(coalesce(deal_dates.closed_date, int_forecast_dates.forecast_date), int_forecast_dates.forecast_date)', 'day') }} as age_days
+    from deal_dates
+    inner join int_forecast_dates
+        on deal_dates.created_date <= int_forecast_dates.forecast_date
+),
+
+ages as (
+    select
+        forecast_date,
+        age_days,
+        sum(case when is_closed then deal_count else 0 end) as closed_count,
+        sum(deal_count) as deal_count
+    from replayed
+    group by forecast_date, age_days
+),
+
+at_risk as (
+    select
+        *,
+        sum(deal_count) over (partition by forecast_date order by age_days desc) as at_risk_count
+    from ages
+),
+
+survival as (
+    select
+        forecast_date,
+        age_days,
+        -- ln(0) is no number: once all at risk have closed, survival is 0.
+        case
+            when max(case when closed_count = at_risk_count then 1 else 0 end) over (partition by forecast_date order by age_days) = 1 then 0
+            else exp(sum(case when closed_count < at_risk_count then ln(1 - closed_count * 1.0 / at_risk_count) else 0 end) over (partition by forecast_date order by age_days))
+        end as open_share
+    from at_risk
+),
+
+horizons as (
+    select
+        forecast_date,
+        min(age_days) as maturity_days
+    from survival
+    where open_share <= 1 - {{ var('maturity_quantile') }} + 1e-12
+    group by forecast_date
+),
+
+cohorts as (
+    select
+        forecast_date,
+        cohort_month,
+        max(created_date) as youngest_created_date,
+        sum(deal_count) as deal_count,
+        sum(case when not is_closed then deal_count else 0 end) as open_deal_count
+    from replayed
+    group by forecast_date, cohort_month
+),
+
+final as (
+    select
+        cohorts.forecast_date,
+        cohorts.cohort_month,
+        cast(cohorts.deal_count as bigint) as deal_count,
+        cast(cohorts.open_deal_count as bigint) as open_deal_count,
+        horizons.maturity_days,
+        coalesce(
+            {{ dbt.datediff('cohorts.youngest_created_date', 'cohorts.forecast_date', 'day') }} > horizons.maturity_days
+            and cohorts.open_deal_count <= cohorts.deal_count * {{ var('max_mature_open_share') }},
+            false
+        ) as is_mature
+    from cohorts
+    left join horizons
+        on cohorts.forecast_date = horizons.forecast_date
+)
+
+select * from final

@@ -1,0 +1,48 @@
+-- The newest known value of each tracked field of a deal: with ties in time, the change that was written last is not known, so
+-- the greatest value stands, at any row order.
+with
+
+int_input__field_history as (
+    select * from {{ ref('int_input__field_history') }}
+),
+
+int_as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+changes as (
+    select
+        {{ to_text('int_input__field_history.deal_id') }} as deal_id,
+        lower({{ to_text('int_input__field_history.field') }}) as field,
+        {{ to_text('int_input__field_history.new_value') }} as new_value,
+        {{ to_timestamp('int_input__field_history.changed_at') }} as changed_at,
+        int_as_of.as_of_date
+    from int_input__field_history
+    cross join int_as_of
+),
+
+ranked as (
+    select
+        deal_id,
+        field,
+        new_value,
+        row_number() over (partition by deal_id, field order by changed_at desc, new_value desc) as recency
+    from changes
+    where
+        cast(changed_at as date) <= as_of_date
+        and field in ('amount', 'expected_close_date', 'sales_rep_id')
+        and new_value is not null
+),
+
+final as (
+    select
+        deal_id,
+        max(case when field = 'amount' then {{ to_amount('new_value') }} end) as deal_amount,
+        max(case when field = 'expected_close_date' then cast({{ to_timestamp('new_value') }} as date) end) as expected_close_date,
+        max(case when field = 'sales_rep_id' then new_value end) as sales_rep_id
+    from ranked
+    where recency = 1
+    group by deal_id
+)
+
+select * from final

@@ -1,0 +1,52 @@
+-- The as-of date, and every month end before it that lies long enough after the first creation to be replayed.
+with
+
+int_as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+first_creation as (
+    select min(created_date) as created_date
+    from int_deals
+),
+
+months as (
+    select distinct cast({{ dbt.date_trunc('month', 'created_date') }} as date) as month_start
+    from int_deals
+
+    union
+
+    select distinct closed_month as month_start
+    from int_deals
+    where closed_month is not null
+),
+
+month_ends as (
+    select cast({{ dbt.dateadd('day', -1, 'month_start') }} as date) as forecast_date
+    from months
+),
+
+final as (
+    select
+        month_ends.forecast_date,
+        false as is_as_of_date
+    from month_ends
+    cross join first_creation
+    cross join int_as_of
+    where
+        month_ends.forecast_date < int_as_of.as_of_date
+        and {{ dbt.datediff('first_creation.created_date', 'month_ends.forecast_date', 'day') }} >= {{ var('backtest_min_history_days') }}
+
+    union all
+
+    select
+        as_of_date as forecast_date,
+        true as is_as_of_date
+    from int_as_of
+)
+
+select * from final

@@ -1,0 +1,18 @@
+with
+
+int_input__stages as (
+    select * from {{ ref('int_input__stages') }}
+),
+
+final as (
+    select
+        {{ to_text('stage') }} as stage,
+        cast(stage_order as integer) as stage_order,
+        cast(is_closed as boolean) as is_closed,
+        cast(is_won as boolean) as is_won,
+        coalesce(cast(is_late as boolean), false) as is_late,
+        cast(default_probability as double) as default_probability
+    from int_input__stages
+)
+
+select * from final

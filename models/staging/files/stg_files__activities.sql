@@ -1,0 +1,5 @@
+{{ config(
+    enabled = reads_files(),
+    materialized = landing_materialization("activities"),
+) }}
+{{ read_input("activities") }}

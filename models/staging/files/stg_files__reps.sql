@@ -1,0 +1,5 @@
+{{ config(
+    enabled = reads_files(),
+    materialized = landing_materialization("reps"),
+) }}
+{{ read_input("reps") }}
