@@ -7,15 +7,15 @@
 {% macro to_timestamp(column) -%}
     {%- set text = "trim(cast(" ~ column ~ " as " ~ dbt.type_string() ~ "))" -%}
     case
-        when {{ dbt.safe_cast(text, "timestamp") }} >= cast('9999-01-01' as timestamp) then null
-        when length({{ text }}) > 19 then cast({{ dbt.safe_cast(text, "timestamp with time zone") }} as timestamp)
-        else {{ dbt.safe_cast(text, "timestamp") }}
+        when {{ try_cast(text, "timestamp") }} >= cast('9999-01-01' as timestamp) then null
+        when length({{ text }}) > 19 then cast({{ try_cast(text, "timestamp with time zone") }} as timestamp)
+        else {{ try_cast(text, "timestamp") }}
     end
 {%- endmacro %}
 
 {# Money of text; null when blank or unreadable. #}
 {% macro to_amount(column) -%}
-    {{ dbt.safe_cast("cast(" ~ column ~ " as " ~ dbt.type_string() ~ ")", "decimal(18, 2)") }}
+    {{ try_cast("cast(" ~ column ~ " as " ~ dbt.type_string() ~ ")", "decimal(18, 2)") }}
 {%- endmacro %}
 
 {# Comma-separated reason codes of a row, null when there is none: pairs of (condition, code), after codes found before. #}
@@ -39,4 +39,13 @@
 {# Does a value lie in a row of the bands seed? Bands are (lower, upper]; a blank bound is no bound. #}
 {% macro in_band(value, band) -%}
     {{ value }} > coalesce({{ band }}.lower_bound, -1e18) and {{ value }} <= coalesce({{ band }}.upper_bound, 1e18)
+{%- endmacro %}
+
+{# cast() that gives null where the value can't be cast. #}
+{% macro try_cast(value, type) -%}
+    {{ return(adapter.dispatch("try_cast", "pipeline_intelligence")(value, type)) }}
+{%- endmacro %}
+
+{% macro default__try_cast(value, type) -%}
+    try_cast({{ value }} as {{ type }})
 {%- endmacro %}
