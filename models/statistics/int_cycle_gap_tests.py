@@ -25,7 +25,7 @@ def mann_whitney(won: np.ndarray, lost: np.ndarray) -> tuple[float, float]:
 
     `won`, `lost`: deals by day, equally long, neither empty. All deals on one day: p is 1, nothing differs.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
     count, other = int(won.sum()), int(lost.sum())
     both, total = won + lost, count + other
@@ -36,7 +36,7 @@ def mann_whitney(won: np.ndarray, lost: np.ndarray) -> tuple[float, float]:
     below = np.cumsum(lost) - lost
     u = float(np.sum(won * (below + lost / 2)))
     excess = max(u, count * other - u) - count * other / 2
-    return float(min(1.0, 2 * norm.sf((excess - 0.5) / deviation))), deviation
+    return float(min(1.0, 2 * ndtr((0.5 - excess) / deviation))), deviation
 
 
 def hodges_lehmann(won: np.ndarray, lost: np.ndarray, deviation: float, confidence_level: float) -> tuple[float, float, float]:
@@ -46,7 +46,7 @@ def hodges_lehmann(won: np.ndarray, lost: np.ndarray, deviation: float, confiden
     to the c-th largest, c = n m / 2 - quantile x the tie-corrected standard deviation of U, rounded down and at least 1 (Hollander
     and Wolfe 1999, 4.3, where the standard deviation has no ties).
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     running = np.cumsum(np.convolve(won.astype(float), lost[::-1].astype(float)))
     pairs = running[-1]
@@ -55,14 +55,21 @@ def hodges_lehmann(won: np.ndarray, lost: np.ndarray, deviation: float, confiden
         return int(np.searchsorted(running, rank)) - (len(lost) - 1)
 
     median = (ranked(np.floor((pairs + 1) / 2)) + ranked(np.floor(pairs / 2) + 1)) / 2
-    end = max(1.0, np.floor(pairs / 2 - norm.ppf((1 + confidence_level) / 2) * deviation))
+    end = max(1.0, np.floor(pairs / 2 - ndtri((1 + confidence_level) / 2) * deviation))
     return median, float(ranked(end)), float(ranked(pairs + 1 - end))
+
+
+def benjamini_hochberg(p_values: list[float]) -> np.ndarray:
+    """q values (Benjamini and Hochberg 1995), in the order of `p_values`."""
+    order = np.argsort(p_values)[::-1]
+    steps = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
+    q_values = np.empty(len(order))
+    q_values[order] = np.minimum(1.0, np.minimum.accumulate(steps))
+    return q_values
 
 
 def judge(rows: list[tuple], min_deals: float, confidence_level: float, fdr_level: float) -> dict[tuple[str, str], dict[str, float]]:
     """FIGURES and `verdict` by segment. `rows`: (segment_dimension, segment_value, is_won, cycle_days, deal_count)."""
-    from scipy.stats import false_discovery_control
-
     days: dict[tuple[str, str], tuple[dict[int, int], dict[int, int]]] = {}
     for dimension, value, is_won, cycle_days, deal_count in rows:
         days.setdefault((dimension, value), ({}, {}))[0 if is_won else 1][cycle_days] = deal_count
@@ -84,12 +91,12 @@ def judge(rows: list[tuple], min_deals: float, confidence_level: float, fdr_leve
         if found[key]["verdict"] == "no_signal":
             families.setdefault(key[0], []).append(found[key])
     for family in families.values():
-        q_values = false_discovery_control([figures["mann_whitney_p_value"] for figures in family])
+        q_values = benjamini_hochberg([figures["mann_whitney_p_value"] for figures in family])
         for figures, q_value in zip(family, q_values, strict=True):
             figures["segment_q_value"] = float(q_value)
     simes = [min(figures["segment_q_value"] for figures in family) for family in families.values()]
-    family_q_values = false_discovery_control(simes) if simes else []
-    share = float(np.mean(np.asarray(family_q_values) <= fdr_level)) if simes else 0.0
+    family_q_values = benjamini_hochberg(simes)
+    share = float(np.mean(family_q_values <= fdr_level)) if simes else 0.0
     for family, family_q_value in zip(families.values(), family_q_values, strict=True):
         for figures in family:
             figures["family_q_value"] = float(family_q_value)

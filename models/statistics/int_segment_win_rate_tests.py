@@ -12,6 +12,7 @@ effects explain (logistic regression on the family's cells): what is judged is t
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -33,9 +34,9 @@ Score = Callable[[np.ndarray], np.ndarray]
 
 def two_sided(z: np.ndarray) -> np.ndarray:
     """p value of a standard normal statistic."""
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
-    return 2 * norm.sf(np.abs(z))
+    return 2 * ndtr(-np.abs(z))
 
 
 def pooled_z(won: np.ndarray, count: np.ndarray, rest_won: np.ndarray, rest_count: np.ndarray) -> np.ndarray:
@@ -48,14 +49,23 @@ def pooled_z(won: np.ndarray, count: np.ndarray, rest_won: np.ndarray, rest_coun
     return np.where(known, (won / safe[0] - rest_won / safe[1]) / error, np.nan)
 
 
+def benjamini_hochberg(p_values: list[float]) -> np.ndarray:
+    """q values (Benjamini and Hochberg 1995), in the order of `p_values`."""
+    order = np.argsort(p_values)[::-1]
+    steps = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
+    q_values = np.empty(len(order))
+    q_values[order] = np.minimum(1.0, np.minimum.accumulate(steps))
+    return q_values
+
+
 def homogeneity_p_value(won: np.ndarray, count: np.ndarray) -> float:
     """Pearson's chi-square test that all segments share one rate; NaN for fewer than two segments or without variation."""
-    from scipy.stats import chi2
+    from scipy.special import chdtrc
 
     if len(count) < 2 or won.sum() in (0, count.sum()):
         return np.nan
     pooled = won.sum() / count.sum()
-    return float(chi2.sf(np.sum((won - count * pooled) ** 2 / (count * pooled * (1 - pooled))), len(count) - 1))
+    return float(chdtrc(len(count) - 1, np.sum((won - count * pooled) ** 2 / (count * pooled * (1 - pooled)))))
 
 
 @dataclass(frozen=True)
@@ -170,10 +180,17 @@ class Family:
     def fit(self, active: np.ndarray) -> MainEffects:
         return fit_main_effects(self.first[active], self.second[active], self.won[active], self.count[active])
 
+    @cached_property
+    def main_effects(self) -> MainEffects:
+        """Of a pair: the fit of all its segments."""
+        return self.fit(np.ones(len(self.rows), bool))
+
     def score(self, active: np.ndarray) -> np.ndarray:
         """z by which segments are judged: against the rest, or of a pair against its main effects."""
         if self.first is None:
             return self.z_against_rest(active)
+        if active.all():
+            return self.main_effects.z
         z = np.full(len(active), np.nan)
         if active.any():
             z[active] = self.fit(active).z
@@ -181,14 +198,14 @@ class Family:
 
     def p_value(self) -> float:
         """Homogeneity: one rate for all segments, or no interaction. NaN where that can't be tested."""
-        from scipy.stats import chi2
+        from scipy.special import chdtrc
 
         if self.first is None:
             return homogeneity_p_value(self.won, self.count)
         if not len(self.rows) or self.won.sum() in (0, self.count.sum()):
             return np.nan
-        fit = self.fit(np.ones(len(self.rows), bool))
-        return float(chi2.sf(fit.pearson_chi2, fit.degrees_of_freedom)) if fit.degrees_of_freedom > 0 else np.nan
+        freedom = self.main_effects.degrees_of_freedom
+        return float(chdtrc(freedom, self.main_effects.pearson_chi2)) if freedom > 0 else np.nan
 
 
 def gather(counts: dict[str, list], min_deals: float) -> dict[tuple[str, str, str], Family]:
@@ -223,8 +240,6 @@ def gather(counts: dict[str, list], min_deals: float) -> dict[tuple[str, str, st
 def judge(counts: dict[str, list], min_deals: float, fdr_level: float) -> dict[str, np.ndarray]:
     """PROBABILITIES, COUNTS and `verdict` of every row. `counts` holds KEYS, verdict_tier (None: not judged),
     first_segment_value and second_segment_value (None: no pair), closed_deal_count and won_deal_count."""
-    from scipy.stats import false_discovery_control
-
     size = len(counts["closed_deal_count"])
     found = {name: np.full(size, np.nan) for name in PROBABILITIES} | {name: np.zeros(size, np.int64) for name in COUNTS}
     found["verdict"] = np.where(np.asarray(counts["closed_deal_count"]) < min_deals, "insufficient_n", "not_computable").astype(object)
@@ -240,7 +255,7 @@ def judge(counts: dict[str, list], min_deals: float, fdr_level: float) -> dict[s
             z = family.score(everything)
             found["verdict"][family.rows[np.isfinite(z)]] = "no_signal"
             if family.first is not None:
-                found["expected_win_rate"][family.rows] = family.fit(everything).expected_rate
+                found["expected_win_rate"][family.rows] = family.main_effects.expected_rate
                 found["interaction_p_value"][family.rows] = two_sided(z)
 
     for tier in sorted({key[0] for key in families}):
@@ -248,8 +263,8 @@ def judge(counts: dict[str, list], min_deals: float, fdr_level: float) -> dict[s
             family for key, family in families.items() if key[0] == tier and np.isfinite(found["family_p_value"][family.members[0]])
         ]
         p_values = [found["family_p_value"][family.members[0]] for family in testable]
-        q_values = false_discovery_control(p_values) if p_values else []
-        share = float(np.mean(np.asarray(q_values) <= fdr_level)) if p_values else 0.0
+        q_values = benjamini_hochberg(p_values)
+        share = float(np.mean(q_values <= fdr_level)) if testable else 0.0
         for family, q_value in zip(testable, q_values, strict=True):
             found["family_q_value"][family.members] = q_value
             found["tier_family_count"][family.members] = len(testable)
