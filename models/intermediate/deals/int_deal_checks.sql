@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 -- What is odd in accepted deals: counted, flagged and never dropped.
 {% set checks = {
     'closed_deals_not_in_a_closed_stage': (

@@ -39,7 +39,8 @@ final as (
     cross join int_as_of
     where
         month_ends.forecast_date < int_as_of.as_of_date
-        and {{ dbt.datediff('first_creation.created_date', 'month_ends.forecast_date', 'day') }} >= {{ var('backtest_min_history_days') }}
+        and month_ends.forecast_date
+        >= {{ dbt.dateadd('day', var('backtest_min_history_days'), 'first_creation.created_date') }}
 
     union all
 

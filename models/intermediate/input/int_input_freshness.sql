@@ -54,7 +54,7 @@ months as (
         row_number() over (order by int_deals.cohort_month desc) as recency
     from int_deals
     cross join int_as_of
-    where int_deals.cohort_month < cast({{ dbt.date_trunc('month', dbt.dateadd('day', 1, 'int_as_of.as_of_date')) }} as date)
+    where {{ dbt.last_day('int_deals.cohort_month', 'month') }} <= int_as_of.as_of_date
     group by int_deals.cohort_month
 ),
 

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {{ config(materialized = "view") }}
 
 -- What a row holds only because its deal closed; unknown on a date before that.
