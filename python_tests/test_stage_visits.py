@@ -110,8 +110,9 @@ def bulk_rows(deals: list[dict], chance: random.Random) -> list[tuple[str, str, 
             for deal in deals
             if deal["sales_rep_id"] == "R1" and deal["created"] < at and (deal["closed"] is None or deal["closed"] > at + DAY)
         ]
-        for deal in alive[:size]:
-            rows.append((deal["deal_id"], chance.choice(list(OPEN)), text(at + datetime.timedelta(seconds=chance.randrange(0, 60) if step != 3 else 0))))
+        for place, deal in enumerate(alive[:size]):
+            stage = "Closed Lost" if step == 1 and place == 0 else chance.choice(list(OPEN))
+            rows.append((deal["deal_id"], stage, text(at + datetime.timedelta(seconds=chance.randrange(0, 60) if step != 3 else 0))))
     return rows
 
 
@@ -205,14 +206,15 @@ def check_row(row: tuple, deals: dict[str, dict]) -> set[str]:
     return codes
 
 
-def walk(deal: dict, rows: list[tuple[datetime.datetime, str]]) -> list[dict]:
-    """Visits of one deal: a walk through its rows in order of time, open stages before closed ones within a second."""
+def walk(deal: dict, rows: list[tuple[datetime.datetime, str]], closings: list[tuple[str, datetime.datetime]]) -> list[dict]:
+    """Visits of one deal: a walk through its rows in order of time, open stages before closed ones within a second. Notes its closings."""
     visits, current, spell, changed_at = [], None, 0, None
     for at, stage in sorted(rows, key=lambda row: (row[0], row[1] in CLOSED, OPEN.get(row[1]) or CLOSED[row[1]][0])):
         if stage in CLOSED:
             if current:
                 current.update(end=at, exit_kind=CLOSED[stage][1])
                 current, changed_at = None, at
+                closings.append((deal["deal_id"], at))
             continue
         if current and current["stage"] == stage:
             continue
@@ -287,9 +289,9 @@ def nasty(tmp_path_factory):
             quarantined.update(codes)
         else:
             accepted[row[0]].append((read(row[2]), row[1]))
-    visits = {deal_id: walk(deals[deal_id], rows) for deal_id, rows in accepted.items()}
-    every = [visit for found in visits.values() for visit in found]
-    mark_bulk(every, [], deals)
+    closings: list[tuple[str, datetime.datetime]] = []
+    visits = {deal_id: walk(deals[deal_id], rows, closings) for deal_id, rows in accepted.items()}
+    mark_bulk([visit for found in visits.values() for visit in found], closings, deals)
     return build, crm, deals, accepted, quarantined, visits
 
 
@@ -481,3 +483,45 @@ def test_open_deals_are_those_of_plain_python(nasty):
     assert len(threshold) == 4
     for column in ("is_stalled", "is_stale", "is_overdue"):
         assert {row[column] for row in rows.values()} >= {True, False}, column
+
+
+# Hardly anything to go by
+
+MARTS = ["fct_deal_stage_visits", "rpt_stage_durations", "rpt_stage_conversion", "fct_open_deals"]
+
+
+def small_deal(number: int, closed: datetime.datetime | None, outcome: str | None) -> dict:
+    return random_deal(number, random.Random(number)) | {"created": START, "closed": closed, "outcome": outcome, "updated": None}
+
+
+@pytest.mark.parametrize(
+    ("deals", "history", "rows"),
+    [
+        ([small_deal(1, None, None), small_deal(2, START + 9 * DAY, "Won")], None, [0, 0, 0, 1]),
+        ([small_deal(1, None, None)], [("D1", "Demo", text(START))], [1, 4, 4, 1]),
+        ([small_deal(1, START + 9 * DAY, "Lost")], [("D1", "Demo", text(START)), ("D1", "Legal", text(START))], [1, 4, 4, 0]),
+    ],
+    ids=["no_history", "all_open", "one_closed"],
+)
+def test_little_data_gives_no_numbers_that_are_none(deals, history, rows, tmp_path):
+    variables = write_crm(tmp_path, (deals, history or [], [], []))
+    for name in ("activities_file", "field_history_file", *([] if history else ["stage_history_file"])):
+        del variables[name]
+    build = run_dbt(
+        tmp_path / "small.duckdb", {**variables, "segment_dimensions": ["region", "product_type", "sales_rep_id"]},
+        select=" ".join(f"+{mart}" for mart in MARTS),
+    ).check()
+    assert [build.query(f"select count(*) from marts.{mart}")[0][0] for mart in MARTS] == rows
+    for mart in MARTS:
+        doubles = build.query(
+            f"select column_name from information_schema.columns where table_name = '{mart}' and data_type = 'DOUBLE' and table_schema = 'marts'"
+        )
+        for (column,) in doubles:
+            assert build.query(f"select count(*) from marts.{mart} where isnan({column}) or isinf({column})") == [(0,)], column
+    if history:
+        status = "upper_limit_not_reached" if deals[0]["closed"] else "not_reached"
+        assert build.query("select distinct median_status, median_days from marts.rpt_stage_durations") == [
+            (status, 9 if deals[0]["closed"] else None)
+        ]
+        (conversion,) = build.query("select distinct probability_status, win_probability, loss_probability, loss_rate from marts.rpt_stage_conversion")
+        assert conversion == (("estimated", 0.0, 1.0, 1.0) if deals[0]["closed"] else ("no_case", None, None, None))
