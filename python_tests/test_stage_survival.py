@@ -267,3 +267,12 @@ def test_rates_of_a_stage_by_hand():
     # Proposal: day 2, five at risk, two lost; day 4, three at risk, all won: 3/5 won, 2/5 lost.
     assert found["Proposal", "win_probability"] == pytest.approx(0.6, abs=1e-12)
     assert found["Proposal", "open_probability"] == 0
+
+
+def test_one_lost_deal():
+    """It reached the stage and was lost on day 9: 0 % won, 100 % lost, by Wilson at n = 1 within z^2 / (1 + z^2) = 79.3 %."""
+    rows = list(survival.stage_conversion(reach_counts(("Demo", 9, 0, True, "Lost", 1)), Z))
+    found = {row[3]: row[4:] for row in rows}
+    assert found["win_probability"] == (0.0, 0.0, pytest.approx(Z * Z / (1 + Z * Z), abs=1e-12), "estimated")
+    assert found["loss_probability"] == (1.0, pytest.approx(1 / (1 + Z * Z), abs=1e-12), 1.0, "estimated")
+    assert found["loss_rate"][0] == found["loss_share_rate"][0] == 1
