@@ -41,13 +41,16 @@ class Build:
         return self
 
 
-def run_dbt(database: pathlib.Path, variables: dict | None = None, command: str = "build", select: str | None = None, **environment: str) -> Build:
+def run_dbt(
+    database: pathlib.Path, variables: dict | None = None, command: str = "build", select: str | None = None, **environment: str
+) -> Build:
     """Run one dbt command of the project against `database`; `environment` adds environment variables."""
     scratch = database.parent / (database.stem + "_dbt")
-    arguments = [str(pathlib.Path(sys.executable).parent / "dbt"), "--no-use-colors", command, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    arguments = [str(pathlib.Path(sys.executable).parent / "dbt"), "--no-use-colors", command]
+    arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     if variables:
-        arguments += ["--vars", json.dumps({key: str(value) if isinstance(value, pathlib.Path) else value for key, value in variables.items()})]
+        arguments += ["--vars", json.dumps(variables, default=str)]
     if select:
         arguments += ["--select", *select.split()]
     done = subprocess.run(
