@@ -71,9 +71,7 @@
         {% if size == 0 %}
             {% do stop(variable ~ " '" ~ file ~ "' is empty (0 bytes): export it again with a header line") %}
         {% endif %}
-        {% if is_parquet(path) %}
-            {% do check_parquet_magic(variable, file) %}
-        {% else %}
+        {% if not is_parquet(path) %}
             {% do keep_rejected_lines(input, variable, file) %}
         {% endif %}
     {% endfor %}
@@ -94,16 +92,11 @@
     {% if input in ["deals", "stages"] and not run_query("select 1 from " ~ file_scan(path) ~ " limit 1").rows %}
         {% do stop(variable ~ " '" ~ path ~ "' has a header and no row that can be read: export it again with its data") %}
     {% endif %}
+    {% if input == "stages" %}
+        {% do check_stages(variable, path) %}
+    {% endif %}
     {% if input == "deals" and file_column(input, "currency_code") | lower in found %}
         {% do check_currency(variable, path, file_column(input, "currency_code")) %}
-    {% endif %}
-{% endmacro %}
-
-
-{% macro check_parquet_magic(variable, file) %}
-    {% set quoted = "'" ~ file | replace("'", "''") ~ "'" %}
-    {% if run_query("select count(*) from read_blob(" ~ quoted ~ ") where size < 12 or content[1:4] <> 'PAR1'::blob or content[-4:] <> 'PAR1'::blob").rows[0][0] %}
-        {% do stop(variable ~ " '" ~ file ~ "' is no whole Parquet file: write it again, or name it .csv if it is one") %}
     {% endif %}
 {% endmacro %}
 
@@ -136,4 +129,33 @@
             ~ "): convert deal_amount to one currency first"
         ) %}
     {% endif %}
+{% endmacro %}
+
+
+{% macro check_stages(variable, path) %}
+    {% set stages %}
+        select
+            {{ to_text('stage') }} as stage,
+            {{ try_cast('stage_order', 'integer') }} as stage_order,
+            {{ try_cast('is_closed', 'boolean') }} as is_closed,
+            {{ to_text('is_won') }} is null or {{ try_cast('is_won', 'boolean') }} is not null as has_is_won,
+            {{ to_text('default_probability') }} is null
+            or {{ try_cast('default_probability', 'double') }} between 0 and 1 as has_probability
+        from ({{ read_input('stages') }})
+    {% endset %}
+    {% set problems = {
+        "a stage is blank": "stage is null",
+        "a stage stands in it twice": "stage in (select stage from stages group by stage having count(*) > 1)",
+        "a stage_order is no whole number": "stage_order is null",
+        "a stage_order stands in it twice": "stage_order in (select stage_order from stages group by stage_order having count(*) > 1)",
+        "an is_closed is neither true nor false": "is_closed is null",
+        "an is_won is neither true, false nor blank": "not has_is_won",
+        "a default_probability is no number from 0 to 1": "not has_probability",
+    } %}
+    {% for problem, condition in problems.items() %}
+        {% set row = run_query("with stages as (" ~ stages ~ ") select coalesce(stage, '(blank)') from stages where " ~ condition ~ " order by 1 limit 1").rows %}
+        {% if row %}
+            {% do stop(variable ~ " '" ~ path ~ "' can't be used: " ~ problem ~ " (stage '" ~ row[0][0] ~ "'); correct the file") %}
+        {% endif %}
+    {% endfor %}
 {% endmacro %}

@@ -67,25 +67,38 @@
 {% endmacro %}
 
 
-{# Rows of one input file under canonical names; an input without a file has no rows. The empty first branch gives every
-   column that the file lacks, as null, so nothing has to be looked up in the file before the model is compiled. #}
+{# Rows of one input file under canonical names; an input without a file has no rows. #}
 {% macro read_input(input) %}
     {%- set path = var(input ~ "_file", none) -%}
-    {%- set columns = input_columns(input) -%}
+    {%- set names = {} -%}
+    {%- for column in input_columns(input) -%}
+        {%- do names.update({column: file_column(input, column)}) -%}
+    {%- endfor -%}
+    {{ canonical_columns(names, file_scan(path) if path) }}
+{%- endmacro %}
+
+
+{# Canonical columns out of `relation`, by canonical name to the relation's name. The empty first branch gives every column that
+   the relation lacks, as null, so nothing has to be looked up in it before a model is compiled; typed columns keep their type. #}
+{% macro canonical_columns(names, relation) -%}
 select
-    {% for column in columns %}"{{ file_column(input, column) }}" as {{ column }}{{ "," if not loop.last }}
-    {% endfor %}
+    {% for column, name in names.items() -%}
+    "{{ name }}" as {{ column }}{{ "," if not loop.last }}
+    {% endfor -%}
 from (
     select
-        {% for column in columns %}cast(null as {{ dbt.type_string() }}) as "{{ file_column(input, column) }}"{{ "," if not loop.last }}
-        {% endfor %}
+        {% for column, name in names.items() -%}
+        null as "{{ name }}"{{ "," if not loop.last }}
+        {% endfor -%}
     where false
-    {% if path %}
+    {%- if relation %}
+
     union all by name
-    select * from {{ file_scan(path) }}
-    {% endif %}
-)
-{% endmacro %}
+
+    select * from {{ relation }}
+    {%- endif %}
+) as named
+{%- endmacro %}
 
 
 {# Do the models read the user's files (true) or the embedded demo CRM (false)? #}
@@ -101,10 +114,11 @@ from (
 {% endmacro %}
 
 
-{# The canonical columns of one input from a relation that has them all. #}
+{# The canonical columns of one input from a relation that names them so. #}
 {% macro select_input(input, relation) %}
-select
-    {% for column in input_columns(input) %}{{ column }}{{ "," if not loop.last }}
-    {% endfor %}
-from {{ relation }}
-{% endmacro %}
+    {%- set names = {} -%}
+    {%- for column in input_columns(input) -%}
+        {%- do names.update({column: column}) -%}
+    {%- endfor -%}
+    {{ canonical_columns(names, relation) }}
+{%- endmacro %}

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 with
 
 int_parsed__deals as (
@@ -75,7 +76,7 @@ date_counts as (
 gaps as (
     select
         event_date,
-        {{ dbt.datediff('lag(event_date) over (order by event_date)', 'event_date', 'day') }} as gap_days,
+        lag(event_date) over (order by event_date) as older_event_date,
         sum(row_count) over (order by event_date desc) as newer_row_count,
         sum(row_count) over () as all_row_count
     from date_counts
@@ -86,7 +87,7 @@ first_implausible as (
     select min(event_date) as event_date
     from gaps
     where
-        gap_days > {{ var('max_date_gap_days') }}
+        {{ dbt.datediff('older_event_date', 'event_date', 'day') }} > {{ var('max_date_gap_days') }}
         and newer_row_count * 2 < all_row_count
 ),
 

@@ -19,7 +19,7 @@ final as (
         cast(sum(deal_amount) as decimal(38, 2)) as deal_amount,
         cast(sum(cast(deal_amount as decimal(38, 4)) * deal_amount) as decimal(38, 4)) as squared_amount
     from int_deals
-    group by {{ segment_sets(['cohort_month', 'closed_month', 'cycle_days', 'is_won'], dimensions) }}
+    group by {{ segment_sets(['cohort_month', 'closed_month', 'cycle_days', 'is_won'], dimensions) }}  -- noqa: PRS
 )
 
 select * from final

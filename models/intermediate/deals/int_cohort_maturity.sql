@@ -26,11 +26,20 @@ replayed as (
         deal_dates.cohort_month,
         deal_dates.created_date,
         deal_dates.deal_count,
-        coalesce(deal_dates.closed_date <= int_forecast_dates.forecast_date, false) as is_closed,
-        {{ dbt.datediff('deal_dates.created_date', 'least(coalesce(deal_dates.closed_date, int_forecast_dates.forecast_date), int_forecast_dates.forecast_date)', 'day') }} as age_days
+        case
+            when deal_dates.closed_date <= int_forecast_dates.forecast_date then deal_dates.closed_date
+        end as closed_date
     from deal_dates
     inner join int_forecast_dates
         on deal_dates.created_date <= int_forecast_dates.forecast_date
+),
+
+aged as (
+    select
+        *,
+        closed_date is not null as is_closed,
+        {{ dbt.datediff('created_date', 'coalesce(closed_date, forecast_date)', 'day') }} as age_days
+    from replayed
 ),
 
 ages as (
@@ -39,7 +48,7 @@ ages as (
         age_days,
         sum(case when is_closed then deal_count else 0 end) as closed_count,
         sum(deal_count) as deal_count
-    from replayed
+    from aged
     group by forecast_date, age_days
 ),
 
@@ -50,16 +59,16 @@ at_risk as (
     from ages
 ),
 
+-- ln(0) is no number: once all at risk have closed, survival is 0.
 survival as (
     select
         forecast_date,
         age_days,
-        -- ln(0) is no number: once all at risk have closed, survival is 0.
-        case
-            when max(case when closed_count = at_risk_count then 1 else 0 end) over (partition by forecast_date order by age_days) = 1 then 0
-            else exp(sum(case when closed_count < at_risk_count then ln(1 - closed_count * 1.0 / at_risk_count) else 0 end) over (partition by forecast_date order by age_days))
-        end as open_share
+        max(case when closed_count = at_risk_count then 1 else 0 end) over ages_so_far as have_all_closed,
+        sum(case when closed_count < at_risk_count then ln(1 - closed_count * 1.0 / at_risk_count) else 0 end)
+            over ages_so_far as log_open_share
     from at_risk
+    window ages_so_far as (partition by forecast_date order by age_days)
 ),
 
 horizons as (
@@ -67,7 +76,7 @@ horizons as (
         forecast_date,
         min(age_days) as maturity_days
     from survival
-    where open_share <= 1 - {{ var('maturity_quantile') }} + 1e-12
+    where have_all_closed = 1 or exp(log_open_share) <= 1 - {{ var('maturity_quantile') }} + 1e-12
     group by forecast_date
 ),
 
@@ -75,10 +84,10 @@ cohorts as (
     select
         forecast_date,
         cohort_month,
-        max(created_date) as youngest_created_date,
+        {{ dbt.datediff('max(created_date)', 'forecast_date', 'day') }} as youngest_age_days,
         sum(deal_count) as deal_count,
         sum(case when not is_closed then deal_count else 0 end) as open_deal_count
-    from replayed
+    from aged
     group by forecast_date, cohort_month
 ),
 
@@ -90,7 +99,7 @@ final as (
         cast(cohorts.open_deal_count as bigint) as open_deal_count,
         horizons.maturity_days,
         coalesce(
-            {{ dbt.datediff('cohorts.youngest_created_date', 'cohorts.forecast_date', 'day') }} > horizons.maturity_days
+            cohorts.youngest_age_days > horizons.maturity_days
             and cohorts.open_deal_count <= cohorts.deal_count * {{ var('max_mature_open_share') }},
             false
         ) as is_mature

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set folded = ['industry', 'region', 'product_type', 'lead_source'] %}
 
 with
@@ -28,7 +29,10 @@ accepted as (
         coalesce(field_values.sales_rep_id, deals.sales_rep_id, 'Unknown') as known_sales_rep_id,
         coalesce(field_values.expected_close_date, deals.expected_close_date) as known_expected_close_date,
         field_values.deal_amount is null as is_amount_undated,
-        {{ dbt.datediff('deals.created_date', 'deals.closed_date', 'day') }} as cycle_days
+        cast({{ dbt.datediff('deals.created_date', 'deals.closed_date', 'day') }} as integer) as cycle_days,
+        cast(
+            {{ dbt.datediff('deals.created_date', 'coalesce(deals.closed_date, deals.as_of_date)', 'day') }} as integer
+        ) as age_days
     from int_checked__deals as deals
     left join int_field_values as field_values
         on deals.deal_id = field_values.deal_id
@@ -64,7 +68,7 @@ final as (
         accepted.cycle_days,
         cycle_bands.band as cycle_band,
         accepted.stated_cycle_days,
-        {{ dbt.datediff('accepted.created_date', 'coalesce(accepted.closed_date, accepted.as_of_date)', 'day') }} as age_days,
+        accepted.age_days,
         cast({{ dbt.date_trunc('month', 'accepted.created_date') }} as date) as cohort_month,
         cast({{ dbt.date_trunc('month', 'accepted.closed_date') }} as date) as closed_month,
         accepted.known_expected_close_date as expected_close_date,

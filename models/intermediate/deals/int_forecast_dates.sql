@@ -1,4 +1,5 @@
--- The as-of date, and every month end before it that lies long enough after the first creation to be replayed.
+-- The as-of date, and every month end before it that lies long enough after the first creation to be replayed. A month in which
+-- nothing was created or closed needs no date of its own: the pipeline before it is the one after it.
 with
 
 int_as_of as (
@@ -39,7 +40,8 @@ final as (
     cross join int_as_of
     where
         month_ends.forecast_date < int_as_of.as_of_date
-        and {{ dbt.datediff('first_creation.created_date', 'month_ends.forecast_date', 'day') }} >= {{ var('backtest_min_history_days') }}
+        and month_ends.forecast_date
+        >= {{ dbt.dateadd('day', var('backtest_min_history_days'), 'first_creation.created_date') }}
 
     union all
 

@@ -2,16 +2,16 @@
 
 with
 
-int_checked__deals as (
-    select * from {{ ref('int_checked__deals') }}
+int_known__deals as (
+    select * from {{ ref('int_known__deals') }}
 ),
 
 combinations as (
     select
         {{ dimensions | join(', ') }},
         count(*) as deal_count
-    from int_checked__deals
-    where reason_codes is null
+    from int_known__deals
+    where not is_not_yet_known
     group by {{ dimensions | join(', ') }}
 ),
 
@@ -38,7 +38,7 @@ final as (
         spelling,
         first_value(spelling) over (
             partition by segment_dimension, lower(spelling)
-            order by deal_count desc, spelling
+            order by deal_count desc, spelling asc
         ) as segment_value
     from spellings
 )

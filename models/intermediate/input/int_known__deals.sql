@@ -1,9 +1,10 @@
+-- noqa: disable=layout.indent
 {{ config(materialized = "view") }}
 
 -- What a row holds only because its deal closed; unknown on a date before that.
 {% set known_at_close = [
     'closed_date', 'outcome', 'deal_stage', 'sales_cycle_days', 'stage_probability', 'forecast_category', 'lost_reason',
-    'competitor', 'updated_at',
+    'competitor',
 ] %}
 
 with
@@ -21,7 +22,8 @@ dated as (
         int_parsed__deals.*,
         int_as_of.as_of_date,
         coalesce(int_as_of.is_given and int_parsed__deals.created_date > int_as_of.as_of_date, false) as is_not_yet_known,
-        coalesce(int_as_of.is_given and int_parsed__deals.closed_date > int_as_of.as_of_date, false) as closes_later
+        coalesce(int_as_of.is_given and int_parsed__deals.closed_date > int_as_of.as_of_date, false) as closes_later,
+        coalesce(int_as_of.is_given and cast(int_parsed__deals.updated_at as date) > int_as_of.as_of_date, false) as is_updated_later
     from int_parsed__deals
     cross join int_as_of
 ),
@@ -45,13 +47,16 @@ final as (
         currency_code,
         {% for column in [
             'closed_at', 'closed_date', 'outcome', 'deal_stage', 'stated_cycle_days', 'stage_probability', 'forecast_category',
-            'lost_reason', 'competitor', 'updated_at',
+            'lost_reason', 'competitor',
         ] -%}
             case when not closes_later then {{ column }} end as {{ column }},
         {% endfor %}
-        {%- for column in input_columns('deals') -%}
+        case when not is_updated_later then updated_at end as updated_at,
+        {% for column in input_columns('deals') -%}
             {%- if column in known_at_close -%}
         case when not closes_later then raw_{{ column }} end as raw_{{ column }}{{ "," if not loop.last }}
+            {%- elif column == 'updated_at' -%}
+        case when not is_updated_later then raw_updated_at end as raw_updated_at{{ "," if not loop.last }}
             {%- else -%}
         raw_{{ column }}{{ "," if not loop.last }}
             {%- endif %}

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {{ config(materialized = "view") }}
 
 with
@@ -19,9 +20,9 @@ typed as (
         {{ to_text('deal_stage') }} as deal_stage,
         {{ to_amount('deal_amount') }} as deal_amount,
         {{ to_text('outcome') }} as outcome,
-        {{ dbt.safe_cast('sales_cycle_days', dbt.type_int()) }} as stated_cycle_days,
+        {{ try_cast('sales_cycle_days', dbt.type_int()) }} as stated_cycle_days,
         cast({{ to_timestamp('expected_close_date') }} as date) as expected_close_date,
-        {{ dbt.safe_cast('stage_probability', dbt.type_float()) }} as stage_probability,
+        {{ try_cast('stage_probability', 'double') }} as stage_probability,
         {{ to_text('forecast_category') }} as forecast_category,
         {{ to_text('account_id') }} as account_id,
         {{ to_text('deal_name') }} as deal_name,

@@ -1,0 +1,1 @@
+{{ checked_events('activities', 'occurred_at') }}

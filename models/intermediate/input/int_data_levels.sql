@@ -1,0 +1,66 @@
+{% set companions = {
+    'stage_history': 'L2', 'field_history': 'L3', 'activities': 'L4', 'interventions': 'L4', 'quotas': 'L4',
+} %}
+
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+int_input_row_counts as (
+    select * from {{ ref('int_input_row_counts') }}
+),
+
+deal_counts as (
+    select
+        sum(case when is_open then 1 else 0 end) as open_count,
+        sum(case when is_open then 0 else 1 end) as closed_count
+    from int_deals
+),
+
+levels as (
+    select
+        'closed_deals' as capability,
+        'L0' as data_level,
+        coalesce(closed_count, 0) as row_count,
+        'no deal has closed by the as-of date' as reason_when_missing
+    from deal_counts
+
+    union all
+
+    select
+        'open_deals' as capability,
+        'L1' as data_level,
+        coalesce(open_count, 0) as row_count,
+        'no deal is open on the as-of date' as reason_when_missing
+    from deal_counts
+    {% for input, level in companions.items() %}
+
+    union all
+
+    select
+        '{{ input }}' as capability,
+        '{{ level }}' as data_level,
+        accepted_count as row_count,
+        {% if reads_files() and not var(input ~ '_file', none) -%}
+        'the input has no {{ input | replace("_", " ") }}: set {{ input }}_file' as reason_when_missing
+        {%- else -%}
+        'no row of the {{ input | replace("_", " ") }} was accepted: see fct_quarantined_rows' as reason_when_missing
+        {%- endif %}
+    from int_input_row_counts
+    where input = '{{ input }}'
+    {% endfor %}
+),
+
+final as (
+    select
+        capability,
+        data_level,
+        cast(row_count as bigint) as row_count,
+        row_count > 0 as is_available,
+        case when row_count = 0 then reason_when_missing end as reason
+    from levels
+)
+
+select * from final

@@ -1,0 +1,58 @@
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+int_amount_fences as (
+    select * from {{ ref('int_amount_fences') }}
+),
+
+int_cohort_maturity as (
+    select * from {{ ref('int_cohort_maturity') }}
+),
+
+final as (
+    select
+        int_deals.deal_id,
+        int_deals.deal_name,
+        int_deals.account_id,
+        int_deals.created_at,
+        int_deals.created_date,
+        int_deals.closed_date,
+        int_deals.outcome,
+        int_deals.is_open,
+        int_deals.is_won,
+        int_deals.sales_rep_id,
+        int_deals.industry,
+        int_deals.region,
+        int_deals.product_type,
+        int_deals.lead_source,
+        int_deals.deal_stage,
+        int_deals.deal_amount,
+        int_deals.deal_size_band,
+        int_deals.cycle_days,
+        int_deals.cycle_band,
+        int_deals.age_days,
+        int_deals.cohort_month,
+        int_deals.closed_month,
+        int_deals.expected_close_date,
+        int_deals.stage_probability,
+        int_deals.forecast_category,
+        int_deals.currency_code,
+        int_deals.lost_reason,
+        int_deals.competitor,
+        int_deals.updated_at,
+        int_deals.is_amount_undated,
+        int_deals.deal_amount > int_amount_fences.upper_fence as is_amount_outlier,
+        int_cohort_maturity.is_mature as is_mature_cohort,
+        int_deals.as_of_date
+    from int_deals
+    cross join int_amount_fences
+    left join int_cohort_maturity
+        on
+            int_deals.cohort_month = int_cohort_maturity.cohort_month
+            and int_deals.as_of_date = int_cohort_maturity.forecast_date
+)
+
+select * from final

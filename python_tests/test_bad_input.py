@@ -1,0 +1,114 @@
+"""Bad input is either quarantined with its reason or stops the build with one clear sentence, and nothing is lost."""
+
+import pytest
+from conftest import DEAL_COLUMNS, run_dbt, write_deals
+
+INPUT_MARTS = "+fct_quarantined_rows +rpt_data_quality +rpt_data_capabilities +fct_deals"
+
+GOOD = [
+    "D1,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won",
+    "D2,2024-01-02,2024-02-01,rep_1,SaaS,Europe,Core,Inbound,Closed,6000,30,Lost",
+    "D3,2024-01-03,,rep_2,SaaS,Europe,Core,Inbound,Demo,7000,,",
+]
+
+BAD = {
+    ",2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "deal_id_missing",
+    "B02,,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "created_date_missing",
+    "B03,2024-13-45,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "created_date_unreadable",
+    "B04,31/12/2023,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "created_date_unreadable",
+    "B05,2024-01-01,soon,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "closed_date_unreadable",
+    "B06,2024-01-31,2024-01-01,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "closed_before_created",
+    "B07,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,-5,30,Won": "deal_amount_not_positive",
+    "B08,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,0,30,Won": "deal_amount_not_positive",
+    "B09,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,99999999999,30,Won": "deal_amount_too_large",
+    "B10,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,,30,Won": "deal_amount_missing",
+    "B11,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5k,30,Won": "deal_amount_unreadable",
+    "B12,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Maybe": "outcome_unknown",
+    "B13,2024-01-01,,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,,Won": "closed_date_missing",
+    "B14,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Demo,5000,,Open": "outcome_missing",
+    "B15,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Signed,5000,30,Won": "deal_stage_unknown",
+    "B16,2099-01-01,,rep_1,SaaS,Europe,Core,Inbound,Demo,5000,,": "created_date_implausible",
+    "B17,2024-01-01,2099-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "closed_date_implausible",
+    "B18,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "deal_id_conflicting",
+    "B18,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5001,30,Won": "deal_id_conflicting",
+    "B19,2024-01-01,2024-01-31,rep_1,Saa,S,Europe,Core,Inbound,Closed,5000,30,Won": "line_unreadable",
+    "B20,2024-01-01": "line_unreadable",
+}
+
+
+def identity(build) -> dict[str, float]:
+    rows = build.query("select check_name, check_value from marts.rpt_data_quality where input = 'deals'")
+    return {name: value for name, value in rows if name.startswith("row")}
+
+
+def test_every_bad_row_is_quarantined_with_its_reason_and_nothing_is_lost(tmp_path):
+    repeated = [GOOD[0], GOOD[0]]
+    deals = write_deals(tmp_path / "deals.csv", *GOOD, *repeated, *BAD)
+    build = run_dbt(tmp_path / "bad.duckdb", {"deals_file": deals}, select=INPUT_MARTS).check()
+
+    expected = sorted(BAD.values())
+    found = build.query("select reason_codes from marts.fct_quarantined_rows")
+    assert sorted(code for (code,) in found) == expected
+    assert build.query("select deal_id from marts.fct_deals order by 1") == [("D1",), ("D2",), ("D3",)]
+    assert identity(build) == {
+        "rows_in": len(GOOD) + 2 + len(BAD),
+        "rows_accepted": 3,
+        "rows_quarantined": len(BAD),
+        "rows_duplicate": 2,
+        "rows_not_yet_known": 0,
+        "row_identity_difference": 0,
+    }
+    [(reason, raw)] = build.query("select reason, raw_values from marts.fct_quarantined_rows where deal_id = 'B15'")
+    assert reason == "deal_stage_unknown: Signed"
+    assert '"deal_amount":"5000"' in raw
+
+
+STOPS = {
+    "no such file": (None, "names no file"),
+    "empty file": (b"", "is empty"),
+    "header only": (DEAL_COLUMNS.encode() + b"\n", "has a header and no row"),
+    "missing column": (b"deal_id,created_date\nD1,2024-01-01\n", "has no column 'closed_date'"),
+    "misnamed column": ("\n".join([DEAL_COLUMNS.replace("deal_amount", "value"), GOOD[0]]).encode(), "has no column 'deal_amount'"),
+    "other delimiter": ("\n".join([DEAL_COLUMNS, GOOD[0]]).replace(",", ";").encode(), "has no column 'deal_id'"),
+    "wrong encoding": ("\n".join([DEAL_COLUMNS, GOOD[0].replace("SaaS", "Santé")]).encode("latin-1"), "is not UTF-8 text"),
+    "mixed currencies": (
+        "\n".join([DEAL_COLUMNS + ",currency_code", GOOD[0] + ",EUR", GOOD[1] + ",USD"]).encode(), "mixes currencies",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STOPS)
+def test_unusable_file_stops_the_build_and_leaves_the_last_marts(case, tmp_path):
+    content, sentence = STOPS[case]
+    database = tmp_path / "kept.duckdb"
+    good = write_deals(tmp_path / "good.csv", *GOOD)
+    run_dbt(database, {"deals_file": good}, select=INPUT_MARTS).check()
+    bad = tmp_path / "bad.csv"
+    if content is not None:
+        bad.write_bytes(content)
+
+    stopped = run_dbt(database, {"deals_file": bad}, select=INPUT_MARTS)
+
+    assert stopped.exit_code != 0
+    [line] = {line.strip() for line in stopped.output.splitlines() if "Input check: " in line}
+    assert sentence in line and line.endswith(".")
+    assert "deals_file" in line
+    assert stopped.query("select count(*) from marts.fct_deals") == [(3,)]
+
+
+BAD_VARIABLES = {
+    "companion without deals": ({"stage_history_file": "history.csv"}, "stage_history_file is set without deals_file"),
+    "mapping of no column": ({"deals_file": "DEALS", "column_mapping": {"amont": "Amount"}}, "maps 'amont'"),
+    "mapping to no column": ({"deals_file": "DEALS", "column_mapping": {"deal_amount": "Amount"}}, "has no column 'Amount'"),
+    "as-of date that is none": ({"deals_file": "DEALS", "as_of_date": "2024-02-31"}, "which is no date"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_VARIABLES)
+def test_bad_variables_stop_the_build(case, tmp_path):
+    variables, sentence = BAD_VARIABLES[case]
+    deals = write_deals(tmp_path / "deals.csv", *GOOD)
+    variables = {key: deals if value == "DEALS" else value for key, value in variables.items()}
+    stopped = run_dbt(tmp_path / "stopped.duckdb", variables, select=INPUT_MARTS)
+    assert stopped.exit_code != 0
+    assert any("Input check: " in line and sentence in line for line in stopped.output.splitlines())

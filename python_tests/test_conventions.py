@@ -1,0 +1,124 @@
+"""What holds for the project as a whole: conventions, documentation, and no warning of any kind."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import PROJECT, run_dbt
+
+BIN = pathlib.Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def manifest(demo) -> dict:
+    return json.loads((demo.database.parent / "demo_sales_dbt" / "target" / "manifest.json").read_text())
+
+
+def public_marts(manifest: dict) -> list[dict]:
+    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model" and node["path"].startswith("marts/")]
+
+
+def test_the_demo_builds_without_a_warning(demo):
+    assert not re.search(r"\[WARNING\]|deprecat", demo.output, re.IGNORECASE), demo.output
+    assert re.search(r"WARN=0 ERROR=0 SKIP=0", demo.output)
+
+
+def test_a_second_build_on_the_same_database_passes_too(demo):
+    again = run_dbt(demo.database).check()
+    assert re.search(r"WARN=0 ERROR=0 SKIP=0", again.output)
+
+
+def test_yaml_keeps_to_the_schema_of_dbt(tmp_path):
+    """dbt checks YAML against its schema for some adapters only; here it is made to check it for DuckDB."""
+    script = f"""
+import sys
+from dbt.cli.main import dbtRunner
+from dbt.jsonschemas import jsonschemas
+jsonschemas._JSONSCHEMA_SUPPORTED_ADAPTERS = set(jsonschemas._JSONSCHEMA_SUPPORTED_ADAPTERS) | {{"duckdb"}}
+arguments = ["parse", "--no-partial-parse", "--show-all-deprecations"]
+arguments += ["--project-dir", {str(PROJECT)!r}, "--profiles-dir", {str(PROJECT)!r}]
+arguments += ["--target-path", {str(tmp_path / "target")!r}, "--log-path", {str(tmp_path / "logs")!r}]
+sys.exit(not dbtRunner().invoke(arguments).success)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "deprecat" not in (done.stdout + done.stderr).lower(), done.stdout
+
+
+def test_every_mart_has_a_contract_and_every_column_a_description(manifest):
+    marts = public_marts(manifest)
+    assert len(marts) >= 16
+    for mart in marts:
+        assert mart["config"]["contract"]["enforced"], mart["name"]
+        assert mart["schema"] == "marts"
+        for column in mart["columns"].values():
+            assert len(column["description"].strip()) > 3, f"{mart['name']}.{column['name']}"
+            assert column["data_type"], f"{mart['name']}.{column['name']}"
+
+
+def test_every_mart_has_a_uniqueness_test(manifest):
+    tested = set()
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "test" and "unique" in node["name"]:
+            tested.update(node["depends_on"]["nodes"])
+    for mart in public_marts(manifest):
+        assert mart["unique_id"] in tested, f"{mart['name']} has no uniqueness test"
+
+
+def test_capabilities_and_readme_name_every_mart(manifest, demo):
+    names = {mart["name"] for mart in public_marts(manifest)}
+    assert {mart for (mart,) in demo.query("select mart from marts.rpt_data_capabilities")} == names
+    readme = (PROJECT / "README.md").read_text()
+    assert [name for name in sorted(names) if f"`{name}`" not in readme] == []
+
+
+def test_readme_names_every_var():
+    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+    readme = (PROJECT / "README.md").read_text()
+    assert [name for name in variables if f"`{name}`" not in readme] == []
+
+
+def test_no_model_reads_the_clock():
+    clock = re.compile(r"\b(current_date|current_timestamp|getdate|now\(\)|datetime\.now|date\.today|time\.time)\b", re.IGNORECASE)
+    files = [*PROJECT.glob("models/**/*.sql"), *PROJECT.glob("models/**/*.py"), *PROJECT.glob("macros/**/*.sql")]
+    assert len(files) > 40
+    assert [str(file) for file in files if clock.search(file.read_text())] == []
+
+
+def test_sql_is_linted(tmp_path):
+    done = subprocess.run(
+        [BIN / "sqlfluff", "lint", "--disable-progress-bar", "models", "tests", "analyses"],
+        capture_output=True, text=True, cwd=PROJECT, env=_environment(tmp_path),
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_python_is_linted():
+    done = subprocess.run([BIN / "ruff", "check", "--no-cache", "."], capture_output=True, text=True, cwd=PROJECT)
+    assert done.returncode == 0, done.stdout
+
+
+def test_conventions_hold(demo, tmp_path):
+    configuration = (PROJECT / "dbt-bouncer.yml").read_text()
+    target = demo.database.parent / "demo_sales_dbt" / "target"
+    moved = tmp_path / "dbt-bouncer.yml"
+    moved.write_text(configuration.replace("dbt_artifacts_dir: target", f"dbt_artifacts_dir: {target}"))
+    done = subprocess.run([BIN / "dbt-bouncer", "run", "--config-file", moved], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_from_another_directory_relative_paths_are_the_callers(tmp_path):
+    deals = PROJECT / "seeds" / "demo" / "demo_deals.csv"
+    (tmp_path / "deals.csv").write_bytes(deals.read_bytes())
+    build = run_dbt(tmp_path / "elsewhere.duckdb", {"deals_file": "deals.csv"}, command="run", select="+dim_reps").check()
+    assert build.query("select count(*) > 5 from marts.dim_reps") == [(True,)]
+
+
+def _environment(folder: pathlib.Path) -> dict:
+    paths = {"SALES_DB": "lint.duckdb", "DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs"}
+    return {**os.environ, **{name: str(folder / path) for name, path in paths.items()}}
