@@ -36,8 +36,7 @@ def build(tmp_path_factory) -> Build:
     variables = {
         "deals_file": deals, "maturity_quantile": QUANTILE, "max_mature_open_share": MAX_OPEN_SHARE, "backtest_min_history_days": 20,
     }
-    models_and_seeds = "+int_cohort_maturity,resource_type:model +int_cohort_maturity,resource_type:seed"
-    return run_dbt(folder / "maturity.duckdb", variables, select=models_and_seeds).check()
+    return run_dbt(folder / "maturity.duckdb", variables, select="+int_cohort_maturity", DBT_INDIRECT_SELECTION="empty").check()
 
 
 def as_known_on(deals, date):

@@ -19,9 +19,9 @@ def nearly(value):
     return pytest.approx(value, rel=1e-9, abs=1e-12)
 
 
-def models_and_seeds(model: str) -> str:
-    """What `model` is built from, without data and unit tests: the whole build below has run them."""
-    return f"+{model},resource_type:model +{model},resource_type:seed"
+def build_without_tests(model: str, database: pathlib.Path, variables: dict) -> Build:
+    """What `model` is built from, without data and unit tests: the whole build has run them."""
+    return run_dbt(database, variables, select=f"+{model}", DBT_INDIRECT_SELECTION="empty").check()
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_marts_without_their_data_say_why(build):
 )
 def test_a_past_date_replays_the_deals_open_then(date, open_deals, deals_file, tmp_path):
     variables = {"deals_file": deals_file, "as_of_date": date}
-    past = run_dbt(tmp_path / "past.duckdb", variables, select=models_and_seeds("fct_deals")).check()
+    past = build_without_tests("fct_deals", tmp_path / "past.duckdb", variables)
     assert past.query("select count(*), cast(sum(deal_amount) as bigint) from marts.fct_deals where is_open") == [open_deals]
     # What isn't open had closed by then, and nothing of what is open tells how it will end.
     assert past.query(f"select count(*) from marts.fct_deals where not is_open and closed_date > '{date}'") == [(0,)]
@@ -317,7 +317,7 @@ def test_noise_gives_no_signal(build):
 
 def test_cycle_outcome_gap_by_segment_with_the_maturity_filter_off(deals_file, reference, tmp_path):
     variables = {"deals_file": deals_file, "maturity_filter": False}
-    unfiltered = run_dbt(tmp_path / "unfiltered.duckdb", variables, select=models_and_seeds("rpt_cycle_outcome_gap")).check()
+    unfiltered = build_without_tests("rpt_cycle_outcome_gap", tmp_path / "unfiltered.duckdb", variables)
     columns = {
         "median_won_cycle_days": "median_won", "median_lost_cycle_days": "median_lost", "cycle_outcome_gap_days": "gap_won_minus_lost",
         "mean_won_cycle_days": "mean_won", "mean_lost_cycle_days": "mean_lost", "mann_whitney_p_value": "mannwhitney_p",
