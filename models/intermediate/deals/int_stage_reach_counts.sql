@@ -1,0 +1,46 @@
+{% set dimensions = var('segment_dimensions') %}
+
+with
+
+fct_deal_stage_visits as (
+    select * from {{ ref('fct_deal_stage_visits') }}
+    where not is_reentry
+),
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+-- The first visit of a stage by a deal: from there to the close, or to the as-of date.
+reached as (
+    select
+        fct_deal_stage_visits.stage,
+        {{ dbt.datediff('fct_deal_stage_visits.entered_at', 'coalesce(int_deals.closed_date, int_deals.as_of_date)', 'day') }} as days_to_close,
+        coalesce(
+            {{ dbt.datediff('fct_deal_stage_visits.entered_at', 'fct_deal_stage_visits.observed_from_at', 'day') }}, 0
+        ) as observed_after_days,
+        fct_deal_stage_visits.is_furthest,
+        int_deals.outcome,
+        {% for dimension in dimensions -%}
+            int_deals.{{ dimension }}{{ "," if not loop.last }}
+        {% endfor %}
+    from fct_deal_stage_visits
+    inner join int_deals
+        on fct_deal_stage_visits.deal_id = int_deals.deal_id
+),
+
+final as (
+    select
+        {{ segment_dimension(dimensions) }} as segment_dimension,
+        {{ segment_value(dimensions) }} as segment_value,
+        stage,
+        cast(days_to_close as integer) as days_to_close,
+        cast(observed_after_days as integer) as observed_after_days,
+        is_furthest,
+        outcome,
+        count(*) as deal_count
+    from reached
+    group by {{ segment_sets(['stage', 'days_to_close', 'observed_after_days', 'is_furthest', 'outcome'], dimensions) }}
+)
+
+select * from final

@@ -1,0 +1,44 @@
+{% set dimensions = var('segment_dimensions') %}
+
+with
+
+fct_deal_stage_visits as (
+    select * from {{ ref('fct_deal_stage_visits') }}
+),
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+visits as (
+    select
+        fct_deal_stage_visits.stage,
+        fct_deal_stage_visits.days_in_stage,
+        coalesce(
+            {{ dbt.datediff('fct_deal_stage_visits.entered_at', 'fct_deal_stage_visits.observed_from_at', 'day') }}, 0
+        ) as observed_after_days,
+        not fct_deal_stage_visits.is_censored as is_completed,
+        int_deals.is_won,
+        {% for dimension in dimensions -%}
+            int_deals.{{ dimension }}{{ "," if not loop.last }}
+        {% endfor %}
+    from fct_deal_stage_visits
+    inner join int_deals
+        on fct_deal_stage_visits.deal_id = int_deals.deal_id
+),
+
+final as (
+    select
+        {{ segment_dimension(dimensions) }} as segment_dimension,
+        {{ segment_value(dimensions) }} as segment_value,
+        stage,
+        days_in_stage,
+        cast(observed_after_days as integer) as observed_after_days,
+        is_completed,
+        is_won,
+        count(*) as visit_count
+    from visits
+    group by {{ segment_sets(['stage', 'days_in_stage', 'observed_after_days', 'is_completed', 'is_won'], dimensions) }}
+)
+
+select * from final
