@@ -11,6 +11,10 @@ int_closed_deal_counts as (
     where segment_dimension in ('{{ segments | join("', '") }}')
 ),
 
+int_training_cohorts as (
+    select * from {{ ref('int_training_cohorts') }}
+),
+
 bands as (
     select
         band_type,
@@ -40,8 +44,7 @@ lives as (
         'stage_age_band' as band_type,
         segment_dimension,
         segment_value,
-        cohort_month,
-        closed_month,
+        trained_from_date,
         is_won,
         stage,
         open_days,
@@ -53,17 +56,18 @@ lives as (
 
     select
         'deal_age_band' as band_type,
-        segment_dimension,
-        segment_value,
-        cohort_month,
-        closed_month,
-        is_won,
+        int_closed_deal_counts.segment_dimension,
+        int_closed_deal_counts.segment_value,
+        greatest(int_training_cohorts.mature_from_date, int_closed_deal_counts.closed_month) as trained_from_date,
+        int_closed_deal_counts.is_won,
         'all' as stage,
-        cycle_days as open_days,
-        deal_count as life_count,
-        deal_count * cycle_days as total_cycle_days
+        int_closed_deal_counts.cycle_days as open_days,
+        int_closed_deal_counts.deal_count as life_count,
+        int_closed_deal_counts.deal_count * int_closed_deal_counts.cycle_days as total_cycle_days
     from int_closed_deal_counts
-    where cycle_days > 0
+    inner join int_training_cohorts
+        on int_closed_deal_counts.cohort_month = int_training_cohorts.cohort_month
+    where int_closed_deal_counts.cycle_days > 0
 ),
 
 -- Seen at ages 0, 1, ... open_days - 1; those in (lower_bound, upper_bound] are the band's.
@@ -86,14 +90,13 @@ final as (
         band,
         segment_dimension,
         segment_value,
-        cohort_month,
-        closed_month,
+        trained_from_date,
         is_won,
         cast(sum(life_count * band_days) as bigint) as deal_days,
         cast(sum(life_count * band_days * band_days) as bigint) as squared_days,
         cast(sum(total_cycle_days * band_days) as bigint) as weighted_days
     from banded
-    group by band_type, stage, band, segment_dimension, segment_value, cohort_month, closed_month, is_won
+    group by band_type, stage, band, segment_dimension, segment_value, trained_from_date, is_won
 )
 
 select * from final

@@ -7,8 +7,8 @@ int_value_training as (
         and band <> 'all'
 ),
 
-int_value_cells as (
-    select * from {{ ref('int_value_cells') }}
+int_value_rates as (
+    select * from {{ ref('int_value_rates') }}
 ),
 
 -- score: won days beyond those the cells expect. information: what one unit of log odds would add to it. score_variance: that of
@@ -19,16 +19,16 @@ scores as (
         int_value_training.band_type,
         int_value_training.segment_dimension,
         int_value_training.segment_value,
-        sum(int_value_training.won_days - int_value_training.deal_days * int_value_cells.win_rate) as score,
-        sum(int_value_training.deal_days * int_value_cells.win_rate * (1 - int_value_cells.win_rate)) as information,
-        sum(int_value_training.weighted_days * int_value_cells.win_rate * (1 - int_value_cells.win_rate)) as score_variance
+        sum(int_value_training.won_days - int_value_training.deal_days * int_value_rates.win_rate) as score,
+        sum(int_value_training.deal_days * int_value_rates.win_rate * (1 - int_value_rates.win_rate)) as information,
+        sum(int_value_training.weighted_days * int_value_rates.win_rate * (1 - int_value_rates.win_rate)) as score_variance
     from int_value_training
-    inner join int_value_cells
+    inner join int_value_rates
         on
-            int_value_training.forecast_date = int_value_cells.forecast_date
-            and int_value_training.band_type = int_value_cells.band_type
-            and int_value_training.stage = int_value_cells.stage
-            and int_value_training.band = int_value_cells.band
+            int_value_training.forecast_date = int_value_rates.forecast_date
+            and int_value_training.band_type = int_value_rates.band_type
+            and int_value_training.stage = int_value_rates.stage
+            and int_value_training.band = int_value_rates.band
     group by
         int_value_training.forecast_date,
         int_value_training.band_type,

@@ -4,14 +4,13 @@ int_value_observations as (
     select * from {{ ref('int_value_observations') }}
 ),
 
-int_cohort_maturity as (
-    select * from {{ ref('int_cohort_maturity') }}
-    where is_mature
+int_forecast_dates as (
+    select * from {{ ref('int_forecast_dates') }}
 ),
 
 final as (
     select
-        int_cohort_maturity.forecast_date,
+        int_forecast_dates.forecast_date,
         int_value_observations.band_type,
         int_value_observations.stage,
         int_value_observations.band,
@@ -22,12 +21,10 @@ final as (
         cast(sum(int_value_observations.squared_days) as bigint) as squared_days,
         cast(sum(int_value_observations.weighted_days) as bigint) as weighted_days
     from int_value_observations
-    inner join int_cohort_maturity
-        on
-            int_value_observations.cohort_month = int_cohort_maturity.cohort_month
-            and int_value_observations.closed_month <= int_cohort_maturity.forecast_date
+    inner join int_forecast_dates
+        on int_value_observations.trained_from_date <= int_forecast_dates.forecast_date
     group by
-        int_cohort_maturity.forecast_date,
+        int_forecast_dates.forecast_date,
         int_value_observations.band_type,
         int_value_observations.stage,
         int_value_observations.band,

@@ -2,47 +2,42 @@
 
 with
 
-int_deal_stage_visits as (
-    select * from {{ ref('int_deal_stage_visits') }}
+int_deal_states as (
+    select * from {{ ref('int_deal_states') }}
 ),
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
-    where not is_open
+int_training_cohorts as (
+    select * from {{ ref('int_training_cohorts') }}
 ),
 
--- A visit is seen at the end of each of its days but the one it ends on. A left-truncated one has no known age.
+-- How long a left-truncated visit had lasted is not known.
 visits as (
     select
-        int_deal_stage_visits.stage,
-        {{ dbt.datediff('int_deal_stage_visits.entered_at', 'int_deal_stage_visits.exited_at', 'day') }} as open_days,
-        int_deals.cohort_month,
-        int_deals.closed_month,
-        int_deals.is_won,
-        int_deals.cycle_days,
-        {% for dimension in dimensions -%}
-            int_deals.{{ dimension }}{{ "," if not loop.last }}
-        {% endfor %}
-    from int_deal_stage_visits
-    inner join int_deals
-        on int_deal_stage_visits.deal_id = int_deals.deal_id
-    where not int_deal_stage_visits.is_left_truncated
+        int_deal_states.*,
+        greatest(int_training_cohorts.mature_from_date, int_deal_states.closed_month) as trained_from_date,
+        {{ dbt.datediff('int_deal_states.from_date', 'int_deal_states.until_date', 'day') }} as open_days
+    from int_deal_states
+    inner join int_training_cohorts
+        on int_deal_states.cohort_month = int_training_cohorts.cohort_month
+    where
+        not int_deal_states.is_open
+        and int_deal_states.stage is not null
+        and not int_deal_states.is_left_truncated
+        and int_deal_states.from_date < int_deal_states.until_date
 ),
 
 final as (
     select
         {{ segment_dimension(dimensions) }} as segment_dimension,
         {{ segment_value(dimensions) }} as segment_value,
-        cohort_month,
-        closed_month,
+        trained_from_date,
         is_won,
         stage,
         cast(open_days as bigint) as open_days,
         count(*) as visit_count,
         cast(sum(cycle_days) as bigint) as total_cycle_days
     from visits
-    where open_days > 0
-    group by {{ segment_sets(['cohort_month', 'closed_month', 'is_won', 'stage', 'open_days'], dimensions) }}
+    group by {{ segment_sets(['trained_from_date', 'is_won', 'stage', 'open_days'], dimensions) }}
 )
 
 select * from final
