@@ -71,9 +71,7 @@
         {% if size == 0 %}
             {% do stop(variable ~ " '" ~ file ~ "' is empty (0 bytes): export it again with a header line") %}
         {% endif %}
-        {% if is_parquet(path) %}
-            {% do check_parquet_magic(variable, file) %}
-        {% else %}
+        {% if not is_parquet(path) %}
             {% do keep_rejected_lines(input, variable, file) %}
         {% endif %}
     {% endfor %}
@@ -99,14 +97,6 @@
     {% endif %}
     {% if input == "deals" and file_column(input, "currency_code") | lower in found %}
         {% do check_currency(variable, path, file_column(input, "currency_code")) %}
-    {% endif %}
-{% endmacro %}
-
-
-{% macro check_parquet_magic(variable, file) %}
-    {% set quoted = "'" ~ file | replace("'", "''") ~ "'" %}
-    {% if run_query("select count(*) from read_blob(" ~ quoted ~ ") where size < 12 or content[1:4] <> 'PAR1'::blob or content[-4:] <> 'PAR1'::blob").rows[0][0] %}
-        {% do stop(variable ~ " '" ~ file ~ "' is no whole Parquet file: write it again, or name it .csv if it is one") %}
     {% endif %}
 {% endmacro %}
 

@@ -16,8 +16,6 @@ Status: `estimated`; `upper_limit_not_reached`; `not_reached` (survival stays ab
 deal has closed); `nobody_at_risk` (on some day all at risk ended while others were observed only later, so the curve has a hole).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -135,7 +133,7 @@ def probabilities(table: LifeTable, z: float) -> Iterator[Measure]:
     estimates = [float(table.incidence[WON - 1, -1]), float(table.incidence[LOST - 1, -1]), survival]
     variances = [incidence_variance(table, WON), incidence_variance(table, LOST), survival**2 * float(table.hazard_variance.sum())]
     closed = float(table.ended.sum())
-    for name, estimate, variance in zip(names, estimates, variances):
+    for name, estimate, variance in zip(names, estimates, variances, strict=False):
         inside = 0 < estimate < 1 and variance > 0
         yield (name, estimate, *wilson(estimate, estimate * (1 - estimate) / variance if inside else closed, z), "estimated")
 
@@ -144,7 +142,7 @@ def wilson(rate: float, n: float, z: float) -> tuple[float, float]:
     """Wilson's interval of a rate observed in n cases."""
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    return (float(centre - half) if rate > 0 else 0.0), (float(centre + half) if rate < 1 else 1.0)
 
 
 def rate(name: str, cases: float, n: float, z: float) -> Measure:
@@ -194,8 +192,9 @@ def late_stage_losses(late_counts, z: float) -> Iterator[tuple]:
 def model(dbt, session):
     import pyarrow as pa
 
-    z = NormalDist().inv_cdf(0.5 + float(dbt.config.meta_get("confidence_level")) / 2)
-    quantiles = {name: float(share) for name, share in dbt.config.meta_get("quantiles").items()}
+    confidence_level = dbt.config.meta_get("confidence_level")
+    quantiles = dbt.config.meta_get("quantiles")
+    z = NormalDist().inv_cdf(0.5 + float(confidence_level) / 2)
     rows = [
         *stage_durations(dbt.ref("int_stage_visit_counts").df(), quantiles, z),
         *stage_conversion(dbt.ref("int_stage_reach_counts").df(), z),
@@ -204,4 +203,4 @@ def model(dbt, session):
     text = [(name, pa.string()) for name in (*SEGMENT, "stage", "measure")]
     numbers = [(name, pa.float64()) for name in ("estimate", "lower_limit", "upper_limit")]
     schema = pa.schema([*text, *numbers, ("status", pa.string())])
-    return pa.table([pa.array(column, type) for column, type in zip(zip(*rows) if rows else [[]] * len(schema), schema.types)], schema=schema)
+    return pa.table([pa.array(column, type) for column, type in zip(zip(*rows, strict=False) if rows else [[]] * len(schema), schema.types, strict=False)], schema=schema)

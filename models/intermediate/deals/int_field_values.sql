@@ -1,5 +1,5 @@
--- The newest known value of each tracked field of a deal: with ties in time, the change that was written last is not known, so
--- the greatest value stands, at any row order.
+-- The newest known value of each tracked field of a deal. A value that int_checked__field_history turns away changes nothing. With
+-- ties in time, the change that was written last is not known, so the greatest value stands, at any row order.
 with
 
 int_input__field_history as (
@@ -21,25 +21,40 @@ changes as (
     cross join int_as_of
 ),
 
-ranked as (
+typed as (
     select
         deal_id,
         field,
-        new_value,
-        row_number() over (partition by deal_id, field order by changed_at desc, new_value desc) as recency
+        changed_at,
+        case when field = 'amount' then {{ to_amount('new_value') }} end as deal_amount,
+        case when field = 'expected_close_date' then cast({{ to_timestamp('new_value') }} as date) end as expected_close_date,
+        case when field = 'sales_rep_id' then new_value end as sales_rep_id
     from changes
     where
         cast(changed_at as date) <= as_of_date
         and field in ('amount', 'expected_close_date', 'sales_rep_id')
-        and new_value is not null
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by deal_id, field
+            order by changed_at desc, deal_amount desc, expected_close_date desc, sales_rep_id desc
+        ) as recency
+    from typed
+    where
+        (deal_amount > 0 and deal_amount < {{ var('max_deal_amount') }})
+        or expected_close_date is not null
+        or sales_rep_id is not null
 ),
 
 final as (
     select
         deal_id,
-        max(case when field = 'amount' then {{ to_amount('new_value') }} end) as deal_amount,
-        max(case when field = 'expected_close_date' then cast({{ to_timestamp('new_value') }} as date) end) as expected_close_date,
-        max(case when field = 'sales_rep_id' then new_value end) as sales_rep_id
+        max(deal_amount) as deal_amount,
+        max(expected_close_date) as expected_close_date,
+        max(sales_rep_id) as sales_rep_id
     from ranked
     where recency = 1
     group by deal_id

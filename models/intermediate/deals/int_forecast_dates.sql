@@ -1,4 +1,5 @@
--- The as-of date, and every month end before it that lies long enough after the first creation to be replayed.
+-- The as-of date, and every month end before it that lies long enough after the first creation to be replayed. A month in which
+-- nothing was created or closed needs no date of its own: the pipeline before it is the one after it.
 with
 
 int_as_of as (

@@ -33,7 +33,7 @@ typed as (
         {{ to_text('stage') }} as stage,
         {{ to_timestamp('entered_at') }} as entered_at,
         {% for column in columns -%}
-            {{ to_text(column) }} as raw_{{ column }}{{ "," if not loop.last }}
+            {{ column }} as raw_{{ column }}{{ "," if not loop.last }}
         {% endfor %}
     from int_input__stage_history
 ),
@@ -62,8 +62,8 @@ checked as (
             ("known.deal_id is null", "deal_id_missing"),
             ("known.stage is null", "stage_missing"),
             ("known.stage is not null and stages.stage is null", "stage_unknown"),
-            ("known.raw_entered_at is null", "entered_at_missing"),
-            ("known.raw_entered_at is not null and known.entered_at is null", "entered_at_unreadable"),
+            ("known.entered_at is null and " ~ to_text('known.raw_entered_at') ~ " is null", "entered_at_missing"),
+            ("known.entered_at is null and " ~ to_text('known.raw_entered_at') ~ " is not null", "entered_at_unreadable"),
             ("cast(known.entered_at as date) > known.as_of_date", "entered_at_implausible"),
             ("known.deal_id is not null and int_deals.deal_id is null", "deal_not_accepted"),
             ("cast(known.entered_at as date) < int_deals.created_date", "entered_before_created"),

@@ -35,7 +35,7 @@ checks as (
         input,
         '{{ check }}' as check_name,
         cast({{ expression }} as double) as check_value,
-        row_count - not_yet_known_count as all_row_count,
+        {{ "cast(null as bigint)" if check in ["rows_in", "rows_not_yet_known"] else "row_count - not_yet_known_count" }} as all_row_count,
         'rows' as unit,
         {{ "true" if check in ["rows_quarantined", "rows_duplicate", "row_identity_difference"] else "false" }} as is_finding_above_zero,
         'rows in = accepted + quarantined + duplicates + not yet known' as message

@@ -1,0 +1,73 @@
+{# Numbers inside sentences, with one decimal. #}
+{% macro one_decimal(number) -%}
+    cast(cast({{ number }} as decimal(18, 1)) as {{ dbt.type_string() }})
+{%- endmacro %}
+
+{# '45.3 %' of a rate from 0 to 1. #}
+{% macro percent(rate) -%}
+    {{ one_decimal("100 * " ~ rate) }} || ' %'
+{%- endmacro %}
+
+{# '(95 % interval 43.9 to 46.6)'; bounds are multiplied by `factor` first. #}
+{% macro interval(lower, upper, factor=1) -%}
+    '({{ "%g" | format(100 * var("confidence_level")) }} % interval ' || {{ one_decimal(factor ~ " * " ~ lower) }} || ' to ' || {{ one_decimal(factor ~ " * " ~ upper) }} || ')'
+{%- endmacro %}
+
+{# What a row of rpt_segment_win_rates says, in a sentence that claims no more than its verdict. #}
+{% macro win_rate_finding() -%}
+    case when segment_dimension = 'all' then 'All deals' else segment_dimension || ' ' || segment_value end
+    || case period
+        when 'all' then ''
+        else ', closed from ' || cast(period_start_date as {{ dbt.type_string() }}) || ' to ' || cast(period_end_date as {{ dbt.type_string() }})
+    end
+    || ': '
+    || case
+        when verdict = 'insufficient_n'
+            then 'too few closed deals to judge, ' || closed_deal_count || ' where it takes {{ var("min_segment_deals") }}.'
+        else
+            won_deal_count || ' of ' || closed_deal_count || ' closed deals won, ' || {{ percent("win_rate") }}
+            || ' ' || {{ interval("win_rate_lower", "win_rate_upper", 100) }}
+            || case
+                when verdict = 'not_computable' then '; there is nothing to judge it against.'
+                when second_segment_value is not null
+                    then
+                        ', where its two segments by themselves lead to ' || {{ percent("expected_win_rate") }}
+                        || case verdict
+                            when 'signal' then '; the combination is associated with a different win rate.'
+                            else '; with this many segments compared, chance can explain it.'
+                        end
+                else
+                    ', ' || {{ one_decimal("100 * abs(vs_rest_difference)") }} || ' points '
+                    || case when vs_rest_difference < 0 then 'below' else 'above' end || ' the other deals '
+                    || {{ interval("vs_rest_difference_lower", "vs_rest_difference_upper", 100) }}
+                    || case
+                        when verdict <> 'signal' then '; with this many segments compared, chance can explain it.'
+                        when vs_rest_difference < 0 then '; the segment is associated with fewer wins.'
+                        else '; the segment is associated with more wins.'
+                    end
+            end
+    end
+{%- endmacro %}
+
+{# What a row of rpt_cycle_outcome_gap says, in a sentence that claims no more than its verdict. #}
+{% macro cycle_gap_finding() -%}
+    case when segment_dimension = 'all' then 'All deals' else segment_dimension || ' ' || segment_value end
+    || ': '
+    || case
+        when verdict = 'insufficient_n'
+            then
+                'too few deals{{ " of mature cohorts" if var("maturity_filter") }} to judge, ' || won_deal_count || ' won and '
+                || lost_deal_count || ' lost where it takes {{ var("min_segment_deals") }} of each.'
+        else
+            'won deals took ' || {{ one_decimal("median_won_cycle_days") }} || ' days and lost deals '
+            || {{ one_decimal("median_lost_cycle_days") }} || ' (medians of ' || won_deal_count || ' and ' || lost_deal_count
+            || '), a shift of ' || {{ one_decimal("cycle_shift_days") }} || ' days '
+            || {{ interval("cycle_shift_lower_days", "cycle_shift_upper_days") }}
+            || case
+                when verdict <> 'signal' then '; with this many segments compared, chance can explain it.'
+                when cycle_shift_days < 0 then '; wins are associated with shorter cycles.'
+                when cycle_shift_days > 0 then '; wins are associated with longer cycles.'
+                else '; won and lost deals are associated with different cycles.'
+            end
+    end
+{%- endmacro %}

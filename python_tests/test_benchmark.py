@@ -1,0 +1,54 @@
+"""The benchmark: what it measures of a process, its bare steps, and the arithmetic of its report."""
+
+import sys
+
+import duckdb
+import pytest
+
+from tools import benchmark, generate
+from tools.benchmark import Measure
+
+
+def test_peak_and_time_are_those_of_the_process(tmp_path):
+    code = "import time; block = bytearray(300 * 2**20); block[::4096] = b'x' * len(block[::4096]); del block; time.sleep(0.5)"
+    measured = benchmark.measure([sys.executable, "-c", code], tmp_path / "log")
+    assert 300 * 2**20 < measured.peak_bytes < 400 * 2**20
+    assert 0.5 < measured.seconds < 10
+    assert measured.cpu_seconds < measured.seconds + 0.5
+
+
+def test_a_failed_process_stops_the_benchmark_and_shows_its_last_lines(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="failed with code 3"):
+        benchmark.measure([sys.executable, "-c", "print('the reason'); raise SystemExit(3)"], tmp_path / "log")
+    assert "the reason" in capsys.readouterr().err
+
+
+def test_bare_steps_do_the_work_they_name(tmp_path):
+    generate.generate(tmp_path, 4_000, 1, "parquet", clean=True, tables=("deals", "stage_history"))
+    connection = duckdb.connect()
+    for name, statement in benchmark.bare_steps(tmp_path):
+        rows = connection.execute(statement).fetchall()
+        assert not (name.startswith("no ") and rows), name
+
+    def value(query: str):
+        return connection.execute(query).fetchall()[0][0]
+
+    closed = value("select count(*) from deals where outcome is not null")
+    assert value("select sum(closed_count) from win_rates") == closed * (6 + 15)
+    assert value("select count(*) from visits") == value("select sum(n) from (select max(visit_number) as n from visits group by deal_id)")
+    assert value("select sum(deal_count) from close_times") == 4_000
+    open_visits = value("select count(*) from visits where stage not like 'Closed%'")
+    assert value("select sum(visit_count) from stage_durations") == open_visits * 7
+    assert value("select count(distinct as_of_date) from replays") == 15
+    assert value("select sum(observation_count) from cells") > 4_000
+    assert value("select count(*) from median_cycles where industry is not null") == 5 * 2
+
+
+def test_report_takes_the_fixed_cost_off_and_compares_growth_with_linear():
+    sizes = {100: (Measure(16, 20, 2**30), Measure(4, 5, 2**29)), 1_000: (Measure(76, 120, 2**31), Measure(40, 50, 2**30))}
+    text = benchmark.report(Measure(10, 10, 2**28), sizes)
+    # 16 - 10 = 6 over 4 is 1.5, by cpu 10 over 5 is 2; 66 over 40 is 1.65, by cpu 110 over 50 is 2.2.
+    assert "| 100 | 16.0 | 6.0 | 10.0 | 1.00 | 4.0 | 5.0 | 0.50 | 1.50 | 2.00 |" in text
+    assert "| 1,000 | 76.0 | 66.0 | 110.0 | 2.00 | 40.0 | 50.0 | 1.00 | 1.65 | 2.20 |" in text
+    # 66 over ten times 6 is 1.1; 110 over ten times 10 is 1.1.
+    assert text.endswith("1.10 by the clock, 1.10 by cpu.")

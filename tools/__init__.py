@@ -1,0 +1,1 @@
+"""What is run beside dbt: `python -m tools <command>`, each with --help."""

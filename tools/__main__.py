@@ -1,0 +1,34 @@
+"""The command line of the tools. Each command is the module of its name, with `add_arguments(parser)` and `run(arguments)`; only the
+one that is asked for is imported, so that none pays for another's libraries."""
+
+import argparse
+import importlib
+import sys
+
+COMMANDS = {
+    "generate": "write a CRM of any size, with planted effects, as CSV or Parquet",
+    "benchmark": "time and memory of a whole build beside plain DuckDB",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    summaries = "\n".join(f"  {name:<12}{summary}" for name, summary in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tools",
+        description="What is run beside dbt. `python -m tools <command> --help` tells more.",
+        epilog=f"commands:\n{summaries}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of those below")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the command")
+    chosen = parser.parse_args(arguments)
+    module = importlib.import_module(f"tools.{chosen.command}")
+    command = argparse.ArgumentParser(
+        prog=f"python -m tools {chosen.command}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    module.add_arguments(command)
+    return module.run(command.parse_args(chosen.arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
