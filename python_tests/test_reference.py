@@ -277,7 +277,14 @@ def test_published_late_stage_loss_ratio(analyses, reference):
     assert row["other_loss_rate"] == nearly(1 - published["test"]["p2"])
 
 
-# Marts with figures of the reference.
+# Marts, and a worked analysis, with figures of the reference.
+
+
+def test_size_and_outcome_correlate_as_in_the_reference(analyses, reference):
+    frame = analyses["do_deal_size_and_cycle_matter"].set_index(["first_column", "second_column"])
+    row = frame.loc[("deal_amount", "is_won")]
+    assert row.pearson_correlation == nearly(reference["overall"]["corr_won_amount"])
+    assert row.pearson_lower < 0 < row.pearson_upper
 
 
 def by_segment(build: Build, sql: str) -> dict[str, dict[str, dict]]:
@@ -309,10 +316,11 @@ def test_win_rates_by_segment(build, reference):
                 assert float(row[column]) == nearly(figures[key]), (dimension, value, column)
 
 
-def test_noise_gives_no_signal(build):
+def test_noise_gives_no_signal(build, analyses):
     for mart in ["rpt_segment_win_rates", "rpt_cycle_outcome_gap"]:
         verdicts = dict(build.query(f"select verdict, count(*) from marts.{mart} group by 1"))
         assert verdicts.get("no_signal", 0) > 20 and "signal" not in verdicts, (mart, verdicts)
+    assert analyses["which_segments_lose_more_than_chance"].empty
 
 
 def test_cycle_outcome_gap_by_segment_with_the_maturity_filter_off(deals_file, reference, tmp_path):
