@@ -23,7 +23,7 @@
     || ': '
     || case
         when verdict = 'insufficient_n'
-            then closed_deal_count || ' closed deals are too few to judge; it takes {{ var("min_segment_deals") }}.'
+            then 'too few closed deals to judge, ' || closed_deal_count || ' where it takes {{ var("min_segment_deals") }}.'
         else
             won_deal_count || ' of ' || closed_deal_count || ' closed deals won, ' || {{ percent("win_rate") }}
             || ' ' || {{ interval("win_rate_lower", "win_rate_upper", 100) }}
@@ -56,8 +56,8 @@
     || case
         when verdict = 'insufficient_n'
             then
-                won_deal_count || ' won and ' || lost_deal_count || ' lost deals of mature cohorts are too few to judge; it takes '
-                || '{{ var("min_segment_deals") }} of each.'
+                'too few deals{{ " of mature cohorts" if var("maturity_filter") }} to judge, ' || won_deal_count || ' won and '
+                || lost_deal_count || ' lost where it takes {{ var("min_segment_deals") }} of each.'
         else
             'won deals took ' || {{ one_decimal("median_won_cycle_days") }} || ' days and lost deals '
             || {{ one_decimal("median_lost_cycle_days") }} || ' (medians of ' || won_deal_count || ' and ' || lost_deal_count

@@ -40,7 +40,7 @@ def random_cases(seed: int, late_starts: bool, causes: int = 2) -> tuple[np.ndar
 
 def counted(days, observed_after, cause) -> list[np.ndarray]:
     """The cases as the model gets them: grouped, in no order."""
-    groups = list(Counter(zip(days.tolist(), observed_after.tolist(), cause.tolist())).items())
+    groups = list(Counter(zip(days.tolist(), observed_after.tolist(), cause.tolist(), strict=False)).items())
     np.random.default_rng(0).shuffle(groups)
     return [np.array([group[0][place] for group in groups]) for place in range(3)] + [np.array([count for _, count in groups])]
 

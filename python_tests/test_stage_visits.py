@@ -366,12 +366,12 @@ def test_stage_durations_are_those_of_statsmodels(nasty):
     )
     assert {row[:3] for row in rows} == set(cases)
     for row in rows:
-        days, ended, delay = map(np.array, zip(*cases[row[:3]]))
+        days, ended, delay = map(np.array, zip(*cases[row[:3]], strict=False))
         assert row[3:6] == (ended.sum(), len(ended) - ended.sum(), (delay > 0).sum())
         keep = (delay == 0) | (days > delay)
         entry = np.where(delay == 0, -1, delay)
         curve = survival(days[keep], ended[keep], entry[keep]) if ended[keep].any() else None
-        for value, share in zip(row[6:9], (0.5, 0.75, 0.9)):
+        for value, share in zip(row[6:9], (0.5, 0.75, 0.9), strict=False):
             below = np.flatnonzero(curve.surv_prob <= 1 - share + 1e-12) if curve else []
             assert value == (curve.surv_times[below[0]] if len(below) else None), row
     assert sum(row[6] is not None for row in rows) > 20
@@ -397,7 +397,7 @@ def test_stage_conversion_is_that_of_statsmodels(nasty):
     compared = 0
     for row in rows:
         segment = row["segment_dimension"], row["segment_value"]
-        days, delay, outcome, furthest = map(np.array, zip(*cases[*segment, row["stage"]]))
+        days, delay, outcome, furthest = map(np.array, zip(*cases[*segment, row["stage"]], strict=False))
         lost_here = ((outcome == "Lost") & furthest).sum()
         open_here = ((outcome == "Open") & furthest).sum()
         assert (row["reached_deal_count"], row["lost_here_deal_count"], row["open_here_deal_count"]) == (len(days), lost_here, open_here)

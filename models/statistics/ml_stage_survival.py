@@ -133,7 +133,7 @@ def probabilities(table: LifeTable, z: float) -> Iterator[Measure]:
     estimates = [float(table.incidence[WON - 1, -1]), float(table.incidence[LOST - 1, -1]), survival]
     variances = [incidence_variance(table, WON), incidence_variance(table, LOST), survival**2 * float(table.hazard_variance.sum())]
     closed = float(table.ended.sum())
-    for name, estimate, variance in zip(names, estimates, variances):
+    for name, estimate, variance in zip(names, estimates, variances, strict=False):
         inside = 0 < estimate < 1 and variance > 0
         yield (name, estimate, *wilson(estimate, estimate * (1 - estimate) / variance if inside else closed, z), "estimated")
 
@@ -203,4 +203,4 @@ def model(dbt, session):
     text = [(name, pa.string()) for name in (*SEGMENT, "stage", "measure")]
     numbers = [(name, pa.float64()) for name in ("estimate", "lower_limit", "upper_limit")]
     schema = pa.schema([*text, *numbers, ("status", pa.string())])
-    return pa.table([pa.array(column, type) for column, type in zip(zip(*rows) if rows else [[]] * len(schema), schema.types)], schema=schema)
+    return pa.table([pa.array(column, type) for column, type in zip(zip(*rows, strict=False) if rows else [[]] * len(schema), schema.types, strict=False)], schema=schema)

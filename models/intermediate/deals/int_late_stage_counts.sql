@@ -2,8 +2,8 @@
 
 with
 
-fct_deal_stage_visits as (
-    select * from {{ ref('fct_deal_stage_visits') }}
+int_deal_stage_visits as (
+    select * from {{ ref('int_deal_stage_visits') }}
 ),
 
 int_stages as (
@@ -16,10 +16,10 @@ int_deals as (
 ),
 
 late_deals as (
-    select distinct fct_deal_stage_visits.deal_id
-    from fct_deal_stage_visits
+    select distinct int_deal_stage_visits.deal_id
+    from int_deal_stage_visits
     inner join int_stages
-        on fct_deal_stage_visits.stage = int_stages.stage
+        on int_deal_stage_visits.stage = int_stages.stage
     where int_stages.is_late
 ),
 

@@ -2,38 +2,48 @@
 
 with
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
-    where not is_open
+int_closed_deal_counts as (
+    select * from {{ ref('int_closed_deal_counts') }}
 ),
 
 int_periods as (
     select * from {{ ref('int_periods') }}
 ),
 
+period_months as (
+    select distinct
+        int_periods.period,
+        int_closed_deal_counts.closed_month
+    from int_closed_deal_counts
+    inner join int_periods
+        on
+            int_periods.period <> 'all'
+            and int_closed_deal_counts.closed_month >= int_periods.period_start_date
+            and int_closed_deal_counts.closed_month <= int_periods.period_end_date
+),
+
+-- Deals are named in each branch: a shared CTE would be copied before it is read twice.
 final as (
     select
         'all' as period,
         {{ segment_dimension(dimensions + ['cycle_band']) }} as segment_dimension,
         {{ segment_value(dimensions + ['cycle_band']) }} as segment_value,
         percentile_cont(0.5) within group (order by cast(deal_amount as double)) as median_deal_amount
-    from int_deals
+    from {{ ref('int_deals') }}
+    where not is_open
     group by {{ segment_sets([], dimensions + ['cycle_band']) }}
 
     union all
 
     select
-        int_periods.period,
+        period_months.period,
         {{ segment_dimension(dimensions) }} as segment_dimension,
         {{ segment_value(dimensions) }} as segment_value,
         percentile_cont(0.5) within group (order by cast(int_deals.deal_amount as double)) as median_deal_amount
-    from int_deals
-    inner join int_periods
-        on
-            int_periods.period <> 'all'
-            and int_deals.closed_date >= int_periods.period_start_date
-            and int_deals.closed_date <= int_periods.period_end_date
-    group by {{ segment_sets(['int_periods.period'], dimensions) }}
+    from {{ ref('int_deals') }} as int_deals
+    inner join period_months
+        on int_deals.closed_month = period_months.closed_month
+    group by {{ segment_sets(['period_months.period'], dimensions) }}
 )
 
 select * from final

@@ -2,8 +2,8 @@
 
 with
 
-fct_deal_stage_visits as (
-    select * from {{ ref('fct_deal_stage_visits') }}
+int_deal_stage_visits as (
+    select * from {{ ref('int_deal_stage_visits') }}
     where not is_reentry
 ),
 
@@ -14,19 +14,19 @@ int_deals as (
 -- The first visit of a stage by a deal: from there to the close, or to the as-of date.
 reached as (
     select
-        fct_deal_stage_visits.stage,
-        {{ dbt.datediff('fct_deal_stage_visits.entered_at', 'coalesce(int_deals.closed_date, int_deals.as_of_date)', 'day') }} as days_to_close,
+        int_deal_stage_visits.stage,
+        {{ dbt.datediff('int_deal_stage_visits.entered_at', 'coalesce(int_deals.closed_date, int_deals.as_of_date)', 'day') }} as days_to_close,
         coalesce(
-            {{ dbt.datediff('fct_deal_stage_visits.entered_at', 'fct_deal_stage_visits.observed_from_at', 'day') }}, 0
+            {{ dbt.datediff('int_deal_stage_visits.entered_at', 'int_deal_stage_visits.observed_from_at', 'day') }}, 0
         ) as observed_after_days,
-        fct_deal_stage_visits.is_furthest,
+        int_deal_stage_visits.is_furthest,
         int_deals.outcome,
         {% for dimension in dimensions -%}
             int_deals.{{ dimension }}{{ "," if not loop.last }}
         {% endfor %}
-    from fct_deal_stage_visits
+    from int_deal_stage_visits
     inner join int_deals
-        on fct_deal_stage_visits.deal_id = int_deals.deal_id
+        on int_deal_stage_visits.deal_id = int_deals.deal_id
 ),
 
 final as (

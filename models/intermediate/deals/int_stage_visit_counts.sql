@@ -2,8 +2,8 @@
 
 with
 
-fct_deal_stage_visits as (
-    select * from {{ ref('fct_deal_stage_visits') }}
+int_deal_stage_visits as (
+    select * from {{ ref('int_deal_stage_visits') }}
 ),
 
 int_deals as (
@@ -12,19 +12,19 @@ int_deals as (
 
 visits as (
     select
-        fct_deal_stage_visits.stage,
-        fct_deal_stage_visits.days_in_stage,
+        int_deal_stage_visits.stage,
+        int_deal_stage_visits.days_in_stage,
         coalesce(
-            {{ dbt.datediff('fct_deal_stage_visits.entered_at', 'fct_deal_stage_visits.observed_from_at', 'day') }}, 0
+            {{ dbt.datediff('int_deal_stage_visits.entered_at', 'int_deal_stage_visits.observed_from_at', 'day') }}, 0
         ) as observed_after_days,
-        not fct_deal_stage_visits.is_censored as is_completed,
+        not int_deal_stage_visits.is_censored as is_completed,
         int_deals.is_won,
         {% for dimension in dimensions -%}
             int_deals.{{ dimension }}{{ "," if not loop.last }}
         {% endfor %}
-    from fct_deal_stage_visits
+    from int_deal_stage_visits
     inner join int_deals
-        on fct_deal_stage_visits.deal_id = int_deals.deal_id
+        on int_deal_stage_visits.deal_id = int_deals.deal_id
 ),
 
 final as (

@@ -12,6 +12,14 @@ int_cohort_maturity as (
     select * from {{ ref('int_cohort_maturity') }}
 ),
 
+open_visits as (
+    select
+        deal_id,
+        stage
+    from {{ ref('int_deal_stage_visits') }}
+    where is_censored
+),
+
 final as (
     select
         int_deals.deal_id,
@@ -28,7 +36,8 @@ final as (
         int_deals.region,
         int_deals.product_type,
         int_deals.lead_source,
-        int_deals.deal_stage,
+        coalesce(open_visits.stage, int_deals.deal_stage) as deal_stage,
+        int_deals.is_open and open_visits.stage is null as is_stage_undated,
         int_deals.deal_amount,
         int_deals.deal_size_band,
         int_deals.cycle_days,
@@ -53,6 +62,8 @@ final as (
         on
             int_deals.cohort_month = int_cohort_maturity.cohort_month
             and int_deals.as_of_date = int_cohort_maturity.forecast_date
+    left join open_visits
+        on int_deals.deal_id = open_visits.deal_id
 )
 
 select * from final

@@ -9,8 +9,8 @@ int_data_levels as (
     select * from {{ ref('int_data_levels') }}
 ),
 
-fct_deal_stage_visits as (
-    select * from {{ ref('fct_deal_stage_visits') }}
+int_deal_stage_visits as (
+    select * from {{ ref('int_deal_stage_visits') }}
 ),
 
 int_stall_thresholds as (
@@ -33,7 +33,7 @@ regressions as (
     select
         deal_id,
         count(*) as regression_count
-    from fct_deal_stage_visits
+    from int_deal_stage_visits
     where is_regression
     group by deal_id
 ),
@@ -72,7 +72,7 @@ facts as (
         {% endfor %}
     from int_deals
     cross join levels
-    left join fct_deal_stage_visits as visits
+    left join int_deal_stage_visits as visits
         on
             int_deals.deal_id = visits.deal_id
             and visits.is_censored
