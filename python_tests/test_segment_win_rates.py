@@ -391,10 +391,13 @@ def simulate(seeds, **effects):
 
 
 def test_noise_is_seldom_a_signal():
-    # About 4 % of pure noise has a signal in any tier: 8 of 200 expected, 20 or more have a chance of 1 in 5,000.
-    assert simulate(range(200))["any"] < 0.1
+    # Over 2,000 CRMs of pure noise: 3.5 % have a signal among single dimensions, 1.5 % among pairs, 3 % among periods, 7 % in any
+    # tier. In 200, twice that has a chance of about 1 in 500 or less.
+    shares = simulate(range(200))
+    assert shares["any"] <= 0.14 and max(shares["single"], shares["period"]) <= 0.08 and shares["pair"] <= 0.05
 
 
 def test_a_source_that_wins_more_is_found_and_the_others_are_left_alone():
+    # Over 1,000 CRMs: found in 95 %, another source flagged in 1 %.
     shares = simulate(range(1000, 1100), points=0.08)
-    assert shares["found"] >= 0.87 and shares["innocent"] <= 0.07
+    assert shares["found"] >= 0.87 and shares["innocent"] <= 0.06

@@ -8,6 +8,9 @@ because its presence there would make the others look different.
 
 A segment of a single dimension is compared with the rest of the dimension. A segment of a pair is compared with what its two main
 effects explain (logistic regression on the family's cells): what is judged is the interaction.
+
+Simulated, 5,000 deals in six dimensions: pure noise has a signal in 3.5 % (singles), 1.5 % (pairs), 3 % (periods) and 7 % (any) of
+2,000 CRMs; one source of four that wins 8 points more is found in 95 % of 1,000, and another source is flagged in 1 %.
 """
 
 from collections.abc import Callable

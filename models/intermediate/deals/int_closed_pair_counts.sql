@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set dimensions = var('segment_dimensions') %}
 {% set pairs = segment_pairs(dimensions) %}
 
@@ -32,7 +33,7 @@ final as (
         cast(sum(deal_amount) as decimal(38, 2)) as deal_amount,
         cast(sum(squared_amount) as decimal(38, 4)) as squared_amount
     from cells
-    group by {{ pair_sets(['is_won'], pairs) }}
+    group by {{ pair_sets(['is_won'], pairs) }}  -- noqa: PRS
 )
 {%- else -%}
 final as (

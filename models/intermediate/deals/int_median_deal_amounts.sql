@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set dimensions = var('segment_dimensions') %}
 
 with
@@ -22,8 +23,8 @@ period_months as (
             and int_closed_deal_counts.closed_month <= int_periods.period_end_date
 ),
 
--- Deals are named in each branch: a shared CTE would be copied before it is read twice.
-final as (
+-- Deals are read in two places: a shared CTE would be copied before it is read twice.
+overall as (
     select
         'all' as period,
         {{ segment_dimension(dimensions + ['cycle_band']) }} as segment_dimension,
@@ -31,10 +32,10 @@ final as (
         percentile_cont(0.5) within group (order by cast(deal_amount as double)) as median_deal_amount
     from {{ ref('int_deals') }}
     where not is_open
-    group by {{ segment_sets([], dimensions + ['cycle_band']) }}
+    group by {{ segment_sets([], dimensions + ['cycle_band']) }}  -- noqa: PRS
+),
 
-    union all
-
+by_period as (
     select
         period_months.period,
         {{ segment_dimension(dimensions) }} as segment_dimension,
@@ -43,7 +44,15 @@ final as (
     from {{ ref('int_deals') }} as int_deals
     inner join period_months
         on int_deals.closed_month = period_months.closed_month
-    group by {{ segment_sets(['period_months.period'], dimensions) }}
+    group by {{ segment_sets(['period_months.period'], dimensions) }}  -- noqa: PRS
+),
+
+final as (
+    select * from overall
+
+    union all
+
+    select * from by_period
 )
 
 select * from final

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set estimates = [
     'win_rate_lower', 'win_rate_upper', 'amount_win_rate_lower', 'amount_win_rate_upper', 'size_effect_lower', 'size_effect_upper',
     'pooled_win_rate', 'prior_deal_count', 'has_no_evidence_of_differences', 'shrunk_win_rate', 'rest_deal_count', 'rest_win_rate',

@@ -1,0 +1,64 @@
+{{ config(materialized = 'view') }}
+{% set dimensions = (var('rapv_segment_dimensions') + var('rapv_offset_dimensions')) | unique | list %}
+
+with
+
+int_replayed_deals as (
+    select * from {{ ref('int_replayed_deals') }}
+),
+
+int_value_rates as (
+    select * from {{ ref('int_value_rates') }}
+),
+
+int_value_combinations as (
+    select * from {{ ref('int_value_combinations') }}
+),
+
+valued as (
+    select
+        int_replayed_deals.*,
+        int_value_rates.band,
+        int_value_rates.effective_deal_count,
+        int_value_rates.win_rate as cell_win_rate,
+        int_value_rates.win_log_odds,
+        int_value_combinations.log_odds_offset,
+        int_value_rates.log_odds_variance + int_value_combinations.log_odds_variance as log_odds_variance,
+        int_value_combinations.base_rate,
+        int_value_combinations.segment_win_rate,
+        int_value_combinations.unseen_dimensions,
+        case
+            when int_value_rates.win_log_odds is null then int_value_rates.win_rate
+            else 1 / (1 + exp(-(int_value_rates.win_log_odds + int_value_combinations.log_odds_offset)))
+        end as win_probability,
+        -- As it was published: the age runs to the end of the day, so it is never 0.
+        least(1, int_value_combinations.typical_cycle_days / (int_replayed_deals.age_days + 1)) as aging_factor_published
+    from int_replayed_deals
+    left join int_value_rates
+        on
+            int_replayed_deals.forecast_date = int_value_rates.forecast_date
+            and int_replayed_deals.band_type = int_value_rates.band_type
+            and int_replayed_deals.cell_stage = int_value_rates.stage
+            and {{ in_band('int_replayed_deals.cell_age_days', 'int_value_rates') }}
+    left join int_value_combinations
+        on
+            int_replayed_deals.forecast_date = int_value_combinations.forecast_date
+            and int_replayed_deals.band_type = int_value_combinations.band_type
+            {% for dimension in dimensions -%}
+            and int_replayed_deals.{{ dimension }} = int_value_combinations.{{ dimension }}
+            {% endfor -%}
+),
+
+final as (
+    select
+        *,
+        deal_amount as raw_amount,
+        deal_amount * stage_probability as stage_weighted_amount,
+        deal_amount * base_rate as flat_amount,
+        deal_amount * segment_win_rate as segment_amount,
+        deal_amount * win_probability as rapv_amount,
+        deal_amount * segment_win_rate * aging_factor_published as published_aging_amount
+    from valued
+)
+
+select * from final

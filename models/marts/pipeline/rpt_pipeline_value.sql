@@ -1,0 +1,82 @@
+{% set dimensions = ['all'] + var('segment_dimensions') + ['deal_stage', 'expected_close_month'] %}
+
+with
+
+fct_deal_values as (
+    select * from {{ ref('fct_deal_values') }}
+),
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+deals as (
+    select
+        fct_deal_values.*,
+        'all' as "all",
+        {% for dimension in var('segment_dimensions') -%}
+            int_deals.{{ dimension }},
+        {% endfor -%}
+        coalesce(cast(cast({{ dbt.date_trunc('month', 'int_deals.expected_close_date') }} as date) as {{ dbt.type_string() }}), 'Unknown') as expected_close_month
+    from fct_deal_values
+    inner join int_deals
+        on fct_deal_values.deal_id = int_deals.deal_id
+),
+
+segments as (
+    {% for dimension in dimensions -%}
+    select
+        '{{ dimension }}' as segment_dimension,
+        {% if dimension == 'all' -%}
+        'all' as segment_value,
+        {% elif dimension == 'deal_stage' -%}
+        coalesce(deal_stage, 'Unknown') as segment_value,
+        {% else -%}
+        {{ dimension }} as segment_value,
+        {% endif -%}
+        deal_id,
+        raw_amount,
+        stage_weighted_amount,
+        flat_amount,
+        segment_amount,
+        rapv_amount,
+        published_aging_amount,
+        revenue_at_risk_amount,
+        raw_amount * revenue_at_risk_amount * win_probability as outcome_variance,
+        as_of_date
+    from deals
+    {% if not loop.last %}
+    union all
+
+    {% endif %}
+    {%- endfor %}
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (partition by segment_dimension, segment_value order by raw_amount desc, deal_id) as amount_rank
+    from segments
+),
+
+final as (
+    select
+        segment_dimension,
+        segment_value,
+        count(*) as open_deal_count,
+        cast(sum(raw_amount) as decimal(18, 2)) as raw_amount,
+        count(stage_weighted_amount) as stage_weighted_deal_count,
+        sum(stage_weighted_amount) as stage_weighted_amount,
+        sum(flat_amount) as flat_amount,
+        sum(segment_amount) as segment_amount,
+        sum(rapv_amount) as rapv_amount,
+        sum(published_aging_amount) as published_aging_amount,
+        sum(revenue_at_risk_amount) as revenue_at_risk_amount,
+        1 - sum(rapv_amount) / sum(raw_amount) as optimism_gap,
+        sum(case when amount_rank <= 5 then outcome_variance end) / nullif(sum(outcome_variance), 0) as largest_five_variance_rate,
+        max(as_of_date) as as_of_date
+    from ranked
+    group by segment_dimension, segment_value
+)
+
+select * from final
