@@ -3,6 +3,7 @@
 -- The cycle is known only after the close, so r with it describes and can't foresee; and only mature cohorts count for it, because of
 -- a young one the quick deals alone have closed.
 {% set normal_quantile = 1.959963984540054 %}
+{% set both_vary = "min(first_value) < max(first_value) and min(second_value) < max(second_value)" %}
 
 with
 
@@ -62,8 +63,8 @@ correlations as (
         first_column,
         second_column,
         count(*) as deal_count,
-        corr(first_value, second_value) as pearson_correlation,
-        corr(first_rank, second_rank) as spearman_correlation
+        case when {{ both_vary }} then corr(first_value, second_value) end as pearson_correlation,
+        case when {{ both_vary }} then corr(first_rank, second_rank) end as spearman_correlation
     from ranked
     group by first_column, second_column
 ),

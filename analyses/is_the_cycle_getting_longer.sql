@@ -88,7 +88,7 @@ final as (
         medians.median_upper_days,
         case
             when medians.median_days is null then 'fewer than half have closed so far'
-            when medians.median_upper_days is null then 'too few are old enough for an upper limit'
+            when medians.median_upper_days is null then 'too few deals for an upper limit'
         end as missing_reason
     from cohorts
     inner join medians
