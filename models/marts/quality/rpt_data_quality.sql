@@ -29,6 +29,10 @@ int_ignored_columns as (
     select * from {{ ref('int_ignored_columns') }}
 ),
 
+rpt_pipeline_value_methods as (
+    select * from {{ ref('rpt_pipeline_value_methods') }}
+),
+
 checks as (
     {% for check, expression in row_counts.items() -%}
     select
@@ -90,6 +94,20 @@ checks as (
         false as is_finding_above_zero,
         message
     from int_input_freshness
+
+    union all
+
+    select
+        'deals' as input,
+        'default_value_method_behind_the_best' as check_name,
+        max(case when is_default then mean_absolute_error_rate end) - min(mean_absolute_error_rate) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rate' as unit,
+        true as is_finding_above_zero,
+        'mean error of the default forecast method above that of the best one: see rpt_pipeline_value_methods' as message
+    from rpt_pipeline_value_methods
+    where verdict in ('best', 'beaten')
+    having count(*) > 0
 ),
 
 final as (
