@@ -91,6 +91,7 @@ final as (
         {% for column in [
             'deal_id', 'deal_name', 'account_id', 'created_at', 'created_date', 'cohort_month', 'sales_rep_id', 'industry', 'region',
             'product_type', 'lead_source', 'deal_size_band', 'deal_amount', 'is_amount_undated', 'currency_code', 'age_days',
+            'stage_probability', 'forecast_category', 'updated_at', 'as_of_date', 'expected_close_date',
         ] -%}
             {{ column }},
         {% endfor -%}
@@ -107,17 +108,11 @@ final as (
         cast(days_since_last_activity as integer) as days_since_last_activity,
         cast(days_since_last_update as integer) as days_since_last_update,
         days_since_last_update >= {{ var('stale_days') }} as is_stale,
-        expected_close_date,
         expected_close_date < as_of_date as is_overdue,
-        cast(push_count as bigint) as push_count,
-        cast(push_days as integer) as push_days,
-        cast(quarter_push_count as bigint) as quarter_push_count,
-        cast(amount_change_count as bigint) as amount_change_count,
-        cast(regression_count as bigint) as regression_count,
-        stage_probability,
-        forecast_category,
-        updated_at,
-        as_of_date
+        {% for column in ['push_count', 'quarter_push_count', 'amount_change_count', 'regression_count'] -%}
+            cast({{ column }} as bigint) as {{ column }},
+        {% endfor -%}
+        cast(push_days as integer) as push_days
     from facts
 )
 

@@ -1,11 +1,9 @@
 {% set row_counts = {
-    'rows_in': 'row_count',
-    'rows_accepted': 'accepted_count',
-    'rows_quarantined': 'quarantined_count',
-    'rows_duplicate': 'duplicate_count',
-    'rows_not_yet_known': 'not_yet_known_count',
+    'rows_in': 'row_count', 'rows_accepted': 'accepted_count', 'rows_quarantined': 'quarantined_count',
+    'rows_duplicate': 'duplicate_count', 'rows_not_yet_known': 'not_yet_known_count',
     'row_identity_difference': 'row_count - accepted_count - quarantined_count - duplicate_count - not_yet_known_count',
 } %}
+{% set findings = ['rows_quarantined', 'rows_duplicate', 'row_identity_difference'] %}
 
 with
 
@@ -41,7 +39,7 @@ checks as (
         cast({{ expression }} as double) as check_value,
         {{ "cast(null as bigint)" if check in ["rows_in", "rows_not_yet_known"] else "row_count - not_yet_known_count" }} as all_row_count,
         'rows' as unit,
-        {{ "true" if check in ["rows_quarantined", "rows_duplicate", "row_identity_difference"] else "false" }} as is_finding_above_zero,
+        {{ check in findings }} as is_finding_above_zero,
         'rows in = accepted + quarantined + duplicates + not yet known' as message
     from int_input_row_counts
 
