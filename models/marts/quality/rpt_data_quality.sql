@@ -27,10 +27,6 @@ int_ignored_columns as (
     select * from {{ ref('int_ignored_columns') }}
 ),
 
-rpt_pipeline_value_methods as (
-    select * from {{ ref('rpt_pipeline_value_methods') }}
-),
-
 checks as (
     {% for check, expression in row_counts.items() -%}
     select
@@ -103,7 +99,7 @@ checks as (
         'rate' as unit,
         true as is_finding_above_zero,
         'mean error of the default forecast method above that of the best one: see rpt_pipeline_value_methods' as message
-    from rpt_pipeline_value_methods
+    from {{ ref('rpt_pipeline_value_methods') }}
     where verdict in ('best', 'beaten')
     having count(*) > 0
 ),
