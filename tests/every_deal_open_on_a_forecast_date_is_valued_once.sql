@@ -8,8 +8,8 @@ expected as (
     from {{ ref('int_forecast_dates') }} as dates
     left join {{ ref('int_deals') }} as deals
         on
-            deals.created_date <= dates.forecast_date
-            and coalesce(deals.closed_date, cast('9999-12-31' as date)) > dates.forecast_date
+            dates.forecast_date >= deals.created_date
+            and dates.forecast_date < coalesce(deals.closed_date, cast('9999-12-31' as date))
     group by dates.forecast_date
 ),
 
