@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set measures = ['win_probability', 'loss_probability', 'open_probability', 'loss_rate', 'loss_share_rate'] %}
 
 with

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set quantiles = ['median', 'p75', 'p90'] %}
 
 with

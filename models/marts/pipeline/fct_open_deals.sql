@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent,layout.long_lines
 with
 
 int_deals as (
