@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 -- Rows of one deal at the same second: open stages in the order of the pipeline, closed ones last.
 {% set columns = input_columns('stage_history') %}
 
@@ -105,10 +106,13 @@ final as (
         and coalesce(stage_rank = previous_stage_rank and entered_at = previous_entered_at, false) as is_duplicate,
         -- A closing ends an open stage; closings before the first open stage, or of a closed deal, change nothing.
         reason_codes is null
-        and stage_rank is distinct from previous_stage_rank
+        and (previous_stage_rank is null or stage_rank <> previous_stage_rank)
         and (not is_closed or not coalesce(is_previous_closed, true)) as is_stage_change,
         reason_codes is null
-        and {{ dbt.date_trunc('minute', 'entered_at') }} is distinct from {{ dbt.date_trunc('minute', 'next_entered_at') }} as is_last_in_minute
+        and (
+            next_entered_at is null
+            or {{ dbt.date_trunc('minute', 'entered_at') }} <> {{ dbt.date_trunc('minute', 'next_entered_at') }}
+        ) as is_last_in_minute
     from compared
 )
 

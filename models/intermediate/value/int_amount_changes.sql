@@ -1,11 +1,10 @@
--- What an amount was before a later change of it: a replay must not know the change.
+-- What an amount was before a later change of it: a replay must not know the change. Where the CRM records new values only, the
+-- old one is the value before.
 with
 
 int_input__field_history as (
     select * from {{ ref('int_input__field_history') }}
-    where
-        lower({{ to_text('field') }}) = 'amount'
-        and {{ to_amount('old_value') }} is not null
+    where lower({{ to_text('field') }}) = 'amount'
 ),
 
 int_as_of as (
@@ -17,39 +16,47 @@ bands as (
     where band_type = 'deal_size_band'
 ),
 
-changes as (
+amounts as (
     select
         {{ to_text('int_input__field_history.deal_id') }} as deal_id,
-        {{ to_amount('int_input__field_history.old_value') }} as deal_amount,
         {{ to_timestamp('int_input__field_history.changed_at') }} as changed_at,
-        {{ to_text('int_input__field_history.new_value') }} as new_value,
+        {{ to_amount('int_input__field_history.old_value') }} as old_amount,
+        {{ to_amount('int_input__field_history.new_value') }} as new_amount,
         int_as_of.as_of_date
     from int_input__field_history
     cross join int_as_of
 ),
 
-dated as (
+changes as (
     select
-        *,
+        deal_id,
         cast(changed_at as date) as changed_date,
-        cast(lag(changed_at) over (partition by deal_id order by changed_at, new_value) as date) as previous_changed_date
-    from changes
-    where cast(changed_at as date) <= as_of_date
+        cast(lag(changed_at) over deal_amounts as date) as previous_changed_date,
+        coalesce(old_amount, lag(new_amount) over deal_amounts) as deal_amount
+    from amounts
+    where
+        cast(changed_at as date) <= as_of_date
+        and new_amount > 0
+        and new_amount < {{ var('max_deal_amount') }}
+    window deal_amounts as (partition by deal_id order by changed_at, new_amount)
 ),
 
 final as (
     select
-        dated.deal_id,
-        dated.deal_amount,
+        changes.deal_id,
+        changes.deal_amount,
         bands.band as deal_size_band,
-        coalesce(dated.previous_changed_date, cast('0001-01-01' as date)) as known_from_date,
-        dated.changed_date
-    from dated
+        coalesce(changes.previous_changed_date, cast('0001-01-01' as date)) as known_from_date,
+        changes.changed_date
+    from changes
     left join bands
-        on {{ in_band('dated.deal_amount', 'bands') }}
+        on {{ in_band('changes.deal_amount', 'bands') }}
     where
-        dated.previous_changed_date is null
-        or dated.previous_changed_date < dated.changed_date
+        changes.deal_amount is not null
+        and (
+            changes.previous_changed_date is null
+            or changes.previous_changed_date < changes.changed_date
+        )
 )
 
 select * from final

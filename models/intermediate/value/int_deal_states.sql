@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {{ config(materialized = 'view') }}
 {% set dimensions = (var('rapv_segment_dimensions') + var('rapv_offset_dimensions')) | unique | list %}
 
@@ -24,13 +25,20 @@ visits as (
     from int_deal_stage_visits
 ),
 
+reopened_deals as (
+    select distinct deal_id
+    from visits
+    where spell_number > 1
+),
+
 reopened_visits as (
     select
-        deal_id,
-        exited_date,
-        lead(entered_date) over (partition by deal_id order by visit_number) as next_entered_date
+        visits.deal_id,
+        visits.exited_date,
+        lead(visits.entered_date) over (partition by visits.deal_id order by visits.visit_number) as next_entered_date
     from visits
-    where deal_id in (select visits.deal_id from visits where visits.spell_number > 1)
+    inner join reopened_deals
+        on visits.deal_id = reopened_deals.deal_id
 ),
 
 -- The stage of a left-truncated visit is not known before the history begins, nor is there one between a close and a reopening.

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {{ config(materialized = 'view') }}
 {% set dimensions = (var('rapv_segment_dimensions') + var('rapv_offset_dimensions')) | unique | list %}
 
@@ -19,16 +20,20 @@ int_stages as (
     select * from {{ ref('int_stages') }}
 ),
 
-int_value_rates as (
-    select * from {{ ref('int_value_rates') }}
+stage_dates as (
+    select distinct forecast_date
+    from {{ ref('int_value_rates') }}
+    where band_type = 'stage_age_band'
 ),
 
 dates as (
     select
-        forecast_date,
-        is_as_of_date,
-        forecast_date in (select forecast_date from int_value_rates where band_type = 'stage_age_band') as has_stage_rates
+        int_forecast_dates.forecast_date,
+        int_forecast_dates.is_as_of_date,
+        stage_dates.forecast_date is not null as has_stage_rates
     from int_forecast_dates
+    left join stage_dates
+        on int_forecast_dates.forecast_date = stage_dates.forecast_date
 ),
 
 -- `case` keeps the planner from sorting all deals for a range join with a few dates.
@@ -65,7 +70,10 @@ final as (
             {% endif -%}
         {% endfor -%}
         coalesce(int_amount_changes.deal_amount, open_deals.deal_amount) as deal_amount,
-        coalesce(case when open_deals.is_as_of_date then open_deals.stage_probability end, int_stages.default_probability) as stage_probability,
+        coalesce(
+            case when open_deals.is_as_of_date and open_deals.stage_probability between 0 and 1 then open_deals.stage_probability end,
+            int_stages.default_probability
+        ) as stage_probability,
         open_deals.is_open as is_still_open,
         case when open_deals.is_won then open_deals.deal_amount else 0 end as won_amount
     from open_deals

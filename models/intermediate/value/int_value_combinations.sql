@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set rate_dimensions = var('rapv_segment_dimensions') %}
 {% set offset_dimensions = var('rapv_offset_dimensions') %}
 {% set dimensions = (rate_dimensions + offset_dimensions) | unique | list %}

@@ -37,7 +37,7 @@ final as (
         count(*) as visit_count,
         cast(sum(cycle_days) as bigint) as total_cycle_days
     from visits
-    group by {{ segment_sets(['trained_from_date', 'is_won', 'stage', 'open_days'], dimensions) }}
+    group by {{ segment_sets(['trained_from_date', 'is_won', 'stage', 'open_days'], dimensions) }}  -- noqa: PRS
 )
 
 select * from final

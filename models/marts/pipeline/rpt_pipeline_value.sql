@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set dimensions = ['all'] + var('segment_dimensions') + ['deal_stage', 'expected_close_month'] %}
 
 with
@@ -13,7 +14,6 @@ int_deals as (
 deals as (
     select
         fct_deal_values.*,
-        'all' as "all",
         {% for dimension in var('segment_dimensions') -%}
             int_deals.{{ dimension }},
         {% endfor -%}
@@ -55,7 +55,7 @@ segments as (
 ranked as (
     select
         *,
-        row_number() over (partition by segment_dimension, segment_value order by raw_amount desc, deal_id) as amount_rank
+        row_number() over (partition by segment_dimension, segment_value order by raw_amount desc, deal_id asc) as amount_rank
     from segments
 ),
 

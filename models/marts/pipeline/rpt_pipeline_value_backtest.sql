@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set methods = value_methods() %}
 
 with

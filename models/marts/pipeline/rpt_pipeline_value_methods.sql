@@ -10,7 +10,8 @@ rpt_pipeline_value_backtest as (
 date_methods as (
     select
         forecast_date,
-        count(*) as method_count
+        count(*) as method_count,
+        max(count(*)) over () as most_methods
     from rpt_pipeline_value_backtest
     group by forecast_date
 ),
@@ -19,7 +20,7 @@ date_methods as (
 shared_dates as (
     select forecast_date
     from date_methods
-    where method_count = (select max(date_methods.method_count) from date_methods)
+    where method_count = most_methods
 ),
 
 scores as (
