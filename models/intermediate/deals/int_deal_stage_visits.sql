@@ -107,10 +107,7 @@ final as (
         numbered.stage_visit_number > 1 as is_reentry,
         numbered.stage_rank = numbered.highest_ever as is_furthest,
         coalesce(numbered.stage_rank < numbered.highest_before, false) as is_regression,
-        case
-            when numbered.is_left_truncated then 0
-            else greatest(numbered.stage_rank - coalesce(numbered.highest_before, 0) - 1, 0)
-        end as skipped_stage_count,
+        case when numbered.is_left_truncated then 0 else greatest(numbered.stage_rank - coalesce(numbered.highest_before, 0) - 1, 0) end as skipped_stage_count,
         numbered.is_bulk_update
     from numbered
     inner join int_stages
