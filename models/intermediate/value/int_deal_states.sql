@@ -8,35 +8,28 @@ int_deals as (
     select * from {{ ref('int_deals') }}
 ),
 
+-- Three readings of the visits, not one that is shared: that would be written to memory whole.
 int_deal_stage_visits as (
     select * from {{ ref('int_deal_stage_visits') }}
 ),
 
-visits as (
-    select
-        deal_id,
-        visit_number,
-        spell_number,
-        stage,
-        is_left_truncated,
-        cast(entered_at as date) as entered_date,
-        cast(observed_from_at as date) as observed_from_date,
-        cast(exited_at as date) as exited_date
-    from int_deal_stage_visits
+left_truncated_visits as (
+    select * from {{ ref('int_deal_stage_visits') }}
+    where is_left_truncated
 ),
 
 reopened_deals as (
     select distinct deal_id
-    from visits
+    from {{ ref('int_deal_stage_visits') }}
     where spell_number > 1
 ),
 
 reopened_visits as (
     select
         visits.deal_id,
-        visits.exited_date,
-        lead(visits.entered_date) over (partition by visits.deal_id order by visits.visit_number) as next_entered_date
-    from visits
+        cast(visits.exited_at as date) as exited_date,
+        cast(lead(visits.entered_at) over (partition by visits.deal_id order by visits.visit_number) as date) as next_entered_date
+    from {{ ref('int_deal_stage_visits') }} as visits
     inner join reopened_deals
         on visits.deal_id = reopened_deals.deal_id
 ),
@@ -47,10 +40,10 @@ stretches as (
         deal_id,
         stage,
         is_left_truncated,
-        entered_date,
-        coalesce(observed_from_date, entered_date) as from_date,
-        exited_date as until_date
-    from visits
+        cast(entered_at as date) as entered_date,
+        cast(coalesce(observed_from_at, entered_at) as date) as from_date,
+        cast(exited_at as date) as until_date
+    from int_deal_stage_visits
 
     union all
 
@@ -59,10 +52,9 @@ stretches as (
         null as stage,
         true as is_left_truncated,
         null as entered_date,
-        entered_date as from_date,
-        observed_from_date as until_date
-    from visits
-    where is_left_truncated
+        cast(entered_at as date) as from_date,
+        cast(observed_from_at as date) as until_date
+    from left_truncated_visits
 
     union all
 

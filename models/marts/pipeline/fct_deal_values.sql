@@ -2,7 +2,9 @@ with
 
 int_deal_forecasts as (
     select * from {{ ref('int_deal_forecasts') }}
-    where is_as_of_date
+    where
+        is_as_of_date
+        and is_still_open
 ),
 
 int_deals as (

@@ -9,6 +9,7 @@ fct_deal_values as (
 
 int_deals as (
     select * from {{ ref('int_deals') }}
+    where is_open
 ),
 
 deals as (
