@@ -79,7 +79,8 @@
 
 
 {# Canonical columns out of `relation`, by canonical name to the relation's name. The empty first branch gives every column that
-   the relation lacks, as null, so nothing has to be looked up in it before a model is compiled; typed columns keep their type. #}
+   the relation lacks, as null, so nothing has to be looked up in it before a model is compiled; typed columns keep their type. Without a relation
+   all columns are text. #}
 {% macro canonical_columns(names, relation) -%}
 select
     {% for column, name in names.items() -%}
@@ -88,7 +89,7 @@ select
 from (
     select
         {% for column, name in names.items() -%}
-        null as "{{ name }}"{{ "," if not loop.last }}
+        {{ "null" if relation else "cast(null as " ~ dbt.type_string() ~ ")" }} as "{{ name }}"{{ "," if not loop.last }}
         {% endfor -%}
     where false
     {%- if relation %}

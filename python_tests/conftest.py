@@ -42,9 +42,17 @@ class Build:
 
 
 def run_dbt(
-    database: pathlib.Path, variables: dict | None = None, command: str = "build", select: str | None = None, **environment: str
+    database: pathlib.Path,
+    variables: dict | None = None,
+    command: str = "build",
+    select: str | None = None,
+    with_tests: bool = True,
+    **environment: str,
 ) -> Build:
-    """Run one dbt command of the project against `database`; `environment` adds environment variables."""
+    """Run one dbt command of the project against `database`; `environment` adds environment variables.
+
+    A selection brings the tests whose parents it holds; `with_tests=False` leaves out all data and unit tests.
+    """
     scratch = database.parent / (database.stem + "_dbt")
     arguments = [str(pathlib.Path(sys.executable).parent / "dbt"), "--no-use-colors", command]
     arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
@@ -52,7 +60,9 @@ def run_dbt(
     if variables:
         arguments += ["--vars", json.dumps(variables, default=str)]
     if select:
-        arguments += ["--select", *select.split()]
+        arguments += ["--indirect-selection", "buildable", "--select", *select.split()]
+    if not with_tests:
+        arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
     done = subprocess.run(
         arguments, capture_output=True, text=True, cwd=database.parent, env={**os.environ, "SALES_DB": str(database), **environment}
     )

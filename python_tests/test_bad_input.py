@@ -1,9 +1,9 @@
 """Bad input is either quarantined with its reason or stops the build with one clear sentence, and nothing is lost."""
 
-import pytest
-from conftest import DEAL_COLUMNS, run_dbt, write_deals
+import shutil
 
-INPUT_MARTS = "+fct_quarantined_rows +rpt_data_quality +rpt_data_capabilities +fct_deals"
+import pytest
+from conftest import DEAL_COLUMNS, Build, run_dbt, write_deals
 
 GOOD = [
     "D1,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won",
@@ -44,7 +44,7 @@ def identity(build) -> dict[str, float]:
 def test_every_bad_row_is_quarantined_with_its_reason_and_nothing_is_lost(tmp_path):
     repeated = [GOOD[0], GOOD[0]]
     deals = write_deals(tmp_path / "deals.csv", *GOOD, *repeated, *BAD)
-    build = run_dbt(tmp_path / "bad.duckdb", {"deals_file": deals}, select=INPUT_MARTS).check()
+    build = run_dbt(tmp_path / "bad.duckdb", {"deals_file": deals}).check()
 
     expected = sorted(BAD.values())
     found = build.query("select reason_codes from marts.fct_quarantined_rows")
@@ -77,17 +77,22 @@ STOPS = {
 }
 
 
+@pytest.fixture(scope="module")
+def good_build(tmp_path_factory) -> Build:
+    folder = tmp_path_factory.mktemp("good")
+    good = write_deals(folder / "good.csv", *GOOD)
+    return run_dbt(folder / "good.duckdb", {"deals_file": good}, select="+fct_deals", with_tests=False).check()
+
+
 @pytest.mark.parametrize("case", STOPS)
-def test_unusable_file_stops_the_build_and_leaves_the_last_marts(case, tmp_path):
+def test_unusable_file_stops_the_build_and_leaves_the_last_marts(case, good_build, tmp_path):
     content, sentence = STOPS[case]
-    database = tmp_path / "kept.duckdb"
-    good = write_deals(tmp_path / "good.csv", *GOOD)
-    run_dbt(database, {"deals_file": good}, select=INPUT_MARTS).check()
+    database = shutil.copy(good_build.database, tmp_path / "kept.duckdb")
     bad = tmp_path / "bad.csv"
     if content is not None:
         bad.write_bytes(content)
 
-    stopped = run_dbt(database, {"deals_file": bad}, select=INPUT_MARTS)
+    stopped = run_dbt(database, {"deals_file": bad})
 
     assert stopped.exit_code != 0
     [line] = {line.strip() for line in stopped.output.splitlines() if "Input check: " in line}
@@ -109,6 +114,28 @@ def test_bad_variables_stop_the_build(case, tmp_path):
     variables, sentence = BAD_VARIABLES[case]
     deals = write_deals(tmp_path / "deals.csv", *GOOD)
     variables = {key: deals if value == "DEALS" else value for key, value in variables.items()}
-    stopped = run_dbt(tmp_path / "stopped.duckdb", variables, select=INPUT_MARTS)
+    stopped = run_dbt(tmp_path / "stopped.duckdb", variables)
     assert stopped.exit_code != 0
     assert any("Input check: " in line and sentence in line for line in stopped.output.splitlines())
+
+
+EXTREMES = {
+    "one row": GOOD[:1],
+    "all open": [f"D{n},2024-01-{n:02d},,rep_1,SaaS,Europe,Core,Inbound,Demo,{1000 * n},," for n in range(1, 29)],
+    "all won": [f"D{n},2024-01-{n:02d},2024-03-{n:02d},rep_1,SaaS,Europe,Core,Inbound,Closed,{1000 * n},60,Won" for n in range(1, 29)],
+}
+
+
+@pytest.mark.parametrize("case", EXTREMES)
+def test_extreme_but_valid_input_builds_without_a_nan(case, tmp_path):
+    deals = write_deals(tmp_path / "deals.csv", *EXTREMES[case])
+    build = run_dbt(tmp_path / "extreme.duckdb", {"deals_file": deals}).check()
+    assert identity(build)["rows_accepted"] == len(EXTREMES[case])
+    doubles = build.query(
+        "select table_name, column_name from information_schema.columns where table_schema = 'marts' and data_type = 'DOUBLE'"
+    )
+    assert len(doubles) > 50
+    for table, column in doubles:
+        assert build.query(f"select count(*) from marts.{table} where isnan({column}) or isinf({column})") == [(0,)], (table, column)
+    verdicts = build.query("select distinct verdict from marts.rpt_segment_win_rates")
+    assert ("signal",) not in verdicts

@@ -32,7 +32,7 @@ final as (
     from int_deals
     inner join late_deals
         on int_deals.deal_id = late_deals.deal_id
-    group by {{ segment_sets([], dimensions) }}
+    group by {{ segment_sets([], dimensions) }}  -- noqa: PRS
 )
 
 select * from final

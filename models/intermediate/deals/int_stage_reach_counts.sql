@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set dimensions = var('segment_dimensions') %}
 
 with
@@ -15,7 +16,9 @@ int_deals as (
 reached as (
     select
         int_deal_stage_visits.stage,
-        {{ dbt.datediff('int_deal_stage_visits.entered_at', 'coalesce(int_deals.closed_date, int_deals.as_of_date)', 'day') }} as days_to_close,
+        {{ dbt.datediff(
+            'int_deal_stage_visits.entered_at', 'coalesce(int_deals.closed_date, int_deals.as_of_date)', 'day'
+        ) }} as days_to_close,  -- noqa: layout.long_lines
         coalesce(
             {{ dbt.datediff('int_deal_stage_visits.entered_at', 'int_deal_stage_visits.observed_from_at', 'day') }}, 0
         ) as observed_after_days,
@@ -40,7 +43,7 @@ final as (
         outcome,
         count(*) as deal_count
     from reached
-    group by {{ segment_sets(['stage', 'days_to_close', 'observed_after_days', 'is_furthest', 'outcome'], dimensions) }}
+    group by {{ segment_sets(['stage', 'days_to_close', 'observed_after_days', 'is_furthest', 'outcome'], dimensions) }}  -- noqa: PRS
 )
 
 select * from final

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set dimensions = var('segment_dimensions') %}
 
 with
@@ -38,7 +39,7 @@ final as (
         is_won,
         count(*) as visit_count
     from visits
-    group by {{ segment_sets(['stage', 'days_in_stage', 'observed_after_days', 'is_completed', 'is_won'], dimensions) }}
+    group by {{ segment_sets(['stage', 'days_in_stage', 'observed_after_days', 'is_completed', 'is_won'], dimensions) }}  -- noqa: PRS
 )
 
 select * from final

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 -- Rows of one deal at the same second: open stages in the order of the pipeline, closed ones last.
 {% set columns = input_columns('stage_history') %}
 
@@ -17,14 +18,6 @@ int_deals as (
 
 int_as_of as (
     select * from {{ ref('int_as_of') }}
-),
-
-stages as (
-    select
-        *,
-        row_number() over (order by is_closed, stage_order, stage) as stage_rank,
-        case when not is_closed then dense_rank() over (partition by is_closed order by stage_order) end as open_position
-    from int_stages
 ),
 
 typed as (
@@ -53,15 +46,12 @@ known as (
 checked as (
     select
         known.*,
-        stages.stage_order,
-        stages.stage_rank,
-        stages.open_position,
-        stages.is_closed,
-        stages.is_won,
+        int_stages.stage_rank,
+        int_stages.is_closed,
         {{ reason_codes([
             ("known.deal_id is null", "deal_id_missing"),
             ("known.stage is null", "stage_missing"),
-            ("known.stage is not null and stages.stage is null", "stage_unknown"),
+            ("known.stage is not null and int_stages.stage is null", "stage_unknown"),
             ("known.entered_at is null and " ~ to_text('known.raw_entered_at') ~ " is null", "entered_at_missing"),
             ("known.entered_at is null and " ~ to_text('known.raw_entered_at') ~ " is not null", "entered_at_unreadable"),
             ("cast(known.entered_at as date) > known.as_of_date", "entered_at_implausible"),
@@ -70,30 +60,36 @@ checked as (
             ("cast(known.entered_at as date) > int_deals.closed_date", "entered_after_closed"),
         ]) }} as reason_codes
     from known
-    left join stages
-        on known.stage = stages.stage
+    left join int_stages
+        on known.stage = int_stages.stage
     left join int_deals
         on known.deal_id = int_deals.deal_id
 ),
 
--- Accepted rows are compared among themselves only.
-compared as (
+-- Of tens of millions of accepted rows only what orders them goes through the window.
+slim as (
     select
         deal_id,
-        stage,
-        entered_at,
-        stage_order,
-        cast(open_position as integer) as open_position,
+        case when reason_codes is not null then stage end as stage,
+        case when reason_codes is null then entered_at end as entered_at,
+        stage_rank,
         is_closed,
-        is_won,
         reason_codes,
-        case when reason_codes is not null then {{ raw_values(columns, 'raw_') }} end as raw_values,
-        row_number() over deal_rows as row_number_in_deal,
-        lag(stage) over deal_rows as previous_stage,
-        lag(entered_at) over deal_rows as previous_entered_at,
-        lag(is_closed) over deal_rows as is_previous_closed
+        case when reason_codes is not null then {{ raw_values(columns, 'raw_') }} end as raw_values
     from checked
-    window deal_rows as (partition by deal_id, reason_codes is null order by entered_at, stage_rank)
+),
+
+-- Quarantined rows have no entered_at any more: they come last, and no accepted row is compared with them.
+compared as (
+    select
+        *,
+        row_number() over deal_rows as row_number_in_deal,
+        lag(stage_rank) over deal_rows as previous_stage_rank,
+        lag(entered_at) over deal_rows as previous_entered_at,
+        lag(is_closed) over deal_rows as is_previous_closed,
+        lead(entered_at) over deal_rows as next_entered_at
+    from slim
+    window deal_rows as (partition by deal_id order by entered_at nulls last, stage_rank)
 ),
 
 final as (
@@ -101,18 +97,22 @@ final as (
         deal_id,
         stage,
         entered_at,
-        stage_order,
-        open_position,
+        stage_rank,
         is_closed,
-        is_won,
         reason_codes,
         raw_values,
         case when reason_codes is null then cast(row_number_in_deal as integer) end as history_number,
-        reason_codes is null and coalesce(stage = previous_stage and entered_at = previous_entered_at, false) as is_duplicate,
+        reason_codes is null
+        and coalesce(stage_rank = previous_stage_rank and entered_at = previous_entered_at, false) as is_duplicate,
         -- A closing ends an open stage; closings before the first open stage, or of a closed deal, change nothing.
         reason_codes is null
-        and stage is distinct from previous_stage
-        and (not is_closed or not coalesce(is_previous_closed, true)) as is_stage_change
+        and (previous_stage_rank is null or stage_rank <> previous_stage_rank)
+        and (not is_closed or not coalesce(is_previous_closed, true)) as is_stage_change,
+        reason_codes is null
+        and (
+            next_entered_at is null
+            or {{ dbt.date_trunc('minute', 'entered_at') }} <> {{ dbt.date_trunc('minute', 'next_entered_at') }}
+        ) as is_last_in_minute
     from compared
 )
 

@@ -4,7 +4,7 @@ int_input__stages as (
     select * from {{ ref('int_input__stages') }}
 ),
 
-final as (
+typed as (
     select
         {{ to_text('stage') }} as stage,
         cast(stage_order as integer) as stage_order,
@@ -13,6 +13,13 @@ final as (
         coalesce(cast(is_late as boolean), false) as is_late,
         cast(default_probability as double) as default_probability
     from int_input__stages
+),
+
+final as (
+    select
+        *,
+        cast(row_number() over (order by is_closed, stage_order, stage) as integer) as stage_rank
+    from typed
 )
 
 select * from final

@@ -41,9 +41,9 @@ estimates as (
         segment_value,
         stage,
         {% for measure in measures -%}
-            max(case when measure = '{{ measure }}' then estimate end) as {{ measure }},
-            max(case when measure = '{{ measure }}' then lower_limit end) as {{ measure }}_lower,
-            max(case when measure = '{{ measure }}' then upper_limit end) as {{ measure }}_upper,
+        max(case when measure = '{{ measure }}' then estimate end) as {{ measure }},
+        max(case when measure = '{{ measure }}' then lower_limit end) as {{ measure }}_lower,
+        max(case when measure = '{{ measure }}' then upper_limit end) as {{ measure }}_upper,
         {% endfor -%}
         max(case when measure = 'win_probability' then status end) as probability_status
     from ml_stage_survival
@@ -72,12 +72,12 @@ final as (
         int_stages.stage_order,
         int_stages.is_late,
         {% for outcome in ['reached', 'advanced', 'lost_here', 'open_here', 'won', 'lost', 'open'] -%}
-            cast(counts.{{ outcome }}_deal_count as bigint) as {{ outcome }}_deal_count,
+        cast(counts.{{ outcome }}_deal_count as bigint) as {{ outcome }}_deal_count,
         {% endfor -%}
         {% for measure in measures -%}
-            estimates.{{ measure }},
-            estimates.{{ measure }}_lower,
-            estimates.{{ measure }}_upper,
+        estimates.{{ measure }},
+        estimates.{{ measure }}_lower,
+        estimates.{{ measure }}_upper,
         {% endfor -%}
         estimates.probability_status,
         counts.longest_days_to_close,

@@ -30,13 +30,13 @@ estimates as (
     select
         segment_dimension,
         segment_value,
-        stage,
         {% for quantile in quantiles -%}
-            max(case when measure = '{{ quantile }}' then estimate end) as {{ quantile }}_days,
-            max(case when measure = '{{ quantile }}' then lower_limit end) as {{ quantile }}_lower_days,
-            max(case when measure = '{{ quantile }}' then upper_limit end) as {{ quantile }}_upper_days,
-            max(case when measure = '{{ quantile }}' then status end) as {{ quantile }}_status{{ "," if not loop.last }}
-        {% endfor %}
+        max(case when measure = '{{ quantile }}' then estimate end) as {{ quantile }}_days,
+        max(case when measure = '{{ quantile }}' then lower_limit end) as {{ quantile }}_lower_days,
+        max(case when measure = '{{ quantile }}' then upper_limit end) as {{ quantile }}_upper_days,
+        max(case when measure = '{{ quantile }}' then status end) as {{ quantile }}_status,
+        {% endfor -%}
+        stage
     from ml_stage_survival
     group by segment_dimension, segment_value, stage
 ),
@@ -47,15 +47,15 @@ final as (
         counts.segment_value,
         counts.stage,
         int_stages.stage_order,
+        {% for quantile in quantiles -%}
+        cast(estimates.{{ quantile }}_days as integer) as {{ quantile }}_days,
+        cast(estimates.{{ quantile }}_lower_days as integer) as {{ quantile }}_lower_days,
+        cast(estimates.{{ quantile }}_upper_days as integer) as {{ quantile }}_upper_days,
+        estimates.{{ quantile }}_status,
+        {% endfor -%}
         cast(counts.completed_visit_count as bigint) as completed_visit_count,
         cast(counts.open_visit_count as bigint) as open_visit_count,
-        cast(counts.left_truncated_visit_count as bigint) as left_truncated_visit_count,
-        {% for quantile in quantiles -%}
-            cast(estimates.{{ quantile }}_days as integer) as {{ quantile }}_days,
-            cast(estimates.{{ quantile }}_lower_days as integer) as {{ quantile }}_lower_days,
-            cast(estimates.{{ quantile }}_upper_days as integer) as {{ quantile }}_upper_days,
-            estimates.{{ quantile }}_status{{ "," if not loop.last }}
-        {% endfor %}
+        cast(counts.left_truncated_visit_count as bigint) as left_truncated_visit_count
     from counts
     inner join int_stages
         on counts.stage = int_stages.stage

@@ -4,28 +4,52 @@ int_deal_stage_visits as (
     select * from {{ ref('int_deal_stage_visits') }}
 ),
 
+int_stages as (
+    select * from {{ ref('int_stages') }}
+),
+
+int_as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
 final as (
     select
-        deal_id,
-        visit_number,
-        spell_number,
-        stage,
-        stage_order,
-        entered_at,
-        exited_at,
-        is_censored,
-        visit_seconds,
-        days_in_stage,
-        cumulative_days_in_stage,
-        is_latest,
-        is_reentry,
-        is_regression,
-        skipped_stage_count,
-        exit_kind,
-        is_left_truncated,
-        observed_from_at,
-        is_bulk_update
-    from int_deal_stage_visits
+        visits.deal_id,
+        visits.visit_number,
+        visits.spell_number,
+        visits.stage,
+        int_stages.stage_order,
+        visits.entered_at,
+        visits.exited_at,
+        visits.is_censored,
+        {{ dbt.datediff(
+            'visits.entered_at',
+            'coalesce(visits.exited_at, ' ~ dbt.dateadd('day', 1, 'cast(int_as_of.as_of_date as timestamp)') ~ ')',
+            'second'
+        ) }} as visit_seconds,
+        visits.days_in_stage,
+        visits.cumulative_days_in_stage,
+        visits.is_latest,
+        visits.is_reentry,
+        visits.is_regression,
+        cast(visits.skipped_stage_count as bigint) as skipped_stage_count,
+        case
+            when visits.is_censored then 'open'
+            when visits.is_last then case when visits.is_won then 'won' else 'lost' end
+            when not next_stages.is_closed then case when visits.next_stage_rank < visits.stage_rank then 'regressed' else 'advanced' end
+            when next_stages.is_won is null then 'closed'
+            when next_stages.is_won then 'won'
+            else 'lost'
+        end as exit_kind,
+        visits.is_left_truncated,
+        visits.observed_from_at,
+        visits.is_bulk_update
+    from int_deal_stage_visits as visits
+    inner join int_stages
+        on visits.stage_rank = int_stages.stage_rank
+    left join int_stages as next_stages
+        on visits.next_stage_rank = next_stages.stage_rank
+    cross join int_as_of
 )
 
 select * from final

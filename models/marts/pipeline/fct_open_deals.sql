@@ -1,3 +1,6 @@
+{% set days_since_last_activity = dbt.datediff('last_happened_at', 'as_of_date', 'day') %}
+{% set days_since_last_update = dbt.datediff('last_updated_at', 'as_of_date', 'day') %}
+
 with
 
 int_deals as (
@@ -29,57 +32,54 @@ levels as (
     from int_data_levels
 ),
 
-regressions as (
+visits as (
     select
         deal_id,
-        count(*) as regression_count
+        max(case when is_censored then stage end) as visited_stage,
+        max(case when is_censored then days_in_stage end) as days_in_stage,
+        max(coalesce(observed_from_at, entered_at)) as last_entered_at,
+        sum(case when is_regression then 1 else 0 end) as regression_count
     from int_deal_stage_visits
-    where is_regression
+    where deal_id in (select int_deals.deal_id from int_deals)
     group by deal_id
 ),
 
 activities as (
     select
-        int_deals.deal_id,
-        max(int_checked__activities.occurred_at) as last_occurred_at
-    from int_deals
-    inner join {{ ref('int_checked__activities') }} as int_checked__activities
-        on int_deals.deal_id = int_checked__activities.deal_id
-    where int_checked__activities.reason_codes is null
-    group by int_deals.deal_id
+        deal_id,
+        max(occurred_at) as last_occurred_at
+    from {{ ref('int_checked__activities') }}
+    where reason_codes is null and deal_id in (select int_deals.deal_id from int_deals)
+    group by deal_id
 ),
 
 -- What the input can't know is null; what a deal of a known input doesn't have is 0, or counts from its creation.
 facts as (
     select
         int_deals.*,
-        levels.*,
-        visits.stage as visited_stage,
+        levels.has_stage_history,
+        levels.has_activities,
+        visits.visited_stage,
         visits.days_in_stage,
+        visits.regression_count,
         thresholds.stall_threshold_days,
-        cast(activities.last_occurred_at as date) as last_activity_date,
+        case when levels.has_activities then coalesce(activities.last_occurred_at, int_deals.created_at) end as last_happened_at,
         case
-            when levels.has_activities
-                then {{ dbt.datediff('coalesce(activities.last_occurred_at, int_deals.created_at)', 'int_deals.as_of_date', 'day') }}
-        end as days_since_last_activity,
-        case
-            when levels.has_field_history
-                then {{ dbt.datediff('greatest(int_deals.created_at, visits.entered_at, visits.observed_from_at, changes.last_changed_at, activities.last_occurred_at, case when cast(int_deals.updated_at as date) <= int_deals.as_of_date then int_deals.updated_at end)', 'int_deals.as_of_date', 'day') }}
-        end as days_since_last_update,
-        case when visits.deal_id is not null then coalesce(regressions.regression_count, 0) end as regression_count,
+            when levels.has_field_history then greatest(
+                int_deals.created_at, visits.last_entered_at, changes.last_changed_at, activities.last_occurred_at,
+                case when cast(int_deals.updated_at as date) <= int_deals.as_of_date then int_deals.updated_at end
+            )
+        end as last_updated_at,
         {% for column in ['push_count', 'push_days', 'quarter_push_count', 'amount_change_count'] -%}
-            case when levels.has_field_history then coalesce(changes.{{ column }}, 0) end as {{ column }}{{ "," if not loop.last }}
-        {% endfor %}
+        case when levels.has_field_history then coalesce(changes.{{ column }}, 0) end as {{ column }},
+        {% endfor -%}
+        cast(activities.last_occurred_at as date) as last_activity_date
     from int_deals
     cross join levels
-    left join int_deal_stage_visits as visits
-        on
-            int_deals.deal_id = visits.deal_id
-            and visits.is_censored
+    left join visits
+        on int_deals.deal_id = visits.deal_id
     left join int_stall_thresholds as thresholds
-        on visits.stage = thresholds.stage
-    left join regressions
-        on int_deals.deal_id = regressions.deal_id
+        on visits.visited_stage = thresholds.stage
     left join int_open_deal_changes as changes
         on int_deals.deal_id = changes.deal_id
     left join activities
@@ -91,33 +91,28 @@ final as (
         {% for column in [
             'deal_id', 'deal_name', 'account_id', 'created_at', 'created_date', 'cohort_month', 'sales_rep_id', 'industry', 'region',
             'product_type', 'lead_source', 'deal_size_band', 'deal_amount', 'is_amount_undated', 'currency_code', 'age_days',
+            'days_in_stage', 'stall_threshold_days', 'last_activity_date', 'expected_close_date', 'stage_probability',
+            'forecast_category', 'updated_at', 'as_of_date',
         ] -%}
-            {{ column }},
+        {{ column }},
         {% endfor -%}
         coalesce(visited_stage, deal_stage) as stage,
         case when visited_stage is not null then 'stage_history' when deal_stage is not null then 'deals_file' else 'none' end as stage_source,
-        days_in_stage,
-        stall_threshold_days,
         case
             when has_stage_history or has_activities
-                then coalesce(days_in_stage > stall_threshold_days, false)
-                    or coalesce(days_since_last_activity >= {{ var('stall_inactivity_days') }}, false)
+                then
+                    coalesce(days_in_stage > stall_threshold_days, false)
+                    or coalesce({{ days_since_last_activity }} >= {{ var('stall_inactivity_days') }}, false)
         end as is_stalled,
-        last_activity_date,
-        cast(days_since_last_activity as integer) as days_since_last_activity,
-        cast(days_since_last_update as integer) as days_since_last_update,
-        days_since_last_update >= {{ var('stale_days') }} as is_stale,
-        expected_close_date,
+        cast({{ days_since_last_activity }} as integer) as days_since_last_activity,
+        cast({{ days_since_last_update }} as integer) as days_since_last_update,
+        {{ days_since_last_update }} >= {{ var('stale_days') }} as is_stale,
         expected_close_date < as_of_date as is_overdue,
-        cast(push_count as bigint) as push_count,
         cast(push_days as integer) as push_days,
-        cast(quarter_push_count as bigint) as quarter_push_count,
-        cast(amount_change_count as bigint) as amount_change_count,
-        cast(regression_count as bigint) as regression_count,
-        stage_probability,
-        forecast_category,
-        updated_at,
-        as_of_date
+        {% for column in ['push_count', 'quarter_push_count', 'amount_change_count'] -%}
+        cast({{ column }} as bigint) as {{ column }},
+        {% endfor -%}
+        cast(regression_count as bigint) as regression_count
     from facts
 )
 

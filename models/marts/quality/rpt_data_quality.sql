@@ -1,11 +1,9 @@
 {% set row_counts = {
-    'rows_in': 'row_count',
-    'rows_accepted': 'accepted_count',
-    'rows_quarantined': 'quarantined_count',
-    'rows_duplicate': 'duplicate_count',
-    'rows_not_yet_known': 'not_yet_known_count',
+    'rows_in': 'row_count', 'rows_accepted': 'accepted_count', 'rows_quarantined': 'quarantined_count',
+    'rows_duplicate': 'duplicate_count', 'rows_not_yet_known': 'not_yet_known_count',
     'row_identity_difference': 'row_count - accepted_count - quarantined_count - duplicate_count - not_yet_known_count',
 } %}
+{% set findings = ['rows_quarantined', 'rows_duplicate', 'row_identity_difference'] %}
 
 with
 
@@ -37,7 +35,7 @@ checks as (
         cast({{ expression }} as double) as check_value,
         {{ "cast(null as bigint)" if check in ["rows_in", "rows_not_yet_known"] else "row_count - not_yet_known_count" }} as all_row_count,
         'rows' as unit,
-        {{ "true" if check in ["rows_quarantined", "rows_duplicate", "row_identity_difference"] else "false" }} as is_finding_above_zero,
+        {{ check in findings }} as is_finding_above_zero,
         'rows in = accepted + quarantined + duplicates + not yet known' as message
     from int_input_row_counts
 
@@ -90,6 +88,20 @@ checks as (
         false as is_finding_above_zero,
         message
     from int_input_freshness
+
+    union all
+
+    select
+        'deals' as input,
+        'default_value_method_behind_the_best' as check_name,
+        max(case when is_default then mean_absolute_error_rate end) - min(mean_absolute_error_rate) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rate' as unit,
+        true as is_finding_above_zero,
+        'mean error of the default forecast method above that of the best one: see rpt_pipeline_value_methods' as message
+    from {{ ref('rpt_pipeline_value_methods') }}
+    where verdict in ('best', 'beaten')
+    having count(*) > 0
 ),
 
 final as (
