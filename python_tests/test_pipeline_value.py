@@ -1,5 +1,5 @@
 """Pipeline value on generated CRMs: against a plain implementation that goes day by day, as of a past date against its replay, and
-against what came. `SALES_ALL_SEEDS=1` holds it against what came in 30 CRMs, which takes minutes, instead of in 3."""
+against what came. `SALES_ALL_SEEDS=1` holds it against what came in 30 CRMs, which takes minutes, instead of in 2."""
 
 import dataclasses
 import datetime
@@ -20,7 +20,7 @@ OFFSET_DIMENSIONS = [*RATE_DIMENSIONS, "deal_size_band"]
 METHODS = ["raw", "stage_weighted", "flat", "segment", "rapv", "published_aging"]
 STAGE_EDGES, AGE_EDGES, SIZE_EDGES = [0, 1, 3, 7, 14, 21, 28], [7, 14, 30, 60, 90, 180], [5_000, 15_000, 30_000]
 STAGE_PROBABILITY = {"Qualified": 0.10, "Demo": 0.25, "Proposal": 0.50, "Negotiation": 0.75}
-PRIOR_DEALS = 10
+PRIOR_DEALS = 5
 PAST_DATE = "2025-03-31"
 
 
@@ -249,18 +249,18 @@ def test_the_forecast_of_a_past_date_is_its_replay(valued, crm, tmp_path):
 
 
 def test_what_is_forecast_is_what_comes(tmp_path):
-    """Mean predicted / realised over the month ends whose deals have closed since. Without the planted bad quarter: before it began, nothing
+    """Predicted / realised over the month ends whose deals have closed since. Without the planted bad quarter: before it began, nothing
     in the data announced it, so every honest forecast of its months is too high."""
     effects = dataclasses.replace(crm_effects.PLANTED, bad_quarter=(*crm_effects.PLANTED.bad_quarter[:2], 0.0))
     many = bool(os.environ.get("SALES_ALL_SEEDS"))
     ratios = []
-    for seed in range(30 if many else 3):
-        forecasts = plain_forecasts(write_crm(tmp_path / str(seed), 3_000 if many else 1_500, 100 + seed, effects))
+    for seed in range(30 if many else 2):
+        forecasts = plain_forecasts(write_crm(tmp_path / str(seed), 3_000, 100 + seed, effects))
         evaluable = [frame for frame in forecasts.values() if (frame.closed > 10**5).mean() <= 0.01]
         assert len(evaluable) >= 13
-        ratios.append(np.mean([frame.rapv.sum() / frame.won_amount.sum() for frame in evaluable]))
-    # The ratio of one CRM of 1,500 deals varies by about 0.05.
-    assert abs(np.mean(ratios) - 1) < (0.03 if many else 0.08), ratios
+        ratios.append(sum(frame.rapv.sum() for frame in evaluable) / sum(frame.won_amount.sum() for frame in evaluable))
+    # The ratio of one CRM of 3,000 deals varies by 0.045.
+    assert abs(np.mean(ratios) - 1) < (0.03 if many else 0.1), ratios
 
 
 # Input with little in it
