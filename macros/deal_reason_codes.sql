@@ -2,16 +2,22 @@
 {% macro deal_reason_codes() -%}
     {{ reason_codes([
         ("deal_id is null", "deal_id_missing"),
-        ("raw_created_date is null", "created_date_missing"),
-        ("raw_created_date is not null and created_date is null", "created_date_unreadable"),
-        ("raw_closed_date is not null and closed_date is null", "closed_date_unreadable"),
+        ("created_date is null and not is_created_date_unreadable", "created_date_missing"),
+        ("is_created_date_unreadable", "created_date_unreadable"),
+        ("is_closed_date_unreadable", "closed_date_unreadable"),
         ("closed_date < created_date", "closed_before_created"),
-        ("raw_deal_amount is null", "deal_amount_missing"),
-        ("raw_deal_amount is not null and deal_amount is null", "deal_amount_unreadable"),
+        ("deal_amount is null and not is_deal_amount_unreadable", "deal_amount_missing"),
+        ("is_deal_amount_unreadable", "deal_amount_unreadable"),
         ("deal_amount <= 0", "deal_amount_not_positive"),
         ("deal_amount >= " ~ var("max_deal_amount"), "deal_amount_too_large"),
         ("lower(outcome) not in ('won', 'lost', 'open')", "outcome_unknown"),
-        ("raw_closed_date is null and lower(outcome) in ('won', 'lost')", "closed_date_missing"),
-        ("raw_closed_date is not null and lower(coalesce(outcome, 'open')) = 'open'", "outcome_missing"),
+        (
+            "closed_date is null and not is_closed_date_unreadable and lower(outcome) in ('won', 'lost')",
+            "closed_date_missing",
+        ),
+        (
+            "(closed_date is not null or is_closed_date_unreadable) and lower(coalesce(outcome, 'open')) = 'open'",
+            "outcome_missing",
+        ),
     ]) }}
 {%- endmacro %}

@@ -25,6 +25,11 @@
     {{ try_cast(column, "decimal(18, 2)") }}
 {%- endmacro %}
 
+{# Does a column hold something of which no value could be made? Text is looked at only where there is no value. #}
+{% macro is_unreadable(column, value) -%}
+    case when {{ value }} is null then {{ to_text(column) }} is not null else false end
+{%- endmacro %}
+
 {# Comma-separated reason codes of a row, null when there is none: pairs of (condition, code), after codes found before. The
    conditions are tried first, so that only the few rows that need a text get one made. #}
 {% macro reason_codes(reasons, found_before=none) -%}

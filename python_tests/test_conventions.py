@@ -64,7 +64,7 @@ def test_every_mart_has_a_contract_and_every_column_a_description(manifest):
 def test_every_mart_has_a_uniqueness_test(manifest):
     tested = set()
     for node in manifest["nodes"].values():
-        if node["resource_type"] == "test" and re.search("unique|numbered_one_by_one", node["name"]):
+        if node["resource_type"] == "test" and re.search("unique|tile_its_life", node["name"]):
             tested.update(node["depends_on"]["nodes"])
     for mart in public_marts(manifest):
         assert mart["unique_id"] in tested, f"{mart['name']} has no uniqueness test"

@@ -13,7 +13,7 @@ from statsmodels.duration.survfunc import SurvfuncRight
 
 MARTS = ["fct_deal_stage_visits", "rpt_stage_durations", "rpt_stage_conversion", "fct_open_deals"]
 TESTS = [
-    "visits_of_a_deal_are_numbered_one_by_one", "visits_of_a_deal_tile_its_life", "visits_of_a_reopened_deal_follow_each_other",
+    "visits_of_a_deal_tile_its_life", "visits_of_a_reopened_deal_follow_each_other",
     "deals_that_reached_a_stage_are_advanced_lost_or_open", "every_open_deal_is_in_fct_open_deals",
 ]
 OPEN = {"Qualified": 1, "Demo": 2, "Proposal": 3, "Negotiation": 4}

@@ -1,5 +1,6 @@
 -- From creation to the close or the end of the as-of day without a gap, in seconds and in days. Only what lies between a closing
--- and a reopening is no visit, so the seconds and days of reopened deals are fewer.
+-- and a reopening is no visit, so the seconds and days of reopened deals are fewer. Visits are numbered one by one, which is also the
+-- uniqueness of (deal_id, visit_number), at a group a deal instead of a group a visit.
 with
 
 lives as (
@@ -11,7 +12,10 @@ lives as (
         sum(visit_seconds) as visit_seconds,
         sum(days_in_stage) as days_in_stage,
         min(visit_seconds) as shortest_seconds,
-        max(spell_number) as spell_count
+        max(spell_number) as spell_count,
+        min(visit_number) = 1
+        and max(visit_number) = count(*)
+        and sum(visit_number) = count(*) * (count(*) + 1) / 2 as is_numbered_one_by_one
     from {{ ref('fct_deal_stage_visits') }}
     group by deal_id
 ),
@@ -38,6 +42,7 @@ select *
 from joined
 where
     is_stranger
+    or not is_numbered_one_by_one
     or started_at <> created_at
     or open_visit_count <> case when is_open then 1 else 0 end
     or not is_open and cast(closed_at as date) <> closed_date

@@ -17,7 +17,7 @@ known_stages as (
 dates_by_stage as (
     select
         cast({{ to_timestamp('entered_at') }} as date) as event_date,
-        {{ to_text('stage') }} as stage,
+        stage,
         count(*) as row_count
     from {{ ref('int_input__stage_history') }}
     where {{ to_text('deal_id') }} is not null
@@ -48,7 +48,7 @@ event_dates as (
         dates_by_stage.row_count
     from dates_by_stage
     inner join known_stages
-        on dates_by_stage.stage = known_stages.stage
+        on {{ to_text('dates_by_stage.stage') }} = known_stages.stage
     {% for input, column in [
         ('field_history', 'changed_at'), ('activities', 'occurred_at'), ('interventions', 'taken_at'),
     ] %}

@@ -17,22 +17,31 @@ int_bulk_updates as (
     select * from {{ ref('int_bulk_updates') }}
 ),
 
--- Closings are rows here, because they end a visit. Stages are numbers, so that only what orders tens of millions of rows is sorted.
+-- Closings are rows here, because they end a visit. Stages are numbers, so that only what orders tens of millions of rows is sorted,
+-- and sets of stages are sums of powers of 2, so that one window tells which came before and after.
+numbered as (
+    select
+        *,
+        case when not is_closed then cast(power(2, stage_rank) as bigint) end as stage_bit
+    from int_stage_history
+),
+
 changes as (
     select
         deal_id,
         stage_rank,
+        stage_bit,
         is_closed,
         entered_at as recorded_at,
         row_number() over deal_changes as change_number,
         count(case when is_closed then 1 end) over (deal_changes rows unbounded preceding) as closing_count,
-        max(case when not is_closed then stage_rank end) over (deal_changes rows between unbounded preceding and 1 preceding) as highest_before,
-        max(case when not is_closed then stage_rank end) over (deal_changes rows between unbounded preceding and unbounded following) as highest_ever,
+        bit_or(stage_bit) over (deal_changes rows between unbounded preceding and 1 preceding) as stages_before,
+        bit_or(stage_bit) over (deal_changes rows between 1 following and unbounded following) as stages_after,
         lead(entered_at) over deal_changes as next_recorded_at,
         lead(stage_rank) over deal_changes as next_stage_rank,
         lead(is_closed) over deal_changes as is_next_closed,
         lead(stage_rank, 2) over deal_changes is null as has_at_most_one_after
-    from int_stage_history
+    from numbered
     window deal_changes as (partition by deal_id order by history_number)
 ),
 
@@ -69,49 +78,35 @@ dated as (
     from visits
 ),
 
-timed as (
-    select
-        *,
-        {{ dbt.datediff('entered_at', 'coalesce(exited_at, as_of_date)', 'day') }} as days_in_stage
-    from dated
-),
-
-numbered as (
-    select
-        *,
-        sum(days_in_stage) over (stage_visits rows unbounded preceding) as cumulative_days_in_stage,
-        row_number() over stage_visits as stage_visit_number,
-        lead(change_number) over stage_visits is null as is_latest
-    from timed
-    window stage_visits as (partition by deal_id, stage_rank order by change_number)
-),
-
+-- A set that holds a stage beyond this one is at least twice as large a number as the stage's own bit.
 final as (
     select
-        numbered.deal_id,
-        cast(numbered.change_number - numbered.closing_count as integer) as visit_number,
-        cast(numbered.closing_count + 1 as integer) as spell_number,
+        dated.deal_id,
+        cast(dated.change_number - dated.closing_count as integer) as visit_number,
+        cast(dated.closing_count + 1 as integer) as spell_number,
         int_stages.stage,
-        numbered.stage_rank,
-        numbered.next_stage_rank,
-        numbered.entered_at,
-        numbered.exited_at,
-        case when numbered.is_left_truncated then numbered.recorded_at end as observed_from_at,
-        cast(numbered.days_in_stage as integer) as days_in_stage,
-        cast(numbered.cumulative_days_in_stage as integer) as cumulative_days_in_stage,
-        numbered.exited_at is null as is_censored,
-        numbered.is_left_truncated,
-        numbered.is_last,
-        numbered.is_won,
-        numbered.is_latest,
-        numbered.stage_visit_number > 1 as is_reentry,
-        numbered.stage_rank = numbered.highest_ever as is_furthest,
-        coalesce(numbered.stage_rank < numbered.highest_before, false) as is_regression,
-        case when numbered.is_left_truncated then 0 else greatest(numbered.stage_rank - coalesce(numbered.highest_before, 0) - 1, 0) end as skipped_stage_count,
-        numbered.is_bulk_update
-    from numbered
+        dated.stage_rank,
+        dated.next_stage_rank,
+        dated.entered_at,
+        dated.exited_at,
+        case when dated.is_left_truncated then dated.recorded_at end as observed_from_at,
+        cast({{ dbt.datediff('dated.entered_at', 'coalesce(dated.exited_at, dated.as_of_date)', 'day') }} as integer) as days_in_stage,
+        dated.exited_at is null as is_censored,
+        dated.is_left_truncated,
+        dated.is_last,
+        dated.is_won,
+        coalesce(dated.stages_after & dated.stage_bit, 0) = 0 as is_latest,
+        coalesce(dated.stages_before & dated.stage_bit, 0) > 0 as is_reentry,
+        greatest(coalesce(dated.stages_before, 0), coalesce(dated.stages_after, 0)) < 2 * dated.stage_bit as is_furthest,
+        coalesce(dated.stages_before, 0) >= 2 * dated.stage_bit as is_regression,
+        case
+            when dated.is_left_truncated then 0
+            else greatest(dated.stage_rank - coalesce(floor(log2(dated.stages_before)), 0) - 1, 0)
+        end as skipped_stage_count,
+        dated.is_bulk_update
+    from dated
     inner join int_stages
-        on numbered.stage_rank = int_stages.stage_rank
+        on dated.stage_rank = int_stages.stage_rank
 )
 
 select * from final

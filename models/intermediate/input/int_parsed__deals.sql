@@ -30,6 +30,9 @@ typed as (
         {{ to_text('lost_reason') }} as lost_reason,
         {{ to_text('competitor') }} as competitor,
         {{ to_timestamp('updated_at') }} as updated_at,
+        created_date as stated_created_date,
+        closed_date as stated_closed_date,
+        deal_amount as stated_deal_amount,
         {% for column in input_columns('deals') -%}
             {{ to_text(column) }} as raw_{{ column }}{{ "," if not loop.last }}
         {% endfor %}
@@ -40,7 +43,10 @@ dated as (
     select
         *,
         cast(created_at as date) as created_date,
-        cast(closed_at as date) as closed_date
+        cast(closed_at as date) as closed_date,
+        {{ is_unreadable('stated_created_date', 'created_at') }} as is_created_date_unreadable,
+        {{ is_unreadable('stated_closed_date', 'closed_at') }} as is_closed_date_unreadable,
+        {{ is_unreadable('stated_deal_amount', 'deal_amount') }} as is_deal_amount_unreadable
     from typed
 ),
 

@@ -1,3 +1,5 @@
+{{ config(materialized = "view") }}
+
 with
 
 int_deal_stage_visits as (
@@ -28,7 +30,7 @@ final as (
             'second'
         ) }} as visit_seconds,
         visits.days_in_stage,
-        visits.cumulative_days_in_stage,
+        cast(sum(visits.days_in_stage) over stage_visits as integer) as cumulative_days_in_stage,
         visits.is_latest,
         visits.is_reentry,
         visits.is_regression,
@@ -50,6 +52,11 @@ final as (
     left join int_stages as next_stages
         on visits.next_stage_rank = next_stages.stage_rank
     cross join int_as_of
+    window stage_visits as (
+        partition by visits.deal_id, visits.stage_rank
+        order by visits.visit_number
+        rows unbounded preceding
+    )
 )
 
 select * from final
