@@ -145,6 +145,7 @@
     {% endset %}
     {% set problems = {
         "a stage is blank": "stage is null",
+        "it has more than 50 stages": "(select count(*) from stages) > 50",
         "a stage stands in it twice": "stage in (select stage from stages group by stage having count(*) > 1)",
         "a stage_order is no whole number": "stage_order is null",
         "a stage_order stands in it twice": "stage_order in (select stage_order from stages group by stage_order having count(*) > 1)",

@@ -119,6 +119,27 @@ def test_bad_variables_stop_the_build(case, tmp_path):
     assert any("Input check: " in line and sentence in line for line in stopped.output.splitlines())
 
 
+STAGES_HEADER = "stage,stage_order,is_closed\n"
+BAD_STAGES = {
+    "repeated stage": ("Demo,1,false\nDemo,2,false\n", "a stage stands in it twice (stage 'Demo')"),
+    "order that is no number": ("Demo,first,false\n", "a stage_order is no whole number (stage 'Demo')"),
+    "neither open nor closed": ("Demo,1,perhaps\n", "an is_closed is neither true nor false (stage 'Demo')"),
+    "too many": ("".join(f"S{number:02},{number},false\n" for number in range(51)), "it has more than 50 stages"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_STAGES)
+def test_unusable_stages_stop_the_build(case, tmp_path):
+    rows, sentence = BAD_STAGES[case]
+    deals, stages = write_deals(tmp_path / "deals.csv", *GOOD), tmp_path / "stages.csv"
+    stages.write_text(STAGES_HEADER + rows)
+
+    stopped = run_dbt(tmp_path / "none.duckdb", {"deals_file": deals, "stages_file": stages})
+
+    assert stopped.exit_code != 0
+    assert sentence in stopped.output
+
+
 EXTREMES = {
     "one row": GOOD[:1],
     "all open": [f"D{n},2024-01-{n:02d},,rep_1,SaaS,Europe,Core,Inbound,Demo,{1000 * n},," for n in range(1, 29)],
