@@ -23,7 +23,7 @@ from statistics import NormalDist
 import numpy as np
 
 RARE = "(rare)"
-MOST_STEPS, MOST_PENALISED_STEPS, LONGEST_STEP = 20, 200, 5.0
+MOST_STEPS, MOST_PENALISED_STEPS, LONGEST_STEP = 20, 100, 5.0
 SAME = 1e-7  # relative difference below which two statistics are tied: the two sides of a difference are the same difference
 TEXTS = ("factor", "level", "reference_level", "pooled_levels", "verdict", "stability_verdict", "missing_reason")
 COUNTS = (
@@ -36,7 +36,7 @@ COUNTS = (
     "selected_factor_count",
     "half_year_count",
 )
-FLAGS = ("is_known_only_after_close", "is_reference", "is_judged_here", "is_separated", "is_penalised", "is_sign_flip")
+FLAGS = ("is_known_only_after_close", "is_reference", "is_judged", "is_separated", "is_penalised", "is_sign_flip")
 FIGURES = (
     "fit_intercept",
     "fit_chi2",
@@ -46,6 +46,9 @@ FIGURES = (
     "factor_q_value",
     "coefficient",
     "standard_error",
+    "odds_ratio",
+    "odds_ratio_lower",
+    "odds_ratio_upper",
     "adjusted_win_rate",
     "vs_reference_pp",
     "vs_reference_lower_pp",
@@ -73,6 +76,7 @@ class Fit:
 
     coefficients: Array  # (p,)
     covariance: Array  # (p, p), 0 in dropped and fixed columns
+    gram: Array  # (p, p), design' diag(deals) design
     kept: Array
     dropped: Array
     bridge: Array  # (kept, dropped)
@@ -86,11 +90,11 @@ class Fit:
         return np.abs(error).max(axis=1, initial=0.0) < 1e-6
 
 
-def information(design, weight: Array) -> Array:
-    """design' diag(weight) design; `design` is a scipy csr_array of a row a cell."""
-    scaled = design.copy()
-    scaled.data = design.data * np.repeat(weight, np.diff(design.indptr))
-    return (design.T @ scaled).toarray()
+def information(design, across, weight: Array) -> Array:
+    """design' diag(weight) design; `design` is a csr_array of a row a cell, `across` its transpose, a csr_array too."""
+    scaled = across.copy()
+    scaled.data = across.data * weight[across.indices]
+    return (scaled @ design).toarray()
 
 
 def independent(gram: Array, columns: Array) -> Array:
@@ -115,52 +119,61 @@ def leverages(design, weight: Array, covariance: Array) -> Array:
     return weight * found
 
 
-def fit_logistic(design, won: Array, count: Array, moving: Array | None = None, is_penalised: bool = False) -> Fit:
+def fit_logistic(
+    design, won: Array, count: Array, moving: Array | None = None, is_penalised: bool = False, start: Array | None = None
+) -> Fit:
     """Maximum of the binomial likelihood, or of Firth's penalised one, over the `moving` columns (all), the others fixed at 0.
 
-    `design`: csr_array (cells, p). `won` of `count` deals of each cell are won. Firth's penalty is that of all columns.
+    `design`: csr_array (cells, p). `won` of `count` deals of each cell are won. Firth's penalty is that of all columns. `start`:
+    coefficients to begin with, 0 where they don't move.
     """
     from scipy.special import expit
 
-    gram = information(design, count)
+    across = design.T.tocsr()
+    gram = information(design, across, count)
     everything = np.arange(design.shape[1])
     kept = independent(gram, everything)
     free = kept if moving is None else independent(gram, moving)
     dropped = np.setdiff1d(everything, kept)
     bridge = np.linalg.solve(gram[np.ix_(kept, kept)], gram[np.ix_(kept, dropped)])
 
-    def evaluate(coefficients: Array) -> tuple[float, Array, Array]:
+    def evaluate(coefficients: Array) -> tuple[float, Array, Array, Array]:
+        """Log likelihood, its gradient, Fisher information, and the curvature that Newton's steps take."""
         logit = design @ coefficients
         rate = expit(logit)
-        weight = count * rate * (1 - rate)
-        inside = information(design, weight)
-        value, residual = float(np.sum(won * logit - count * np.logaddexp(0, logit))), won - count * rate
+        spread, residual = rate * (1 - rate), won - count * rate
+        value = float(np.sum(won * logit - count * np.logaddexp(0, logit)))
+        inside = curvature = information(design, across, count * spread)
         if is_penalised:
-            covariance = np.zeros_like(inside)
-            covariance[np.ix_(kept, kept)] = np.linalg.inv(inside[np.ix_(kept, kept)])
-            value += float(np.linalg.slogdet(inside[np.ix_(kept, kept)])[1]) / 2
-            residual = residual + leverages(design, weight, covariance) * (0.5 - rate)
-        return value, design.T @ residual, inside
+            core = inside[np.ix_(kept, kept)]
+            # The penalty adds as many deals to a cell as its share in the fit, half of them won.
+            added = leverages(design[:, kept], count * spread, np.linalg.inv(core))
+            value += float(np.linalg.slogdet(core)[1]) / 2
+            residual = residual + added * (0.5 - rate)
+            curvature = information(design, across, (count + added) * spread)
+        return value, design.T @ residual, inside, curvature
 
-    coefficients, has_converged = np.zeros(len(everything)), False
-    value, gradient, inside = evaluate(coefficients)
+    # Newton's last step squares the error; the penalised one only shrinks it.
+    tolerance = 1e-10 if is_penalised else 1e-6
+    coefficients, has_converged = np.zeros(len(everything)) if start is None else start, False
+    value, gradient, inside, curvature = evaluate(coefficients)
     for _ in range(MOST_PENALISED_STEPS if is_penalised else MOST_STEPS):
         step = np.zeros(len(everything))
-        step[free] = np.linalg.solve(inside[np.ix_(free, free)], gradient[free])
+        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
         step *= min(1.0, LONGEST_STEP / max(np.abs(step).max(), 1e-300))
+        has_converged = bool(np.abs(step).max() < tolerance)
         for _ in range(10):
-            better = evaluate(coefficients + step)
-            if better[0] >= value - 1e-9 * abs(value):
+            tried = evaluate(coefficients + step)
+            if tried[0] >= value - 1e-9 * abs(value):
                 break
             step /= 2
         coefficients = coefficients + step
-        value, gradient, inside = better
-        if np.abs(step).max() < 1e-9:
-            has_converged = True
+        value, gradient, inside, curvature = tried
+        if has_converged:
             break
     covariance = np.zeros_like(inside)
     covariance[np.ix_(free, free)] = np.linalg.inv(inside[np.ix_(free, free)])
-    return Fit(coefficients, covariance, kept, dropped, bridge, value, is_penalised, has_converged)
+    return Fit(coefficients, covariance, gram, kept, dropped, bridge, value, is_penalised, has_converged)
 
 
 def likelihood_ratio(design, won: Array, count: Array, full: Fit, fixed: Array) -> tuple[float, int, float]:
@@ -168,10 +181,12 @@ def likelihood_ratio(design, won: Array, count: Array, full: Fit, fixed: Array) 
     from scipy.special import chdtrc
 
     moving = np.setdiff1d(np.arange(design.shape[1]), fixed)
-    freedom = len(full.kept) - len(independent(information(design, count), moving))
+    freedom = len(full.kept) - len(independent(full.gram, moving))
     if freedom == 0:
         return np.nan, 0, np.nan
-    rest = fit_logistic(design, won, count, moving, full.is_penalised)
+    start = full.coefficients.copy()
+    start[fixed] = 0.0
+    rest = fit_logistic(design, won, count, moving, full.is_penalised, start)
     chi2 = max(0.0, 2 * (full.log_likelihood - rest.log_likelihood))
     return chi2, freedom, float(chdtrc(freedom, chi2))
 
@@ -364,25 +379,23 @@ class Estimate:
     means: tuple[Means, ...]
     verdict: str  # insufficient_n, not_computable, or no_signal where there is something to judge
     missing_reason: str | None
-    is_separated: bool
 
 
 def estimate(deals: Deals, settings: Settings) -> Estimate:
     won, lost = deals.won.sum(), (deals.count - deals.won).sum()
     parameters = 1 + sum(len(factor.levels) - 1 for factor in deals.factors)
     if min(won, lost) == 0:
-        return Estimate(deals, None, (), "not_computable", "no deal was lost" if won else "no deal was won", False)
+        return Estimate(deals, None, (), "not_computable", "no deal was lost" if won else "no deal was won")
     if min(won, lost) < settings.min_outcomes_per_parameter * parameters:
-        return Estimate(deals, None, (), "insufficient_n", "too few won or lost deals for this many levels", False)
+        return Estimate(deals, None, (), "insufficient_n", "too few won or lost deals for this many levels")
     design = deals.design()
     fit = fit_logistic(design, deals.won, deals.count)
-    is_separated = not fit.has_converged
-    if is_separated:
+    if not fit.has_converged:
         fit = fit_logistic(design, deals.won, deals.count, is_penalised=True)
     means = tuple(
         marginal_means(design, deals.count, fit, deals.codes[:, position], deals.columns(position)) for position in range(len(deals.factors))
     )
-    return Estimate(deals, fit, means, "no_signal", None, is_separated)
+    return Estimate(deals, fit, means, "no_signal", None)
 
 
 def effect_figures(effect: Array, error: Array, quantile: float, prefix: str) -> dict[str, Array]:
@@ -408,6 +421,9 @@ def level_rows(found: Estimate, settings: Settings) -> list[dict]:
             units = np.eye(len(fit.coefficients))[own]
             deviation = np.sqrt(np.diag(fit.covariance)[own])
             columns["standard_error"][1:] = np.where(fit.is_estimable(units) & (deviation > 0), deviation, np.nan)
+            half = settings.normal_quantile * columns["standard_error"]
+            columns["odds_ratio"] = np.exp(columns["coefficient"] + 0 * columns["standard_error"])
+            columns["odds_ratio_lower"], columns["odds_ratio_upper"] = np.exp(columns["coefficient"] - half), np.exp(columns["coefficient"] + half)
             columns["adjusted_win_rate"] = np.where(fit.is_estimable(means.gradient), means.mean, np.nan)
             effect, error = means.differences(means.against_reference())
             columns |= effect_figures(effect, error, settings.normal_quantile, "vs_reference")
@@ -423,8 +439,8 @@ def level_rows(found: Estimate, settings: Settings) -> list[dict]:
                 | {"factor": factor.name, "level": level, "reference_level": factor.levels[0], "is_reference": number == 0}
                 | {"pooled_levels": ", ".join(factor.pooled) if level == RARE and factor.pooled else None}
                 | {"closed_deal_count": int(count[number]), "won_deal_count": int(won[number])}
-                | {"fit_deal_count": int(found.deals.count.sum()), "is_judged_here": factor.name not in settings.not_judged}
-                | {"is_separated": found.is_separated, "is_penalised": bool(found.fit and found.fit.is_penalised)}
+                | {"fit_deal_count": int(found.deals.count.sum()), "is_judged": factor.name not in settings.not_judged}
+                | {"is_separated": won[number] in (0, count[number]), "is_penalised": bool(found.fit and found.fit.is_penalised)}
                 | {"half_year_count": 0, "verdict": found.verdict, "missing_reason": found.missing_reason}
             )
     return rows
@@ -447,15 +463,15 @@ def judge(found: Estimate, settings: Settings) -> list[dict]:
             row |= dict(zip(("factor_chi2", "factor_degrees_of_freedom", "factor_p_value"), test, strict=True))
             reasons = {
                 "the factor has one level only": len(members) == 1,
-                "judged elsewhere": not row["is_judged_here"],
+                "judged elsewhere": not row["is_judged"],
                 "rare levels stand together": row["level"] == RARE,
                 "can't be told apart from other factors": not np.isfinite(test[2]) or not np.isfinite(row["vs_others_p_value"]),
             }
             row["missing_reason"] = next((reason for reason, holds in reasons.items() if holds), None)
             if row["missing_reason"]:
-                row["verdict"] = "insufficient_n" if row["level"] == RARE and row["is_judged_here"] else "not_computable"
+                row["verdict"] = "insufficient_n" if row["level"] == RARE and row["is_judged"] else "not_computable"
 
-    judged = [position for position, test in enumerate(tests) if by_factor[position][0]["is_judged_here"] and np.isfinite(test[2])]
+    judged = [position for position, test in enumerate(tests) if by_factor[position][0]["is_judged"] and np.isfinite(test[2])]
     q_values = benjamini_hochberg([tests[position][2] for position in judged])
     share = float(np.mean(q_values <= settings.fdr_level)) if judged else 0.0
     for position, q_value in zip(judged, q_values, strict=True):
