@@ -359,8 +359,8 @@ def group(values: dict[str, list[str] | Array], won: Array, count: Array, min_le
         pooled = tuple(names[frequency < min_level_deals].tolist())
         level = np.where(frequency < min_level_deals, RARE, names)
         merged = {each: float(frequency[level == each].sum()) for each in sorted(set(level.tolist()))}
-        reference = max(merged, key=lambda each: (each != RARE, merged[each]))
-        levels = (reference, *(each for each in merged if each != reference))
+        levels = tuple(sorted(merged, key=lambda each: (each == RARE, -merged[each]))[:1])
+        levels += tuple(each for each in merged if each not in levels)
         factors.append(Factor(name, levels, pooled))
         codes.append(np.array([levels.index(each) for each in level], int)[code])
     table = np.column_stack(codes) if codes else np.zeros((len(count), 0), int)
