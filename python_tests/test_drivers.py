@@ -4,6 +4,7 @@ import json
 import re
 from datetime import date
 
+import duckdb
 import numpy as np
 import pandas
 import pytest
@@ -413,6 +414,45 @@ def test_what_is_judged_elsewhere_is_in_the_fit_and_in_no_family():
     assert not one["is_judged"] and one["verdict"] == "not_computable" and one["missing_reason"] == "judged elsewhere"
     assert one["factor_p_value"] < 1e-6 and one["factor_q_value"] is not None and np.isnan(one["factor_q_value"])
     close(rows["f0", "l0"]["factor_q_value"], rows["f0", "l0"]["factor_p_value"])
+
+
+class FakeDbt:
+    """What the model asks of dbt: its parameters, and a relation of cells."""
+
+    def __init__(self, cells, factors):
+        self.ref = lambda name: {"int_driver_cells": cells}[name]
+        self.config = self
+        self.meta = {
+            "factors": factors, "factors_judged_elsewhere": [], "min_level_deals": 20, "min_outcomes_per_parameter": 5, "fdr_level": 0.05,
+            "confidence_level": 0.95,
+        }  # fmt: skip
+
+    def __call__(self, **ignored):
+        pass
+
+    def meta_get(self, name):
+        return self.meta[name]
+
+
+def test_the_table_is_typed_with_and_without_deals():
+    connection = duckdb.connect()
+    cells = """
+        select false as is_known_only_after_close, region, null::varchar as cycle_band, date '2024-01-01' as half_year_start_date,
+            true as is_complete_half_year, 100::bigint as closed_deal_count, won::bigint as won_deal_count
+        from (values ('X', 40), ('Y', 60)) as levels (region, won)
+        union all
+        select true, region, '0-30', null, false, 100, won from (values ('X', 40), ('Y', 60)) as levels (region, won)
+    """
+    full = drivers.model(FakeDbt(connection.sql(cells), ["region"]), connection)
+    assert len(full) == 2 + 2 + 3
+    after = [row for row in full.to_pylist() if row["is_known_only_after_close"]]
+    assert {(row["factor"], row["level"], row["half_year_start_date"]) for row in after} == {
+        ("region", "X", None), ("region", "Y", None), ("cycle_band", "0-30", None),
+    }  # fmt: skip
+    assert {row["stability_verdict"] for row in after} == {"not_computable"}
+    assert [row["half_year_start_date"] for row in full.to_pylist()[:4]] == [None, None, date(2024, 1, 1), date(2024, 1, 1)]
+    empty = drivers.model(FakeDbt(connection.sql(cells).filter("region = 'Z'"), ["region"]), connection)
+    assert len(empty) == 0 and empty.schema == full.schema
 
 
 # Stability

@@ -488,16 +488,20 @@ def judge(found: Estimate, settings: Settings) -> list[dict]:
     return rows
 
 
-def add_stability(rows: list[dict], half_years: dict[object, list[dict]], settings: Settings) -> None:
+def add_stability(rows: list[dict], half_years: dict[object, list[dict]] | None, settings: Settings) -> None:
     """Do a level's effects differ between half-years? Cochran's Q of each judged level, Benjamini-Hochberg over the levels.
 
-    A sign flip needs that and the intervals of two half-years that exclude 0 on both sides. Writes into `rows` and `half_years`.
+    A sign flip needs that and the intervals of two half-years that exclude 0 on both sides. Writes into `rows` and `half_years`, of
+    which a fit may have none at all.
     """
     from scipy.special import chdtrc
 
+    for row in rows:
+        row["stability_verdict"] = "not_computable" if half_years is None or row["verdict"] == "not_computable" else "insufficient_n"
+    if half_years is None:
+        return
     judged = []
     for row in rows:
-        row["stability_verdict"] = "not_computable" if row["verdict"] == "not_computable" else "insufficient_n"
         same = [
             other
             for members in half_years.values()
@@ -527,14 +531,18 @@ def add_stability(rows: list[dict], half_years: dict[object, list[dict]], settin
 def analyse(deals: Deals, half_year: Array | None, settings: Settings) -> list[dict]:
     """All rows of one fit. `half_year`: of each cell the complete half-year it was closed in (None in an incomplete one), or None."""
     rows = judge(estimate(deals.where(np.ones(len(deals.count), bool)), settings), settings)
+    rows = [row | {"half_year_start_date": None} for row in rows]
+    if half_year is None:
+        add_stability(rows, None, settings)
+        return rows
     half_years = {}
-    for start in sorted({each for each in half_year if each is not None}) if half_year is not None else []:
+    for start in sorted({each for each in half_year if each is not None}):
         found = estimate(deals.where(half_year == start), settings)
         if found.fit:
             members = [row for row in level_rows(found, settings) if row["closed_deal_count"] >= settings.min_level_deals]
             half_years[start] = [row | {"half_year_start_date": start} for row in members]
     add_stability(rows, half_years, settings)
-    return [*({**row, "half_year_start_date": None} for row in rows), *(row for members in half_years.values() for row in members)]
+    return [*rows, *(row for members in half_years.values() for row in members)]
 
 
 def model(dbt, session):
