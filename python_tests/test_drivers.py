@@ -262,6 +262,17 @@ def test_a_combination_that_separates_is_penalised_too():
     assert all(row["is_penalised"] and not row["is_separated"] and abs(row["coefficient"]) < 20 for row in rows)
 
 
+def test_several_levels_of_different_factors_that_separate():
+    rng = np.random.default_rng(16)
+    values = draw_values(rng, 3000, (4, 4, 4, 4))
+    won = np.where(sum(values[f"f{each}"] == "l0" for each in range(4)) >= 1, (rng.random(3000) < 0.5).astype(float), 0.0)
+    for name in values:
+        won[values[name] == "l3"] = 0
+    rows = drivers.judge(drivers.estimate(drivers.group(values, won, np.ones(3000), 20), SETTINGS), SETTINGS)
+    assert all(row["is_penalised"] and np.isfinite(row["vs_others_standard_error_pp"]) for row in rows)
+    assert [row["level"] for row in rows if row["is_separated"]] == ["l3"] * 4
+
+
 # What can't be judged
 
 

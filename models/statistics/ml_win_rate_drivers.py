@@ -24,6 +24,7 @@ import numpy as np
 
 RARE = "(rare)"
 MOST_STEPS, MOST_PENALISED_STEPS, LONGEST_STEP = 20, 100, 5.0
+FARTHEST_LOGIT = 25.0  # a predicted rate this near to 0 or 1 is on its way there
 SAME = 1e-7  # relative difference below which two statistics are tied: the two sides of a difference are the same difference
 TEXTS = ("factor", "level", "reference_level", "pooled_levels", "verdict", "stability_verdict", "missing_reason")
 COUNTS = (
@@ -169,7 +170,7 @@ def fit_logistic(
             step /= 2
         coefficients = coefficients + step
         value, gradient, inside, curvature = tried
-        if has_converged:
+        if has_converged or np.abs(design @ coefficients).max() > FARTHEST_LOGIT:
             break
     covariance = np.zeros_like(inside)
     covariance[np.ix_(free, free)] = np.linalg.inv(inside[np.ix_(free, free)])
