@@ -127,7 +127,7 @@ def test_effects_agree_with_switching_every_deal():
             own = deals.columns(position)
             counts = np.array([np.sum(values[factor.name] == level) for level in factor.levels])
 
-            def switched(beta, own=own, counts=counts):
+            def switched(beta, own=own, counts=counts, dense=dense):
                 means = []
                 for level in range(len(counts)):
                     design = dense.copy()
@@ -221,7 +221,7 @@ def test_the_penalised_fit_and_its_likelihood_ratio_agree_with_direct_maximisati
         found = drivers.estimate(deals, SETTINGS)
         assert found.fit.is_penalised and found.fit.has_converged
         value = penalised_likelihood(dense, won)
-        full = minimize(lambda beta: -value(beta), np.zeros(dense.shape[1]), method="BFGS", options={"gtol": 1e-7, "xrtol": 1e-10})
+        full = minimize(lambda beta, value=value: -value(beta), np.zeros(dense.shape[1]), method="BFGS", options={"gtol": 1e-7, "xrtol": 1e-10})
         close(found.fit.log_likelihood, -full.fun, 1e-7)
         np.testing.assert_allclose(found.fit.coefficients, full.x, atol=1e-4)
         fixed = deals.columns(1)
@@ -355,7 +355,7 @@ def plain_verdicts(deals, settings):
         own = deals.columns(position)
         p_values.append(chi2.sf(2 * (full.llf - fitted(np.setdiff1d(everything, own)).llf), len(own)))
     selected = multipletests(p_values, settings.fdr_level, method="fdr_bh")[0]
-    level = settings.fdr_level * selected.sum() / len(p_values)
+    level = settings.fdr_level / len(p_values)
     signals = set()
     for position in np.flatnonzero(selected):
         factor, own, codes = deals.factors[position], deals.columns(position), deals.codes[:, position]
@@ -397,10 +397,9 @@ def test_verdicts_follow_their_definition():
         signals = {key for key, row in found.items() if row["verdict"] == "signal"}
         assert signals == plain_verdicts(deals, SETTINGS)
         for row in found.values():
-            if np.isfinite(row["level_q_value"]):
-                assert (row["level_q_value"] <= SETTINGS.fdr_level) == (row["verdict"] == "signal")
-                share = row["selected_factor_count"] / row["judged_factor_count"]
-                close([row["step_down_threshold"], row["level_q_value"]], [SETTINGS.fdr_level * share, min(1, row["step_down_p_value"] / share)])
+            if np.isfinite(row["level_adjusted_p_value"]):
+                assert row["factor_q_value"] <= SETTINGS.fdr_level and row["judged_factor_count"] == 3
+                assert (row["level_adjusted_p_value"] <= SETTINGS.fdr_level) == (row["verdict"] == "signal")
         sizes.add(len(signals))
     assert min(sizes) == 0 and max(sizes) >= 4
 
@@ -532,7 +531,7 @@ def test_simulated_crms_are_covered_found_and_left_alone():
     for kind in ("planted in the most frequent levels", "nothing planted"):
         table = simulation.run(20, 100, 1, (kind,)).splitlines()[2]
         held, source, size, flagged, flips = (float(cell.split()[0]) if cell.strip() else None for cell in table.split("|")[2:-1])
-        assert 91 <= held <= 99 and flagged <= 25 and flips <= 25, table
+        assert 92 <= held <= 98 and flagged <= 25 and flips <= 25, table
         if kind != "nothing planted":
             assert source >= 80 and size >= 80, table
 
