@@ -78,7 +78,7 @@
     || case
         when vs_others_pp is null and pooled_levels is null then coalesce(missing_reason, 'nothing to compare with')
         when pooled_levels is not null
-            then pooled_levels || ' stand together, each with fewer than {{ var("min_level_deals") }} closed deals'
+            then 'values with fewer than {{ var("min_level_deals") }} closed deals each, not judged: ' || pooled_levels
         else
             won_deal_count || ' of ' || closed_deal_count || ' closed deals won, and with the other factors held equal '
             || {{ one_decimal("abs(vs_others_pp)") }} || ' points ' || case when vs_others_pp < 0 then 'below' else 'above' end
