@@ -71,3 +71,27 @@
             end
     end
 {%- endmacro %}
+
+{# What a row of rpt_win_rate_drivers says, in a sentence that claims no more than its verdict. #}
+{% macro driver_finding() -%}
+    factor || ' ' || level || ': '
+    || case
+        when vs_others_pp is null and pooled_levels is null then coalesce(missing_reason, 'nothing to compare with')
+        when pooled_levels is not null
+            then 'values with fewer than {{ var("min_level_deals") }} closed deals each, not judged: ' || pooled_levels
+        else
+            won_deal_count || ' of ' || closed_deal_count || ' closed deals won, and with the other factors held equal '
+            || {{ one_decimal("abs(vs_others_pp)") }} || ' points ' || case when vs_others_pp < 0 then 'below' else 'above' end
+            || ' the other levels ' || {{ interval("vs_others_lower_pp", "vs_others_upper_pp") }}
+            || case
+                when not is_judged then '; whether that is chance is judged elsewhere'
+                when missing_reason is not null then '; ' || missing_reason
+                when verdict <> 'signal' then '; with this many levels compared, chance can explain it'
+                when vs_others_pp < 0 then '; the level is associated with fewer wins'
+                else '; the level is associated with more wins'
+            end
+    end || '.'
+    || case when is_sign_flip then ' Its direction changes between half-years.' else '' end
+    || case when is_penalised then ' Some levels only win or only lose, so all effects are drawn in a little.' else '' end
+    || case when is_known_only_after_close then ' Describes, and can''t foresee: the cycle band is known only after the close.' else '' end
+{%- endmacro %}

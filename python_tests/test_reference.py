@@ -320,10 +320,22 @@ def test_win_rates_by_segment(build, reference):
 
 
 def test_noise_gives_no_signal(build, analyses):
-    for mart in ["rpt_segment_win_rates", "rpt_cycle_outcome_gap"]:
+    for mart in ["rpt_segment_win_rates", "rpt_cycle_outcome_gap", "rpt_win_rate_drivers"]:
         verdicts = dict(build.query(f"select verdict, count(*) from marts.{mart} group by 1"))
         assert verdicts.get("no_signal", 0) > 20 and "signal" not in verdicts, (mart, verdicts)
     assert analyses["which_segments_lose_more_than_chance"].empty
+
+
+def test_no_driver_is_claimed(build):
+    findings = build.query("""
+        select finding, is_known_only_after_close from marts.rpt_win_rate_drivers where is_judged and (verdict <> 'no_signal' or not contains(
+            finding, 'with this many levels compared, chance can explain it.'
+        ) or factor_q_value <= 0.05 or is_sign_flip or is_penalised)
+    """)
+    assert findings == []
+    [(rows, joint_p_value)] = build.query("select count(*), min(fit_p_value) from marts.rpt_win_rate_drivers where is_judged")
+    assert rows == 2 * 20 + 4 and joint_p_value > 0.5
+    assert "signal" not in {verdict for (verdict,) in build.query("select distinct verdict from marts.rpt_win_rate_driver_half_years")}
 
 
 def test_cycle_outcome_gap_by_segment_with_the_maturity_filter_off(deals_file, reference, tmp_path):

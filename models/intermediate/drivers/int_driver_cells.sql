@@ -1,0 +1,90 @@
+{% set factors = var('driver_factors') %}
+
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+int_cohort_maturity as (
+    select * from {{ ref('int_cohort_maturity') }}
+),
+
+int_as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+mature_cohorts as (
+    select int_cohort_maturity.cohort_month
+    from int_cohort_maturity
+    inner join int_as_of
+        on int_cohort_maturity.forecast_date = int_as_of.as_of_date
+    {%- if var('maturity_filter') %}
+    where int_cohort_maturity.is_mature
+    {%- endif %}
+),
+
+first_creation as (
+    select min(created_date) as created_date
+    from int_deals
+),
+
+closed as (
+    select
+        {% for factor in factors -%}
+        coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
+        {% endfor -%}
+        coalesce(int_deals.cycle_band, 'Unknown') as cycle_band,
+        cast(
+            case
+                when extract(month from int_deals.closed_month) <= 6 then {{ dbt.date_trunc('year', 'int_deals.closed_month') }}
+                else {{ dbt.dateadd('month', 6, dbt.date_trunc('year', 'int_deals.closed_month')) }}
+            end as date
+        ) as half_year_start_date,
+        int_deals.is_won
+    from int_deals
+    inner join mature_cohorts
+        on int_deals.cohort_month = mature_cohorts.cohort_month
+    where not int_deals.is_open
+),
+
+-- The same deals twice: by half-year for the fit of what is known at creation, by cycle band for the fit that adds it.
+cells as (
+    select
+        grouping(cycle_band) = 0 as is_known_only_after_close,
+        {% for factor in factors -%}
+        {{ factor }},
+        {% endfor -%}
+        cycle_band,
+        half_year_start_date,
+        count(*) as closed_deal_count,
+        sum(case when is_won then 1 else 0 end) as won_deal_count
+    from closed
+    group by grouping sets (  -- noqa: PRS
+        ({{ factors | join(', ') }}, half_year_start_date),
+        ({{ factors | join(', ') }}, cycle_band)
+    )
+),
+
+-- Data that begin within a half-year hold the quick closes of it only.
+final as (
+    select
+        cells.is_known_only_after_close,
+        {% for factor in factors -%}
+        cells.{{ factor }},
+        {% endfor -%}
+        cells.cycle_band,
+        cells.half_year_start_date,
+        coalesce(
+            cells.half_year_start_date > first_creation.created_date
+            and {{ dbt.dateadd('month', 6, 'cells.half_year_start_date') }} <= {{ dbt.dateadd('day', 1, 'int_as_of.as_of_date') }},
+            false
+        ) as is_complete_half_year,
+        cast(cells.closed_deal_count as bigint) as closed_deal_count,
+        cast(cells.won_deal_count as bigint) as won_deal_count
+    from cells
+    cross join first_creation
+    cross join int_as_of
+)
+
+select * from final

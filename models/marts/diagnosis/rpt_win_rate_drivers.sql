@@ -1,0 +1,58 @@
+with
+
+ml_win_rate_drivers as (
+    select * from {{ ref('ml_win_rate_drivers') }}
+),
+
+final as (
+    select
+        is_known_only_after_close,
+        factor,
+        level,
+        pooled_levels,
+        is_judged,
+        closed_deal_count,
+        won_deal_count,
+        won_deal_count * 1.0 / closed_deal_count as win_rate,
+        adjusted_win_rate,
+        vs_others_pp,
+        vs_others_standard_error_pp,
+        vs_others_lower_pp,
+        vs_others_upper_pp,
+        vs_others_p_value,
+        level_adjusted_p_value,
+        verdict,
+        missing_reason,
+        reference_level,
+        is_reference,
+        vs_reference_pp,
+        vs_reference_lower_pp,
+        vs_reference_upper_pp,
+        coefficient,
+        standard_error,
+        odds_ratio,
+        odds_ratio_lower,
+        odds_ratio_upper,
+        is_separated,
+        factor_chi2,
+        factor_degrees_of_freedom,
+        factor_p_value,
+        factor_q_value,
+        judged_factor_count,
+        fit_deal_count,
+        fit_intercept,
+        fit_chi2,
+        fit_degrees_of_freedom,
+        fit_p_value,
+        is_penalised,
+        half_year_count,
+        stability_p_value,
+        stability_q_value,
+        stability_verdict,
+        is_sign_flip,
+        {{ driver_finding() }} as finding
+    from ml_win_rate_drivers
+    where half_year_start_date is null
+)
+
+select * from final

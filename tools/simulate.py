@@ -1,0 +1,22 @@
+"""Run a statistical model on many generated CRMs whose truth is known, and print how often it was right as a Markdown table."""
+
+import argparse
+import importlib
+
+SIMULATIONS = {
+    "drivers": "intervals, found and false drivers of the win rate",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    summaries = "; ".join(f"{name}: {summary}" for name, summary in SIMULATIONS.items())
+    parser.add_argument("simulation", choices=SIMULATIONS, metavar="simulation", help=summaries)
+    parser.add_argument("--crms", type=int, default=200, help="generated CRMs of each kind (200)")
+    parser.add_argument("--seed", type=int, default=1, help="same seed, same table (1)")
+    parser.add_argument("--processes", type=int, default=1, help="worker processes (1)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    simulation = importlib.import_module(f"tools.simulations.{arguments.simulation}")
+    print(simulation.run(arguments.crms, arguments.seed, arguments.processes))
+    return 0
