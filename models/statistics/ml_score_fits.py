@@ -137,30 +137,36 @@ def ridge(data: Observations, penalties: list[float], groups: int, min_level_dea
     won, group = data.won[data.deal].astype(float), data.group[data.deal]
     beta = np.zeros(shape.slices[-1].stop)
     beta[0] = logit(data.won.mean())
-    penalised = np.diag((np.arange(len(beta)) > 0).astype(float))
+    free = (np.arange(len(beta)) > 0).astype(float)  # of the intercept there is no penalty
 
-    def at(beta: Array, penalty: float) -> tuple[Array, Array, Array, Array]:
+    def at(beta: Array) -> tuple[Array, Array]:
         chance = sigmoid(log_odds(shape, beta))
-        gradient, information = moments(shape, data.weight * (won - chance), data.weight * chance * (1 - chance), group, groups)
-        slope = gradient.sum(axis=0) - penalty * (penalised @ beta)
-        return gradient, information, slope, information.sum(axis=0) + penalty * penalised
+        return moments(shape, data.weight * (won - chance), data.weight * chance * (1 - chance), group, groups)
 
-    losses, found = {}, {}
+    def penalised(gradient: Array, information: Array, beta: Array, penalty: float) -> tuple[Array, Array]:
+        return gradient.sum(axis=0) - penalty * free * beta, information.sum(axis=0) + np.diag(penalty * free)
+
+    # From strong to weak, each from the one before it, until two in a row predict worse.
+    losses, found, so_far, last, rises = {}, {}, at(beta), np.inf, 0
     for penalty in sorted(penalties, reverse=True):
-        *_, slope, bend = at(beta, penalty)
+        slope, bend = penalised(*so_far, beta, penalty)
         beta = beta + np.linalg.solve(bend, slope)
-        gradient, information, slope, bend = at(beta, penalty)
+        gradient, information = so_far = at(beta)
+        slope, bend = penalised(*so_far, beta, penalty)
         without = beta + np.linalg.solve(bend - information, (slope - gradient)[:, :, None])[:, :, 0]
         held_out = log_odds(shape, without, group)
         losses[penalty] = float(data.weight @ (np.logaddexp(0, held_out) - won * held_out) / len(data.won))
         found[penalty] = beta
+        rises, last = (rises + 1 if losses[penalty] > last else 0), losses[penalty]
+        if rises == 2:
+            break
     best = min(losses, key=lambda penalty: (round(losses[penalty], 9), -penalty))
     beta = found[best]
     for _ in range(30):
-        *_, slope, bend = at(beta, best)
+        slope, bend = penalised(*at(beta), beta, best)
         step = np.linalg.solve(bend, slope)
         beta = beta + step
-        if np.abs(step).max() < 1e-9:
+        if np.abs(step).max() < 1e-5:  # Newton's next step would be about its square
             break
     return Fit(shape, beta, best, losses)
 

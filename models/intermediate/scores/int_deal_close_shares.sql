@@ -33,7 +33,8 @@ observed as (
         bands.band as deal_age_band,
         periods.period_end_date,
         case
-            when {{ dbt.datediff('int_deal_observations.observation_date', 'int_deal_observations.closed_date', 'day') }} <= periods.period_days then 1.0
+            when {{ dbt.datediff('int_deal_observations.observation_date', 'int_deal_observations.closed_date', 'day') }}
+            <= periods.period_days then 1.0
             else 0.0
         end as is_in_time
     from int_deal_observations

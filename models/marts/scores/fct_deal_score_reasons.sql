@@ -21,6 +21,7 @@ contributions as (
     select
         int_deal_scores.deal_id,
         int_deal_scores.as_of_date,
+        int_deal_scores.training_deal_count as all_deal_count,
         int_score_contributions.factor,
         coalesce(int_score_factors.label, int_score_contributions.factor) as factor_label,
         coalesce(int_score_factors.can_rep_change, false) as can_rep_change,
@@ -49,15 +50,15 @@ directed as (
     select
         *,
         case when contribution < 0 then 'down' when contribution > 0 then 'up' else 'none' end as direction,
-        round(abs(contribution), 9) as strength
+        -round(abs(contribution), 9) as weakness
     from contributions
 ),
 
 ranked as (
     select
         *,
-        cast(row_number() over (partition by deal_id order by strength desc, factor) as integer) as reason_rank,
-        cast(row_number() over (partition by deal_id, direction order by strength desc, factor) as integer) as direction_rank
+        cast(row_number() over (partition by deal_id order by weakness, factor) as integer) as reason_rank,
+        cast(row_number() over (partition by deal_id, direction order by weakness, factor) as integer) as direction_rank
     from directed
 ),
 
@@ -82,8 +83,7 @@ final as (
             when is_unseen then ': too few closed deals had this value, so it counts as the average one.'
             else
                 case when contribution < 0 then ': associated with ' else ': associated with +' end || {{ one_decimal('contribution_pp') }}
-                || ' points against the average deal (' || level_deal_count || ' closed deals were seen with it, on '
-                || {{ percent('level_share') }} || ' of their days).'
+                || ' points against the average deal (' || level_deal_count || ' of ' || all_deal_count || ' closed deals were seen with it).'
         end as reason,
         as_of_date
     from ranked

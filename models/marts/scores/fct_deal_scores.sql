@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set parts = ['win', 'pace', 'activity', 'schedule'] %}
 
 with
@@ -72,8 +73,16 @@ final as (
         scored.lose_by_period_end_probability,
         1 - scored.win_by_period_end_probability - scored.lose_by_period_end_probability as slip_probability,
         cast(round(
-            ({% for part in parts %}coalesce(scored.{{ part }}_health * weights.{{ part }}_weight, 0){{ " + " if not loop.last }}{% endfor %})
-            / nullif({% for part in parts %}case when scored.{{ part }}_health is null then 0 else weights.{{ part }}_weight end{{ " + " if not loop.last }}{% endfor %}, 0)
+            (
+                {% for part in parts -%}
+                coalesce(scored.{{ part }}_health * weights.{{ part }}_weight, 0){{ " +" if not loop.last }}
+                {% endfor -%}
+            )
+            / nullif(
+                {% for part in parts -%}
+                case when scored.{{ part }}_health is null then 0 else weights.{{ part }}_weight end{{ " +" if not loop.last else ", 0" }}
+                {% endfor -%}
+            )
         ) as integer) as health_score,
         {% for part in parts -%}
             cast(scored.{{ part }}_health as double) as {{ part }}_health,

@@ -46,14 +46,21 @@ bins as (
     group by method, bin_number
 ),
 
-wilson as (
+with_quantile as (
     select
         bins.*,
-        (win_rate + power(normal_quantile, 2) / (2 * effective_deal_count)) / (1 + power(normal_quantile, 2) / effective_deal_count) as centre,
-        normal_quantile * sqrt(win_rate * (1 - win_rate) / effective_deal_count + power(normal_quantile / (2 * effective_deal_count), 2))
-        / (1 + power(normal_quantile, 2) / effective_deal_count) as half_width
+        int_confidence_quantile.normal_quantile as quantile
     from bins
     cross join int_confidence_quantile
+),
+
+wilson as (
+    select
+        *,
+        (win_rate + power(quantile, 2) / (2 * effective_deal_count)) / (1 + power(quantile, 2) / effective_deal_count) as centre,
+        quantile * sqrt(win_rate * (1 - win_rate) / effective_deal_count + power(quantile / (2 * effective_deal_count), 2))
+        / (1 + power(quantile, 2) / effective_deal_count) as half_width
+    from with_quantile
 ),
 
 final as (
