@@ -31,7 +31,7 @@ weights as (
     from {{ ref('health_weights') }}
 ),
 
-scored as (
+facts as (
     select
         int_deal_scores.*,
         cast(round(100 * (1 - int_deal_scores.win_probability)) as integer) as risk_score,
@@ -39,14 +39,14 @@ scored as (
         int_deal_scores.win_probability * int_deal_close_shares.won_in_time_share as win_by_period_end_probability,
         (1 - int_deal_scores.win_probability) * int_deal_close_shares.lost_in_time_share as lose_by_period_end_probability,
         int_unseen_values.fallback_reason,
-        least(100, 50 * int_deal_scores.win_probability / nullif(int_deal_scores.base_win_rate, 0)) as win_health,
-        greatest(0, 100 - 50.0 * fct_open_deals.days_in_stage / nullif(fct_open_deals.stall_threshold_days, 0)) as pace_health,
-        greatest(0, 100 - 50.0 * fct_open_deals.days_since_last_activity / {{ var('stall_inactivity_days') }}) as activity_health,
+        50 * int_deal_scores.win_probability / nullif(int_deal_scores.base_win_rate, 0) as unbounded_win_health,
+        100 - 50.0 * fct_open_deals.days_in_stage / nullif(fct_open_deals.stall_threshold_days, 0) as unbounded_pace_health,
+        100 - 50.0 * fct_open_deals.days_since_last_activity / {{ var('stall_inactivity_days') }} as unbounded_activity_health,
         case
             when fct_open_deals.is_overdue then 0
             when fct_open_deals.push_count is not null or fct_open_deals.expected_close_date is not null
                 then 100.0 / (1 + coalesce(fct_open_deals.push_count, 0))
-        end as schedule_health
+        end as unbounded_schedule_health
     from int_deal_scores
     inner join fct_open_deals
         on int_deal_scores.deal_id = fct_open_deals.deal_id
@@ -54,6 +54,16 @@ scored as (
         on int_deal_scores.deal_id = int_deal_close_shares.deal_id
     left join int_unseen_values
         on int_deal_scores.deal_id = int_unseen_values.deal_id
+),
+
+-- What is not known stays null: least() and greatest() pass over it.
+scored as (
+    select
+        *,
+        {% for part in parts -%}
+        case when unbounded_{{ part }}_health is not null then cast(greatest(0, least(100, unbounded_{{ part }}_health)) as double) end as {{ part }}_health{{ "," if not loop.last }}
+        {% endfor -%}
+    from facts
 ),
 
 final as (
@@ -85,7 +95,7 @@ final as (
             )
         ) as integer) as health_score,
         {% for part in parts -%}
-            cast(scored.{{ part }}_health as double) as {{ part }}_health,
+            scored.{{ part }}_health,
             weights.{{ part }}_weight as {{ part }}_health_weight,
         {% endfor -%}
         {{ score_reason() }} as score_reason,
