@@ -1,0 +1,65 @@
+{# A number from 0 to 4294967295 that only the text decides: digits `start` to `start + 7` of its md5. #}
+{% macro hash_number(column, start=1) -%}
+    {{ return(adapter.dispatch("hash_number", "pipeline_intelligence")(column, start)) }}
+{%- endmacro %}
+
+{% macro default__hash_number(column, start) -%}
+    cast('0x' || substr(md5({{ column }}), {{ start }}, 8) as bigint)
+{%- endmacro %}
+
+
+{# The factors of a score's terms in column expressions over int_score_observations: each factor, and each factor of the table inside
+   the ones before it, named and joined as ml_score_fits does. #}
+{% macro score_terms() %}
+    {% set terms = [] %}
+    {% for each in var('score_factors') %}
+        {% do terms.append((each.factor, each.factor)) %}
+    {% endfor %}
+    {% set factors = var('score_table_factors') %}
+    {% for depth in range(1, factors | length) %}
+        {% do terms.append((factors[:depth + 1] | join(' x '), factors[:depth + 1] | join(" || ' | ' || "))) %}
+    {% endfor %}
+    {{ return(terms) }}
+{% endmacro %}
+
+
+{# Why a deal has the score it has, in a sentence. #}
+{% macro score_reason() -%}
+    case
+        when scored.win_probability is null then 'No deal has closed: nothing says how many will be won.'
+        when scored.score_status = 'model'
+            then 'Scored by the model of ' || scored.training_deal_count || ' closed deals: it passed the test on later deals.'
+        when scored.score_status = 'table'
+            then 'Scored by the table of ' || scored.training_deal_count || ' closed deals: it did better than the model on later deals.'
+        when scored.score_status = 'gated'
+            then
+                'The base rate of ' || scored.training_deal_count || ' closed deals: no better score is proven, because on later deals '
+                || 'the model was not surely better than chance. See rpt_score_quality.'
+        else
+            'The base rate of ' || scored.training_deal_count || ' closed deals: too few have closed long enough ago to test a model.'
+    end
+{%- endmacro %}
+
+
+{# What a row of rpt_score_quality says, in a sentence that claims no more than its verdict. #}
+{% macro score_quality_finding() -%}
+    case
+        when auc is null then 'Too few deals have closed long enough ago to test a score on deals created after its training: the base rate is shown.'
+        else
+            'On ' || deal_count || ' deals created after the training, the score put a won deal above a lost one in ' || {{ percent('auc') }}
+            || ' of pairs ' || {{ interval('auc_lower', 'auc_upper', 100) }} || ', and its squared error was '
+            || {{ percent('abs(1 - brier / nullif(brier_base, 0))') }} || case when brier <= brier_base then ' below' else ' above' end
+            || ' that of the base rate.'
+            || case
+                when fold <> 'all' then ''
+                when final_status = 'model' then ' The gate is open: scores come from the model.'
+                when final_status = 'table' then ' The gate is open: scores come from the table, which did better than the model.'
+                else ' The gate is closed: that could be chance, so every open deal shows the base rate.'
+            end
+            || case
+                when fold <> 'all' or final_status = 'gated' then ''
+                when is_ready then ''
+                else ' It is too weak to act on without a person.'
+            end
+    end
+{%- endmacro %}

@@ -1,0 +1,87 @@
+-- noqa: disable=layout.indent
+{% set period_end = dbt.last_day(dbt.dateadd('day', 1, 'as_of_date'), 'quarter') %}
+{% set prior = var('rapv_prior_deals') %}
+
+with
+
+int_as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+int_deal_observations as (
+    select * from {{ ref('int_deal_observations') }}
+),
+
+bands as (
+    select * from {{ ref('bands') }}
+    where band_type = 'deal_age_band'
+),
+
+periods as (
+    select
+        cast({{ period_end }} as date) as period_end_date,
+        {{ dbt.datediff('as_of_date', period_end, 'day') }} as period_days
+    from int_as_of
+),
+
+observed as (
+    select
+        int_deal_observations.deal_id,
+        int_deal_observations.is_open,
+        int_deal_observations.is_won,
+        coalesce(int_deal_observations.stage, 'Unknown') as stage,
+        bands.band as deal_age_band,
+        periods.period_end_date,
+        case
+            when {{ dbt.datediff('int_deal_observations.observation_date', 'int_deal_observations.closed_date', 'day') }}
+            <= periods.period_days then 1.0
+            else 0.0
+        end as is_in_time
+    from int_deal_observations
+    cross join periods
+    left join bands
+        on case when {{ in_band('int_deal_observations.age_days', 'bands') }} then 1 else 0 end = 1
+),
+
+cells as (
+    select
+        stage,
+        deal_age_band,
+        grouping(stage) + grouping(deal_age_band) as depth,
+        {% for outcome, condition in [('won', 'is_won'), ('lost', 'not is_won')] -%}
+        count(distinct case when {{ condition }} then deal_id end) as {{ outcome }}_count,
+        coalesce(avg(case when {{ condition }} then is_in_time end), 0) as {{ outcome }}_share{{ "," if not loop.last }}
+        {% endfor -%}
+    from observed
+    where not is_open
+    group by grouping sets ((), (stage), (stage, deal_age_band))  -- noqa: PRS
+),
+
+-- A deal's days are one piece of evidence: shares are shrunk by deals, of the stage and age to the stage, of the stage to all.
+final as (
+    select
+        observed.deal_id,
+        observed.period_end_date,
+        {% for outcome in ['won', 'lost'] -%}
+        cast((
+            coalesce(cells.{{ outcome }}_share * cells.{{ outcome }}_count, 0)
+            + {{ prior }} * (coalesce(stages.{{ outcome }}_share * stages.{{ outcome }}_count, 0) + {{ prior }} * everything.{{ outcome }}_share)
+            / (coalesce(stages.{{ outcome }}_count, 0) + {{ prior }})
+        ) / (coalesce(cells.{{ outcome }}_count, 0) + {{ prior }}) as double) as {{ outcome }}_in_time_share{{ "," if not loop.last }}
+        {% endfor -%}
+    from observed
+    inner join cells as everything
+        on everything.depth = 2
+    left join cells as stages
+        on
+            stages.depth = 1
+            and observed.stage = stages.stage
+    left join cells
+        on
+            cells.depth = 0
+            and observed.stage = cells.stage
+            and observed.deal_age_band = cells.deal_age_band
+    where observed.is_open
+)
+
+select * from final

@@ -1,0 +1,74 @@
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+int_cohort_maturity as (
+    select * from {{ ref('int_cohort_maturity') }}
+    where is_mature
+),
+
+hashed as (
+    select
+        int_deals.*,
+        {{ hash_number('int_deals.deal_id') }} as sample_number,
+        cast({{ hash_number('int_deals.deal_id', 9) }} % {{ var('score_penalty_groups') }} as integer) as penalty_group
+    from int_deals
+    left join int_cohort_maturity
+        on
+            int_deals.cohort_month = int_cohort_maturity.cohort_month
+            and int_deals.as_of_date = int_cohort_maturity.forecast_date
+    where
+        int_deals.is_open
+        or int_cohort_maturity.cohort_month is not null
+),
+
+counted as (
+    select
+        *,
+        sum(case when is_open then 0 else 1 end) over () as closed_deal_count
+    from hashed
+),
+
+-- A deal is drawn by its own hash: the next build draws the same ones.
+drawn as (
+    select
+        *,
+        {{ dbt.datediff('created_date', 'as_of_date', 'day') }} as days_since_created,
+        {{ dbt.datediff('closed_date', 'as_of_date', 'day') }} + 1 as days_since_last_open
+    from counted
+    where
+        is_open
+        or sample_number * 1.0 * closed_deal_count < 4294967296.0 * {{ var('training_max_deals') }}
+),
+
+-- Observations lie whole intervals before the as-of date: from `newest_step` of them back to `oldest_step`.
+final as (
+    select
+        deal_id,
+        is_open,
+        is_won,
+        created_at,
+        created_date,
+        closed_date,
+        as_of_date,
+        sales_rep_id,
+        industry,
+        region,
+        product_type,
+        lead_source,
+        deal_amount,
+        penalty_group,
+        case
+            when is_open then 0
+            else cast(floor((days_since_last_open + {{ var('observation_interval_days') }} - 1.0) / {{ var('observation_interval_days') }}) as integer)
+        end as newest_step,
+        case
+            when is_open then 0
+            else cast(floor(days_since_created * 1.0 / {{ var('observation_interval_days') }}) as integer)
+        end as oldest_step
+    from drawn
+)
+
+select * from final

@@ -1,0 +1,87 @@
+with
+
+ml_score_quality as (
+    select * from {{ ref('ml_score_quality') }}
+),
+
+folds as (
+    select
+        fit,
+        max(trained_until_date) as trained_until_date,
+        max(tested_until_date) as tested_until_date,
+        max(case when method = 'model' then penalty end) as penalty,
+        max(training_deal_count) as training_deal_count,
+        max(case when method = 'base' then 1 / (1 + exp(-contribution)) end) as base_win_rate
+    from {{ ref('ml_score_fits') }}
+    where factor is null
+    group by fit
+),
+
+statuses as (
+    select
+        score_status,
+        is_automation_ready
+    from ml_score_quality
+    where fold = 'all'
+),
+
+judged as (
+    select
+        quality.*,
+        folds.trained_until_date,
+        folds.tested_until_date,
+        folds.penalty,
+        folds.training_deal_count,
+        folds.base_win_rate,
+        statuses.score_status as final_status,
+        statuses.is_automation_ready as is_ready
+    from ml_score_quality as quality
+    cross join statuses
+    left join folds
+        on case quality.fold when 'all' then 'final' else quality.fold end = folds.fit
+),
+
+final as (
+    select
+        fold,
+        trained_until_date,
+        tested_until_date,
+        coalesce(training_deal_count, 0) as training_deal_count,
+        deal_count,
+        observation_count,
+        won_deal_count,
+        cast(won_deal_count as double) / nullif(deal_count, 0) as win_rate,
+        base_win_rate,
+        auc,
+        auc_lower,
+        auc_upper,
+        auc_gate_lower,
+        brier,
+        brier_table,
+        brier_base,
+        1 - brier / nullif(brier_base, 0) as brier_skill,
+        1 - brier_table / nullif(brier_base, 0) as brier_table_skill,
+        brier_t_value,
+        gate_p_value,
+        calibration_slope,
+        calibration_slope_lower,
+        calibration_slope_upper,
+        calibration_intercept,
+        calibration_intercept_lower,
+        calibration_intercept_upper,
+        precision_at_k,
+        cast({{ var('score_precision_share') }} as double) as k_share,
+        penalty,
+        auc_gate_lower > 0.5 and brier_t_value > {{ var('score_gate_t_value') }} as is_gate_passed,
+        case
+            when auc is null then 'insufficient_n'
+            when auc_gate_lower > 0.5 and brier_t_value > {{ var('score_gate_t_value') }} then 'signal'
+            else 'no_signal'
+        end as verdict,
+        final_status as score_status,
+        is_ready as is_automation_ready,
+        {{ score_quality_finding() }} as finding
+    from judged
+)
+
+select * from final
