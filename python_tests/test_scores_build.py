@@ -47,7 +47,7 @@ def test_scores_in_sql_are_those_recomputed_from_the_terms(demo):
 def test_the_fit_of_the_demo_is_that_of_the_functions_on_its_observations(demo):
     """The final model, fitted again from the observations in another order of rows."""
     factors = [each["factor"] for each in simulation.settings()[0]["factors"]]
-    frame = demo.frame("select * from intermediate.int_score_observations where not is_open").sample(frac=1, random_state=1)
+    frame = demo.frame("select * from intermediate.int_score_observations where purpose = 'training'").sample(frac=1, random_state=1)
     deal = np.unique(frame.deal_id, return_inverse=True)[1]
     first = np.unique(deal, return_index=True)[1]
     codes, levels = {}, {}
@@ -104,7 +104,7 @@ def test_on_noise_the_gate_is_closed_and_every_deal_has_the_base_rate(noise):
     rows = noise.frame("select * from marts.fct_deal_scores")
     assert len(rows) > 100 and set(rows.score_status) == {"gated"}
     assert rows.win_probability.nunique() == 1 and (rows.lift == 1).all()
-    training = "select avg(won) from (select max(is_won::int) as won from intermediate.int_score_observations where not is_open group by deal_id)"
+    training = "select avg(won) from (select max(is_won::int) as won from intermediate.int_score_observations where purpose = 'training' group by deal_id)"
     assert rows.win_probability[0] == pytest.approx(noise.query(training)[0][0], abs=1e-9)
     assert rows.score_reason.str.contains("no better score is proven").all()
     assert noise.query("select count(*) from marts.fct_deal_score_reasons") == [(0,)]

@@ -6,7 +6,7 @@ from test_same_tables import cut, write_inputs
 
 DATE = "2025-12-17"
 EARLIER = ["2025-05-21", "2024-11-06"]  # whole weeks before DATE
-OUTCOME = ["is_open", "is_won", "closed_date", "deal_weight", "penalty_group"]
+OUTCOME = ["purpose", "is_won", "closed_date", "deal_weight", "penalty_group"]
 
 
 def build(folder, name: str, variables: dict, date: str) -> Build:
@@ -14,7 +14,7 @@ def build(folder, name: str, variables: dict, date: str) -> Build:
 
 
 def rows(build: Build, table: str, where: str = "true"):
-    frame = build.frame(f"select * from intermediate.{table} where {where} order by deal_id, observation_date")
+    frame = build.frame(f"select * from intermediate.{table} where {where} order by deal_id, observation_date, purpose")
     return frame.set_index(["deal_id", "observation_date"])
 
 
@@ -37,8 +37,8 @@ def test_what_is_observed_on_a_day_is_what_a_build_of_that_day_scored(date, repl
     """A training row of a past day equals, factor by factor, the row the deal was scored by on that day, on data cut then."""
     then = build(tmp_path, "then", write_inputs(tmp_path / "known", lambda name, rows: cut(name, rows, date)), date)
     for table in ("int_deal_observations", "int_score_observations"):
-        trained = rows(replayed, table, f"not is_open and observation_date = '{date}'").drop(columns=OUTCOME, errors="ignore")
-        scored = rows(then, table, "is_open").drop(columns=OUTCOME, errors="ignore")
+        trained = rows(replayed, table, f"purpose = 'training' and observation_date = '{date}'").drop(columns=OUTCOME, errors="ignore")
+        scored = rows(then, table, "purpose = 'score'").drop(columns=OUTCOME, errors="ignore")
         common = trained.index.intersection(scored.index)
         assert len(common) > 100 and len(common) == len(trained)
         different = trained.loc[common].astype(str).compare(scored.loc[common].astype(str))

@@ -271,7 +271,7 @@ def model(dbt, session):
     epoch = "date '1970-01-01'"
     table = (
         dbt.ref("int_score_observations")
-        .filter("not is_open")
+        .filter("purpose = 'training'")
         .order("deal_id, observation_date")
         .project(f"deal_id, {', '.join(factors)}, is_won, created_date - {epoch} as created_day, closed_date - {epoch} as closed_day, penalty_group")
         .to_arrow_table()

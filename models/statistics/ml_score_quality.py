@@ -154,7 +154,7 @@ def model(dbt, session):
     pivot = ", ".join(f"max(log_odds) filter (method = '{method}') as {method}" for method in ("model", "table", "base"))
     table = (
         dbt.ref("int_score_predictions")
-        .filter("not is_open")
+        .filter("purpose = 'training'")
         .aggregate(f"{order}, fit, is_won, deal_weight, {pivot}", f"{order}, fit, is_won, deal_weight")
         .order(order)
         .to_arrow_table()

@@ -27,7 +27,7 @@ periods as (
 observed as (
     select
         int_deal_observations.deal_id,
-        int_deal_observations.is_open,
+        int_deal_observations.purpose,
         int_deal_observations.is_won,
         coalesce(int_deal_observations.stage, 'Unknown') as stage,
         bands.band as deal_age_band,
@@ -53,7 +53,7 @@ cells as (
         coalesce(avg(case when {{ condition }} then is_in_time end), 0) as {{ outcome }}_share{{ "," if not loop.last }}
         {% endfor -%}
     from observed
-    where not is_open
+    where purpose = 'training'
     group by grouping sets ((), (stage), (stage, deal_age_band))  -- noqa: PRS
 ),
 
@@ -81,7 +81,7 @@ final as (
             cells.depth = 0
             and observed.stage = cells.stage
             and observed.deal_age_band = cells.deal_age_band
-    where observed.is_open
+    where observed.purpose = 'score'
 )
 
 select * from final

@@ -8,6 +8,10 @@ int_score_deals as (
     select * from {{ ref('int_score_deals') }}
 ),
 
+int_forecast_dates as (
+    select * from {{ ref('int_forecast_dates') }}
+),
+
 int_data_levels as (
     select * from {{ ref('int_data_levels') }}
 ),
@@ -34,15 +38,37 @@ offsets as (
     cross join digits as hundreds
 ),
 
+-- Regular dates train, the as-of date is scored, and past forecast dates tell what the score would have said of the pipeline then.
 dated as (
     select
         int_score_deals.*,
+        case when int_score_deals.is_open then 'score' else 'training' end as purpose,
         cast({{ dbt.dateadd(
             'day', '-' ~ var('observation_interval_days') ~ ' * (int_score_deals.newest_step + offsets.step_offset)', 'int_score_deals.as_of_date'
         ) }} as date) as observation_date
     from int_score_deals
     inner join offsets
         on int_score_deals.oldest_step - int_score_deals.newest_step >= offsets.step_offset
+    where
+        int_score_deals.is_open
+        or int_score_deals.is_training
+
+    union all
+
+    select
+        int_score_deals.*,
+        'backtest' as purpose,
+        int_forecast_dates.forecast_date as observation_date
+    from int_score_deals
+    inner join int_forecast_dates
+        on case
+            when
+                not int_forecast_dates.is_as_of_date
+                and int_score_deals.created_date <= int_forecast_dates.forecast_date
+                and (int_score_deals.is_open or int_score_deals.closed_date > int_forecast_dates.forecast_date)
+                then 1
+            else 0
+        end = 1
 ),
 
 -- What the input can't know is null; what a deal of a known input doesn't have is 0, or counts from its creation.
@@ -82,7 +108,7 @@ final as (
     select
         deal_id,
         observation_date,
-        is_open,
+        purpose,
         is_won,
         created_date,
         closed_date,

@@ -16,7 +16,7 @@ closed_deals as (
 
 int_score_predictions as (
     select * from {{ ref('int_score_predictions') }}
-    where is_open
+    where purpose = 'score'
 ),
 
 bases as (

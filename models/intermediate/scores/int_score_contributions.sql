@@ -16,6 +16,7 @@ fits as (
         fit,
         trained_until_date,
         tested_until_date,
+        lead(trained_until_date) over (partition by method order by trained_until_date nulls last) as next_trained_until_date,
         method,
         contribution as average_log_odds
     from ml_score_fits
@@ -30,7 +31,7 @@ method_factors as (
     from ml_score_fits
 ),
 
--- Deals created in a fold's test period, and open deals by the final fit.
+-- Deals created in a fold's test period, past pipelines by the newest fit that was known then, and open deals by the final fit.
 scored as (
     select
         int_score_observations.*,
@@ -40,11 +41,17 @@ scored as (
     from int_score_observations
     inner join fits
         on case
-            when int_score_observations.is_open and fits.tested_until_date is null then 1
+            when int_score_observations.purpose = 'score' and fits.tested_until_date is null then 1
             when
-                not int_score_observations.is_open
+                int_score_observations.purpose = 'training'
                 and int_score_observations.created_date > fits.trained_until_date
                 and int_score_observations.created_date <= fits.tested_until_date
+                then 1
+            when
+                int_score_observations.purpose = 'backtest'
+                and fits.method = 'model'
+                and int_score_observations.observation_date >= fits.trained_until_date
+                and (fits.next_trained_until_date is null or int_score_observations.observation_date < fits.next_trained_until_date)
                 then 1
             else 0
         end = 1
@@ -54,7 +61,7 @@ with_levels as (
     select
         scored.deal_id,
         scored.observation_date,
-        scored.is_open,
+        scored.purpose,
         scored.is_won,
         scored.deal_weight,
         scored.fit,

@@ -12,6 +12,7 @@ int_cohort_maturity as (
 hashed as (
     select
         int_deals.*,
+        not int_deals.is_open and int_cohort_maturity.cohort_month is not null as is_training,
         {{ hash_number('int_deals.deal_id') }} as sample_number,
         cast({{ hash_number('int_deals.deal_id', 9) }} % {{ var('score_penalty_groups') }} as integer) as penalty_group
     from int_deals
@@ -19,15 +20,12 @@ hashed as (
         on
             int_deals.cohort_month = int_cohort_maturity.cohort_month
             and int_deals.as_of_date = int_cohort_maturity.forecast_date
-    where
-        int_deals.is_open
-        or int_cohort_maturity.cohort_month is not null
 ),
 
 counted as (
     select
         *,
-        sum(case when is_open then 0 else 1 end) over () as closed_deal_count
+        sum(case when is_training then 1 else 0 end) over () as training_deal_count
     from hashed
 ),
 
@@ -40,7 +38,7 @@ drawn as (
     from counted
     where
         is_open
-        or sample_number * 1.0 * closed_deal_count < 4294967296.0 * {{ var('training_max_deals') }}
+        or sample_number * 1.0 * training_deal_count < 4294967296.0 * {{ var('training_max_deals') }}
 ),
 
 -- Observations lie whole intervals before the as-of date: from `newest_step` of them back to `oldest_step`.
@@ -48,6 +46,7 @@ final as (
     select
         deal_id,
         is_open,
+        is_training,
         is_won,
         created_at,
         created_date,

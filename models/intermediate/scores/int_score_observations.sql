@@ -16,7 +16,7 @@ bands as (
 values_of_factors as (
     select
         observations.deal_id,
-        observations.is_open,
+        observations.purpose,
         observations.is_won,
         observations.created_date,
         observations.closed_date,
@@ -42,14 +42,14 @@ values_of_factors as (
             and case when {{ in_band('observations.' ~ each.column, each.factor ~ 's') }} then 1 else 0 end = 1
     {% endfor -%}
     where
-        observations.is_open
+        observations.purpose <> 'training'
         or not coalesce(observations.is_stale, false)
 ),
 
 final as (
     select
         *,
-        1.0 / count(*) over (partition by deal_id) as deal_weight
+        1.0 / count(*) over (partition by deal_id, purpose) as deal_weight
     from values_of_factors
 )
 

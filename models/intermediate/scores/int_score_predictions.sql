@@ -8,7 +8,7 @@ summed as (
     select
         deal_id,
         observation_date,
-        is_open,
+        purpose,
         is_won,
         deal_weight,
         fit,
@@ -17,7 +17,7 @@ summed as (
         average_log_odds + sum(contribution) as log_odds,
         cast(sum(case when is_unseen then 1 else 0 end) as bigint) as unseen_count
     from int_score_contributions
-    group by deal_id, observation_date, is_open, is_won, deal_weight, fit, method, average_log_odds
+    group by deal_id, observation_date, purpose, is_won, deal_weight, fit, method, average_log_odds
 ),
 
 final as (

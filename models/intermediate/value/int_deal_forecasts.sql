@@ -15,6 +15,15 @@ int_value_combinations as (
     select * from {{ ref('int_value_combinations') }}
 ),
 
+int_deal_model_values as (
+    select * from {{ ref('int_deal_model_values') }}
+),
+
+first_fits as (
+    select min(trained_until_date) as first_fit_date
+    from {{ ref('ml_score_fits') }}
+),
+
 valued as (
     select
         int_replayed_deals.*,
@@ -25,6 +34,14 @@ valued as (
         int_value_combinations.log_odds_offset,
         int_value_rates.log_odds_variance + int_value_combinations.log_odds_variance as log_odds_variance,
         int_value_combinations.base_rate,
+        -- Before the first fit a score was the base rate.
+        coalesce(
+            int_deal_model_values.win_probability,
+            case
+                when int_replayed_deals.forecast_date >= first_fits.first_fit_date then null
+                else int_value_combinations.base_rate
+            end
+        ) as model_win_probability,
         int_value_combinations.segment_win_rate,
         int_value_combinations.unseen_dimensions,
         case
@@ -34,6 +51,11 @@ valued as (
         -- As it was published: the age runs to the end of the day, so it is never 0.
         least(1, int_value_combinations.typical_cycle_days / (int_replayed_deals.age_days + 1)) as aging_factor_published
     from int_replayed_deals
+    cross join first_fits
+    left join int_deal_model_values
+        on
+            int_replayed_deals.forecast_date = int_deal_model_values.forecast_date
+            and int_replayed_deals.deal_id = int_deal_model_values.deal_id
     left join int_value_rates
         on
             int_replayed_deals.forecast_date = int_value_rates.forecast_date
@@ -57,6 +79,7 @@ final as (
         deal_amount * base_rate as flat_amount,
         deal_amount * segment_win_rate as segment_amount,
         deal_amount * win_probability as rapv_amount,
+        deal_amount * model_win_probability as model_amount,
         deal_amount * segment_win_rate * aging_factor_published as published_aging_amount
     from valued
 )

@@ -57,6 +57,7 @@ final as (
         1 / (1 + exp(-(win_log_odds + log_odds_offset - half_width))) as win_probability_lower,
         1 / (1 + exp(-(win_log_odds + log_odds_offset + half_width))) as win_probability_upper,
         base_rate as base_win_rate,
+        model_win_probability,
         segment_win_rate,
         win_probability / nullif(segment_win_rate, 0) as aging_factor,
         aging_factor_published,
@@ -66,6 +67,7 @@ final as (
         flat_amount,
         segment_amount,
         rapv_amount,
+        model_amount,
         published_aging_amount,
         raw_amount - rapv_amount as revenue_at_risk_amount,
         case

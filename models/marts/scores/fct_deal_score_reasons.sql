@@ -8,7 +8,7 @@ int_deal_scores as (
 int_score_contributions as (
     select * from {{ ref('int_score_contributions') }}
     where
-        is_open
+        purpose = 'score'
         and factor is not null
 ),
 

@@ -3,7 +3,7 @@ with
 
 int_score_predictions as (
     select * from {{ ref('int_score_predictions') }}
-    where not is_open
+    where purpose = 'training'
 ),
 
 int_confidence_quantile as (
