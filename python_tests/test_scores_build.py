@@ -111,6 +111,18 @@ def test_on_noise_the_gate_is_closed_and_every_deal_has_the_base_rate(noise):
     assert noise.query("select count(*) from marts.rpt_score_quality where score_status = 'gated' and not is_automation_ready") == [(5,)]
 
 
+def test_on_a_real_file_without_signal_the_gate_is_closed(reference_folder, tmp_path):
+    files = {"deals_file": str(reference_folder / "skygeni_sales_data.csv"), "as_of_date": "2023-12-31"}
+    done = build(tmp_path / "real.duckdb", files)
+    scores = "select count(*), count(distinct win_probability), min(score_status), max(score_status) from marts.fct_deal_scores"
+    assert done.query(scores) == [(695, 1, "gated", "gated")]
+    assert done.query("select count(*) from marts.fct_deal_score_reasons") == [(0,)]
+    [(verdict, finding)] = done.query("select verdict, finding from marts.rpt_score_quality where fold = 'all'")
+    assert verdict == "no_signal" and "every open deal shows the base rate" in finding
+    parts = "win_by_period_end_probability + lose_by_period_end_probability + slip_probability"
+    assert done.query(f"select count(*) from marts.fct_deal_scores where abs({parts} - 1) > 1e-9") == [(0,)]
+
+
 def test_new_values_and_missing_data_are_said(tmp_path):
     """A new rep and product in an open deal; no field history and no activities at all."""
     generate.generate(tmp_path, 1_500, 6, "csv", clean=True, tables=("deals", "stage_history"))

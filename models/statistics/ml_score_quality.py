@@ -8,7 +8,11 @@ outcome with the predicted log odds as they are (intercept, 0 where as many are 
 `all` averages AUC by deals and takes everything else over all test deals. Scores equal to 9 decimals are ties.
 
 The gate opens if the lower one-sided `gate_confidence_level` bound of the AUC is above 0.5 and the improvement's t above `gate_t_value`.
-`gate_p_value` is the larger of both p values: both must hold, so it needs no adjustment. Simulated: see tools/simulations/scores.py.
+`gate_p_value` is the larger of both p values: both must hold, so it needs no adjustment.
+
+Simulated, 5,000 deals with nine observations each: the gate opens in 1 of 300 CRMs of noise, and at a true AUC of 0.60 in 58 of 60 when
+it comes from four dimensions, in 60 of 60 when from one segment. 3,000 deals of the demo's kind: it opens in 60 of 60, and the mean
+calibration slope on later deals is 1.01, or 0.87 when a bad quarter lies in the test (tools/simulations/scores.py).
 """
 
 import numpy as np
