@@ -5,6 +5,7 @@ import importlib
 
 SIMULATIONS = {
     "drivers": "intervals, found and false drivers of the win rate",
+    "scores": "gate, power and calibration of the deal scores",
 }
 
 
