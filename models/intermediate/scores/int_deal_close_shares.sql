@@ -40,7 +40,7 @@ observed as (
     from int_deal_observations
     cross join periods
     left join bands
-        on case when {{ in_band('int_deal_observations.age_days', 'bands') }} then 1 else 0 end = 1
+        on {{ in_band('int_deal_observations.age_days', 'bands') }}
 ),
 
 cells as (

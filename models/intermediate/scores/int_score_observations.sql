@@ -12,7 +12,7 @@ bands as (
     select * from {{ ref('bands') }}
 ),
 
--- A deal that rests for a month is decided by whoever cleans up: such days train nothing. `case` keeps the planner from sorting.
+-- A deal that rests for a month is decided by whoever cleans up: such days train nothing.
 values_of_factors as (
     select
         observations.deal_id,
@@ -39,7 +39,7 @@ values_of_factors as (
     left join bands as {{ each.factor }}s
         on
             {{ each.factor }}s.band_type = '{{ each.band_type }}'
-            and case when {{ in_band('observations.' ~ each.column, each.factor ~ 's') }} then 1 else 0 end = 1
+            and {{ in_band('observations.' ~ each.column, each.factor ~ 's') }}
     {% endfor -%}
     where
         observations.purpose <> 'training'

@@ -6,6 +6,10 @@ int_deal_stage_visits as (
     select * from {{ ref('int_deal_stage_visits') }}
 ),
 
+int_revisited_stages as (
+    select * from {{ ref('int_revisited_stages') }}
+),
+
 int_stages as (
     select * from {{ ref('int_stages') }}
 ),
@@ -30,7 +34,7 @@ final as (
             'second'
         ) }} as visit_seconds,
         visits.days_in_stage,
-        cast(sum(visits.days_in_stage) over stage_visits as integer) as cumulative_days_in_stage,
+        coalesce(int_revisited_stages.cumulative_days_in_stage, visits.days_in_stage) as cumulative_days_in_stage,
         visits.is_latest,
         visits.is_reentry,
         visits.is_regression,
@@ -51,12 +55,11 @@ final as (
         on visits.stage_rank = int_stages.stage_rank
     left join int_stages as next_stages
         on visits.next_stage_rank = next_stages.stage_rank
+    left join int_revisited_stages
+        on
+            visits.deal_id = int_revisited_stages.deal_id
+            and visits.visit_number = int_revisited_stages.visit_number
     cross join int_as_of
-    window stage_visits as (
-        partition by visits.deal_id, visits.stage_rank
-        order by visits.visit_number
-        rows unbounded preceding
-    )
 )
 
 select * from final
