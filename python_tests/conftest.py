@@ -46,12 +46,14 @@ def run_dbt(
     variables: dict | None = None,
     command: str = "build",
     select: str | None = None,
+    selector: str | None = None,
     with_tests: bool = True,
     **environment: str,
 ) -> Build:
     """Run one dbt command of the project against `database`; `environment` adds environment variables.
 
-    A selection brings the tests whose parents it holds; `with_tests=False` leaves out all data and unit tests.
+    A selection brings the tests whose parents it holds; `selector` is one of selectors.yml, without which unit tests don't run;
+    `with_tests=False` leaves out all data and unit tests.
     """
     scratch = database.parent / (database.stem + "_dbt")
     arguments = [str(pathlib.Path(sys.executable).parent / "dbt"), "--no-use-colors", command]
@@ -61,6 +63,8 @@ def run_dbt(
         arguments += ["--vars", json.dumps(variables, default=str)]
     if select:
         arguments += ["--indirect-selection", "buildable", "--select", *select.split()]
+    if selector:
+        arguments += ["--selector", selector]
     if not with_tests:
         arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
     done = subprocess.run(
@@ -77,7 +81,7 @@ def write_deals(path: pathlib.Path, *rows: str, header: str = DEAL_COLUMNS) -> p
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> Build:
     """The embedded demo CRM, built whole with its data and unit tests."""
-    return run_dbt(tmp_path_factory.mktemp("demo") / "demo_sales.duckdb").check()
+    return run_dbt(tmp_path_factory.mktemp("demo") / "demo_sales.duckdb", selector="data_and_code").check()
 
 
 @pytest.fixture(scope="session")
