@@ -77,6 +77,21 @@ def test_capabilities_and_readme_name_every_mart(manifest, demo):
     assert [name for name in sorted(names) if f"`{name}`" not in readme] == []
 
 
+def test_readme_says_of_the_demo_what_its_marts_say(demo):
+    readme = (PROJECT / "README.md").read_text()
+    sentences = ["rpt_segment_win_rates", "rpt_score_quality"]
+    said = {text for mart in sentences for (text,) in demo.query(f"select finding from marts.{mart}")}
+    said |= {text for (text,) in demo.query("select reason from marts.fct_deal_score_reasons")}
+    quoted = [line.strip("| ") for line in readme.splitlines() if re.match(r"\| [^`|]*\. \|$", line)]
+    assert len(quoted) >= 6 and [text for text in quoted if text not in said] == []
+    [(count, raw, value)] = demo.query(
+        "select open_deal_count, raw_amount, rapv_amount from marts.rpt_pipeline_value where segment_dimension = 'all'"
+    )
+    assert f"All {count} open deals together are worth {raw:,.0f}" in readme and f"{value:,.0f} after their risk" in readme
+    [(verdict,)] = demo.query("select verdict from marts.rpt_segment_win_rates where segment_value = 'R02' and period = 'all'")
+    assert verdict == "no_signal"  # "is not called a signal"
+
+
 def test_readme_names_every_var():
     variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
     readme = (PROJECT / "README.md").read_text()
