@@ -1,5 +1,3 @@
-{{ config(materialized = "view") }}
-
 with
 
 int_deals as (
