@@ -4,12 +4,8 @@
 
 with
 
-int_score_deals as (
-    select * from {{ ref('int_score_deals') }}
-),
-
-int_forecast_dates as (
-    select * from {{ ref('int_forecast_dates') }}
+int_observation_dates as (
+    select * from {{ ref('int_observation_dates') }}
 ),
 
 int_data_levels as (
@@ -24,83 +20,36 @@ levels as (
     from int_data_levels
 ),
 
-digits as (
-    {% for digit in range(10) -%}
-    select {{ digit }} as digit{{ " union all" if not loop.last }}
-    {% endfor %}
-),
-
--- The newest thousand observations of a deal.
-offsets as (
-    select ones.digit + 10 * tens.digit + 100 * hundreds.digit as step_offset
-    from digits as ones
-    cross join digits as tens
-    cross join digits as hundreds
-),
-
--- Regular dates train, the as-of date is scored, and past forecast dates tell what the score would have said of the pipeline then.
-dated as (
-    select
-        int_score_deals.*,
-        case when int_score_deals.is_open then 'score' else 'training' end as purpose,
-        cast({{ dbt.dateadd(
-            'day', '-' ~ var('observation_interval_days') ~ ' * (int_score_deals.newest_step + offsets.step_offset)', 'int_score_deals.as_of_date'
-        ) }} as date) as observation_date
-    from int_score_deals
-    inner join offsets
-        on int_score_deals.oldest_step - int_score_deals.newest_step >= offsets.step_offset
-    where
-        int_score_deals.is_open
-        or int_score_deals.is_training
-
-    union all
-
-    select
-        int_score_deals.*,
-        'backtest' as purpose,
-        int_forecast_dates.forecast_date as observation_date
-    from int_score_deals
-    inner join int_forecast_dates
-        on case
-            when
-                not int_forecast_dates.is_as_of_date
-                and int_score_deals.created_date <= int_forecast_dates.forecast_date
-                and (int_score_deals.is_open or int_score_deals.closed_date > int_forecast_dates.forecast_date)
-                then 1
-            else 0
-        end = 1
-),
-
 -- What the input can't know is null; what a deal of a known input doesn't have is 0, or counts from its creation.
 known as (
     select
-        dated.*,
+        int_observation_dates.*,
         levels.has_field_history,
-        coalesce(owners.sales_rep_id, dated.sales_rep_id) as known_sales_rep_id,
-        coalesce(amounts.deal_amount, dated.deal_amount) as known_amount,
+        coalesce(owners.sales_rep_id, int_observation_dates.sales_rep_id) as known_sales_rep_id,
+        coalesce(amounts.deal_amount, int_observation_dates.deal_amount) as known_amount,
         visits.stage,
         visits.entered_date,
         case when levels.has_stage_history then coalesce(visits.regression_count, 0) end as regression_count,
         {% for column in ['push_count', 'amount_increase_count', 'amount_decrease_count'] -%}
         case when levels.has_field_history then coalesce(changes.{{ column }}, 0) end as {{ column }},
         {% endfor -%}
-        case when levels.has_activities then coalesce(activities.from_date, dated.created_date) end as last_active_date,
-        greatest(dated.created_date, visits.from_date, changes.from_date, activities.from_date) as last_updated_date
-    from dated
+        case when levels.has_activities then coalesce(activities.from_date, int_observation_dates.created_date) end as last_active_date,
+        greatest(int_observation_dates.created_date, visits.from_date, changes.from_date, activities.from_date) as last_updated_date
+    from int_observation_dates
     cross join levels
     {% for alias, relation in stretches.items() -%}
     left join {{ ref(relation) }} as {{ alias }}
         on
-            dated.deal_id = {{ alias }}.deal_id
-            and dated.observation_date >= {{ alias }}.from_date
-            and dated.observation_date < {{ alias }}.until_date
+            int_observation_dates.deal_id = {{ alias }}.deal_id
+            and int_observation_dates.observation_date >= {{ alias }}.from_date
+            and int_observation_dates.observation_date < {{ alias }}.until_date
     {% endfor -%}
     {% for alias, relation in replaced.items() -%}
     left join {{ ref(relation) }} as {{ alias }}
         on
-            dated.deal_id = {{ alias }}.deal_id
-            and dated.observation_date >= {{ alias }}.known_from_date
-            and dated.observation_date < {{ alias }}.changed_date
+            int_observation_dates.deal_id = {{ alias }}.deal_id
+            and int_observation_dates.observation_date >= {{ alias }}.known_from_date
+            and int_observation_dates.observation_date < {{ alias }}.changed_date
     {% endfor -%}
 ),
 
