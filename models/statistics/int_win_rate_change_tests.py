@@ -106,7 +106,7 @@ class Changes:
 
     def of_dimension(self, rows: np.ndarray, quantile: float) -> dict[str, float]:
         """Sums of the rate and of the mix effects over the segments of one dimension and comparison, with intervals by the delta method."""
-        share, rate = self.share[:, rows], self.rate[:, rows]
+        share = self.share[:, rows]
         noise = np.where(self.is_present[:, rows], spread(self.won[:, rows], self.count[:, rows]), 0.0)
         both = self.is_present[:, rows].all(0)
         half_change = np.where(both, self.rate_change[rows] / 2, 0.0)
