@@ -138,7 +138,8 @@ def test_verdicts_follow_families_of_effects():
     fell = columns_of(*(draw(rng, 1200, np.full(4, 0.25), rates) for rates in ([0.5, 0.4, 0.4, 0.4], [0.1, 0.4, 0.4, 0.4])))
     moved_shares = ([0.1, 0.3, 0.3, 0.3], [0.4, 0.2, 0.2, 0.2])
     moved = columns_of(*(draw(rng, 1200, shares, [0.9, 0.3, 0.3, 0.3]) for shares in moved_shares), "lead_source")
-    columns = joined(steady, fell, moved)
+    # Another type of period is judged with them.
+    columns = joined(steady | {"period_type": ["month"] * 4}, fell, moved)
     found = tests.estimate(columns, 30, 0.95, 0.05)
     signals = {(columns["segment_dimension"][row], columns["segment_value"][row]) for row in np.flatnonzero(found["rate_verdict"] == "signal")}
     assert signals == {("region", "000")}

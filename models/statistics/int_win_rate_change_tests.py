@@ -3,10 +3,15 @@
 Everything is computed from the counts of `int_win_rate_changes`. Deals are independent, and each is a draw from the segments and
 outcomes of its period: shares vary as multinomial proportions do, rates as binomial ones.
 
-The total ('all') and the segments are judged apart, and so is each period type: six tiers. In the total's tier a comparison of two
-periods is a family of one; in the segments' the rate effects and the mix effects of each dimension and comparison are one each.
-Benjamini-Hochberg over a family gives q values, whose smallest is Simes' p value of the family. Benjamini-Hochberg over the tier's
-families selects R of m, inside which an effect is a signal when its q value is at most `fdr_level` x R / m (Benjamini and Bogomolov 2014).
+The total ('all') and the segments are judged apart: two tiers, each over all comparisons of all period types. In the total's tier a
+comparison of two periods is a family of one; in the segments' the rate effects and the mix effects of each dimension and comparison
+are one each. Benjamini-Hochberg over a family gives q values, whose smallest is Simes' p value of the family. Benjamini-Hochberg over
+the tier's families selects R of m, inside which an effect is a signal when its q value is at most `fdr_level` x R / m (Benjamini and
+Bogomolov 2014).
+
+Simulated, 160 closed deals a month in six dimensions for two years: pure noise has a signal in 7 % of 1,000 CRMs (in 17 % with tiers
+for each period type). A win rate that is 10 points lower in the last half-year is found in the total in 93 % of 300 (97 %).
+Intervals of 95 % hold in 94 to 100 % of 2,000 at 150 deals or more a period, in 91 to 100 % at 60; the wide ones are of mix effects near 0.
 """
 
 import numpy as np
@@ -152,12 +157,12 @@ def groups(keys: list[tuple]) -> dict[tuple, np.ndarray]:
 
 def judge(found: dict[str, np.ndarray], keys: list[tuple], fdr_level: float) -> None:
     """Fill q values, thresholds and verdicts of `found` from its p values; `keys`: KEYS of each row."""
-    tiers: dict[tuple, dict[tuple, np.ndarray]] = {}
+    tiers: dict[bool, dict[tuple, np.ndarray]] = {}
     for (period_type, start, dimension), rows in groups([key[:3] for key in keys]).items():
         for effect in EFFECTS:
             tested = rows[found[f"{effect}_verdict"][rows] == "no_signal"]
             if len(tested):
-                tiers.setdefault((period_type, dimension == "all"), {})[effect, start, dimension] = tested
+                tiers.setdefault(dimension == "all", {})[effect, period_type, start, dimension] = tested
     for families in tiers.values():
         simes = []
         for (effect, *_), rows in families.items():
