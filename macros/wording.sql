@@ -95,3 +95,42 @@
     || case when is_penalised then ' Some levels only win or only lose, so all effects are drawn in a little.' else '' end
     || case when is_known_only_after_close then ' Describes, and can''t foresee: the cycle band is known only after the close.' else '' end
 {%- endmacro %}
+
+{# What a row of rpt_win_rate_change says, in a sentence that claims no more than its verdicts. #}
+{% macro win_rate_change_finding() -%}
+    case when segment_dimension = 'all' then 'All deals' else segment_dimension || ' ' || segment_value end
+    || ', ' || replace(period_type, '_', '-') || ' from ' || cast(period_start_date as {{ dbt.type_string() }})
+    || ' against the one before: '
+    || case
+        when verdict = 'insufficient_n'
+            then
+                'too few closed deals to judge, ' || closed_deal_count || ' and ' || previous_closed_deal_count
+                || ' where it takes {{ var("min_segment_deals") }} of each.'
+        when segment_dimension = 'all'
+            then
+                {{ percent("win_rate") }} || ' of ' || closed_deal_count || ' closed deals won after ' || {{ percent("previous_win_rate") }}
+                || ' of ' || previous_closed_deal_count || ', a change of ' || {{ one_decimal("100 * total_change") }} || ' points '
+                || coalesce({{ interval("total_change_lower", "total_change_upper", 100) }}, '')
+                || case
+                    when verdict <> 'signal' then '; with this many periods compared, chance can explain it.'
+                    when total_change < 0 then '; the win rate fell.'
+                    else '; the win rate rose.'
+                end
+        else
+            case
+                when closed_deal_count = 0 or previous_closed_deal_count = 0 then ''
+                else
+                    'its win rate went from ' || {{ percent("previous_win_rate") }} || ' to ' || {{ percent("win_rate") }} || ', which accounts for '
+                    || {{ one_decimal("100 * rate_effect") }} || ' points of the change ' || {{ interval("rate_effect_lower", "rate_effect_upper", 100) }} || ', and '
+            end
+            || 'its share of closed deals went from ' || {{ percent("previous_deal_share") }} || ' to ' || {{ percent("deal_share") }}
+            || ', which accounts for ' || {{ one_decimal("100 * mix_effect") }} || ' points '
+            || {{ interval("mix_effect_lower", "mix_effect_upper", 100) }}
+            || case
+                when rate_verdict = 'signal' and mix_verdict = 'signal' then '; both are more than chance.'
+                when rate_verdict = 'signal' then '; the change of its win rate is more than chance.'
+                when mix_verdict = 'signal' then '; the effect of its share is more than chance.'
+                else '; with this many segments compared, chance can explain it.'
+            end
+    end
+{%- endmacro %}

@@ -326,6 +326,25 @@ def test_noise_gives_no_signal(build, analyses):
     assert analyses["which_segments_lose_more_than_chance"].empty
 
 
+def test_no_change_of_the_win_rate_is_claimed(build, reference):
+    quarters = reference["win_rate_by"]["closed_quarter"]
+    found = build.frame("select * from marts.rpt_win_rate_change where segment_dimension = 'all' order by period_start_date")
+    by_quarter = found[found["period_type"] == "quarter"]
+    # The first quarter begins on the day on which the first deal was created, the last one is not over.
+    starts = [f"{start.year}Q{start.quarter}" for start in by_quarter["period_start_date"]]
+    assert starts == ["2023Q3", "2023Q4", "2024Q1", "2024Q2"]
+    for quarter, previous, row in zip(starts, ["2023Q2", *starts], by_quarter.to_dict("records"), strict=False):
+        assert row["total_change"] == nearly(quarters[quarter]["win_rate"] - quarters[previous]["win_rate"])
+        assert (row["closed_deal_count"], row["won_deal_count"]) == (quarters[quarter]["n"], quarters[quarter]["won"])
+    [half_year] = found[found["period_type"] == "half_year"].to_dict("records")
+    won, count = ([sum(quarters[f"{half}{q}"][name] for q in pair) for half, pair in (("2023Q", (3, 4)), ("2024Q", (1, 2)))] for name in ("won", "n"))
+    assert [half_year["previous_won_deal_count"], half_year["won_deal_count"]] == won
+    assert [half_year["previous_win_rate"], half_year["win_rate"]] == nearly([won[0] / count[0], won[1] / count[1]])
+    assert [f"{half_year[name]:.3f}" for name in ("previous_win_rate", "win_rate")] == ["0.452", "0.455"]
+    assert half_year["total_change_lower"] < 0 < half_year["total_change_upper"]
+    assert build.query("select count(*) from marts.rpt_win_rate_change where 'signal' in (verdict, total_verdict)") == [(0,)]
+
+
 def test_no_driver_is_claimed(build):
     findings = build.query("""
         select finding, is_known_only_after_close from marts.rpt_win_rate_drivers where is_judged and (verdict <> 'no_signal' or not contains(
