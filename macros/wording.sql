@@ -132,5 +132,49 @@
                 when mix_verdict = 'signal' then '; the effect of its share is more than chance.'
                 else '; with this many segments compared, chance can explain it.'
             end
+
+{# What the chart of rpt_win_rate_trend says of a period, with how often it is wrong: measured at the default vars, see tools/simulations/trend.py. #}
+{% macro trend_chart_finding() -%}
+    case basis when 'closed_date' then 'Closed' else 'Created' end
+    || ' from ' || cast(period_start_date as {{ dbt.type_string() }}) || ' to ' || cast(period_end_date as {{ dbt.type_string() }})
+    || case when is_risk_adjusted then ', for its mix of deals' else '' end || ': '
+    || case
+        when win_rate is null then 'no deal has closed'
+        else
+            won_deal_count || ' of ' || (won_deal_count + lost_deal_count) || ' closed deals won, ' || {{ percent("win_rate") }}
+            || ' ' || {{ interval("win_rate_lower", "win_rate_upper", 100) }}
+    end
+    || case
+        when basis = 'created_cohort' and is_mature then '.'
+        when basis = 'created_cohort'
+            then
+                '; ' || open_deal_count || ' more are open, so it will end between ' || {{ percent("win_rate_least") }}
+                || ' and ' || {{ percent("win_rate_most") }} || '.'
+        when verdict in ('insufficient_n', 'not_computable') then '; not judged: ' || missing_reason || '.'
+        else
+            ', ' || {{ one_decimal("100 * abs(win_rate - expected_win_rate)") }} || ' points '
+            || case when win_rate < expected_win_rate then 'below' else 'above' end || ' the ' || {{ percent("expected_win_rate") }}
+            || ' that ' || baseline_period_count || ' earlier periods lead to; '
+            || case
+                when verdict = 'no_signal' then 'chance can explain it.'
+                when alarm_kind = 'cusum' then 'an alarm, because it adds to periods before it that went the same way.'
+                else 'an alarm, because it lies outside its limits.'
+            end
+            || ' (Of steady series with twelve tested periods 3 in 100 hold an alarm, 7 if the rate wanders by 3 points, 11 if by 6.)'
+    end
+{%- endmacro %}
+
+{# What the trend test of rpt_win_rate_trend says of a series, in a sentence that claims no more than its verdict. #}
+{% macro trend_finding() -%}
+    case basis when 'closed_date' then 'Win rate by ' || period_type || ' of the close' else 'Win rate by ' || period_type || ' of the creation' end
+    || case when is_risk_adjusted then ', for its mix of deals' else '' end || ': '
+    || case trend_verdict
+        when 'insufficient_n' then trend_period_count || ' complete periods, too few for a trend.'
+        when 'not_computable' then 'no trend can be computed.'
+        else
+            {{ one_decimal("abs(trend_pp_per_period)") }} || ' points '
+            || case when trend_pp_per_period < 0 then 'down' else 'up' end || ' a ' || period_type || ' over ' || trend_period_count
+            || ' periods and ' || trend_deal_count || ' deals ' || {{ interval("trend_lower_pp", "trend_upper_pp") }}
+            || case trend_verdict when 'signal' then '; more than chance.' else '; chance can explain it.' end
     end
 {%- endmacro %}

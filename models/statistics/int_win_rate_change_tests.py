@@ -11,7 +11,7 @@ Bogomolov 2014).
 
 Simulated, 160 closed deals a month in six dimensions for two years: pure noise has a signal in 7 % of 1,000 CRMs (in 17 % with tiers
 for each period type). A win rate that is 10 points lower in the last half-year is found in the total in 93 % of 300 (97 %).
-Intervals of 95 % hold in 94 to 100 % of 2,000 at 150 deals or more a period, in 91 to 100 % at 60; the wide ones are of mix effects near 0.
+Intervals of 95 % hold in 93 to 100 % of 2,000 at 150 deals or more a period, in 91 to 100 % at 60; the wide ones are of mix effects near 0.
 """
 
 import numpy as np

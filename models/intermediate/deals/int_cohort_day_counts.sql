@@ -1,0 +1,18 @@
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+final as (
+    select
+        cohort_month,
+        closed_month,
+        outcome,
+        age_days,
+        cast(count(*) as bigint) as deal_count
+    from int_deals
+    group by cohort_month, closed_month, outcome, age_days
+)
+
+select * from final

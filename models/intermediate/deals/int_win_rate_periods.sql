@@ -1,0 +1,94 @@
+with
+
+int_cohort_day_counts as (
+    select * from {{ ref('int_cohort_day_counts') }}
+),
+
+int_expected_wins as (
+    select * from {{ ref('int_expected_wins') }}
+),
+
+int_cohort_maturity as (
+    select * from {{ ref('int_cohort_maturity') }}
+),
+
+int_as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+bounds as (
+    select
+        int_as_of.as_of_date,
+        min(int_deals.created_date) as first_created_date
+    from int_as_of
+    cross join int_deals
+    group by int_as_of.as_of_date
+),
+
+months as (
+    {%- for basis, month in [('closed_date', 'closed_month'), ('created_cohort', 'cohort_month')] %}
+    select
+        '{{ basis }}' as basis,
+        {{ month }} as month_start,
+        sum(case when outcome = 'Won' then deal_count else 0 end) as won_deal_count,
+        sum(case when outcome = 'Lost' then deal_count else 0 end) as lost_deal_count,
+        sum(case when outcome = 'Open' then deal_count else 0 end) as open_deal_count
+    from int_cohort_day_counts
+    where {{ month }} is not null
+    group by {{ month }}
+    {{- "\n\n    union all\n" if not loop.last }}
+    {%- endfor %}
+),
+
+described as (
+    select
+        months.*,
+        bounds.as_of_date,
+        bounds.first_created_date,
+        case when months.basis = 'closed_date' then int_expected_wins.expected_won_count end as expected_won_count,
+        case when months.basis = 'created_cohort' then coalesce(int_cohort_maturity.is_mature, false) end as is_mature
+    from months
+    cross join bounds
+    left join int_expected_wins
+        on months.month_start = int_expected_wins.closed_month
+    left join int_cohort_maturity
+        on
+            months.month_start = int_cohort_maturity.cohort_month
+            and bounds.as_of_date = int_cohort_maturity.forecast_date
+),
+
+periods as (
+    {%- for period_type, months in [('month', 1), ('quarter', 3)] %}
+    {%- set period_start = dbt.date_trunc(period_type, 'month_start') %}
+    select
+        *,
+        '{{ period_type }}' as period_type,
+        cast({{ period_start }} as date) as period_start_date,
+        cast({{ dbt.dateadd('day', -1, dbt.dateadd('month', months, period_start)) }} as date) as period_end_date
+    from described
+    {{- "\n\n    union all\n" if not loop.last }}
+    {%- endfor %}
+),
+
+-- Of the period in which the data begin only quick closes are known.
+final as (
+    select
+        basis,
+        period_type,
+        period_start_date,
+        period_end_date,
+        period_start_date <= first_created_date or period_end_date > as_of_date as is_partial_period,
+        min(case when is_mature then 1 when not is_mature then 0 end) = 1 as is_mature,
+        cast(sum(won_deal_count) as bigint) as won_deal_count,
+        cast(sum(lost_deal_count) as bigint) as lost_deal_count,
+        cast(sum(open_deal_count) as bigint) as open_deal_count,
+        cast(sum(expected_won_count) as double) as expected_won_count
+    from periods
+    group by basis, period_type, period_start_date, period_end_date, first_created_date, as_of_date
+)
+
+select * from final

@@ -1,0 +1,290 @@
+"""One row per basis, period type, period and is_risk_adjusted: is the period's win rate off, and does the rate have a trend?
+
+The chart, for complete periods by closed date. The baseline of a period are the B complete periods before the current excursion began. Its
+ratio of won to expected deals times the period's expected rate is p0 (without risk adjustment the same rate is expected of all periods, and p0
+is the baseline's win rate). With n deals in the period, N in the baseline and D = max(1, Pearson chi2 of the baseline / (B - 1)),
+
+    z = (rate - p0) / sqrt(p0 (1 - p0) (1 / n + 1 / N) D),
+
+and q is the normal score with the tail probability of z under t with B - 1 degrees of freedom. An alarm is |q| > `limit`, or one of two
+cumulative sums of q (Page 1954; what exceeds `cusum_allowance` in either direction is added, never below 0) above `cusum_limit`. An excursion
+runs while a sum is above 0. After an alarm the first period that doesn't carry it on ends it, and the sums begin anew from 0.
+
+The trend test, over all complete periods (of cohorts: mature ones): Cochran-Armitage z / sqrt(D), D = max(1, Pearson chi2 about the fitted
+line / (T - 2)), t with T - 2 degrees of freedom. Benjamini-Hochberg over all such tests.
+
+A cohort that isn't mature has the share won by the longest time to a close that was seen in it instead: Aalen-Johansen, winning and losing as
+competing risks, open deals censored, Wilson's interval at the effective number of deals.
+
+`python -m tools simulate trend` says how often the chart is wrong.
+"""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+KEYS = ("basis", "period_type", "period_start_date", "period_end_date", "is_partial_period", "is_mature")
+COUNTS = ("won_deal_count", "lost_deal_count", "open_deal_count")
+CHART = (
+    "expected_win_rate", "lower_limit", "upper_limit", "dispersion", "z_score", "q_score", "p_value", "cusum_above", "cusum_below",
+)  # fmt: skip
+TREND = (
+    "trend_pp_per_period", "trend_lower_pp", "trend_upper_pp", "trend_dispersion", "trend_z_score", "trend_p_value", "trend_q_value",
+)  # fmt: skip
+RATES = ("win_rate", "win_rate_lower", "win_rate_upper")
+INCIDENCE = ("win_by_age_rate", "win_by_age_lower", "win_by_age_upper", "win_rate_least", "win_rate_most")
+FIGURES = (*RATES, *INCIDENCE, *CHART, *TREND)
+WHOLE = ("win_by_age_days", "baseline_period_count", "baseline_deal_count", "tested_period_count", "trend_period_count", "trend_deal_count")
+TEXTS = ("alarm_kind", "alarm_direction", "verdict", "missing_reason", "trend_verdict")
+SMALLEST_TAIL = 1e-300  # farther out a normal score has no value
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Settings:
+    min_baseline_periods: int
+    min_expected_deals: float  # won, and lost, that a period must be expected to have
+    limit: float
+    cusum_allowance: float
+    cusum_limit: float
+    min_trend_periods: int
+    fdr_level: float
+    confidence_level: float
+
+
+# The chart
+
+
+def normal_score(z: float, freedom: int) -> float:
+    """The standard normal value with the same tail probability as z has under t."""
+    from scipy.special import ndtri, stdtr
+
+    return float(np.copysign(ndtri(max(stdtr(freedom, -abs(z)), SMALLEST_TAIL)), z))
+
+
+def compare(won: Array, count: Array, expected: Array, base: slice, at: int, settings: Settings) -> dict:
+    """One period against its baseline. `expected`: the rate expected of each period, of which only ratios matter."""
+    from scipy.special import ndtr, stdtrit
+
+    periods, deals = len(count[base]), float(count[base].sum())
+    found = {"baseline_period_count": periods, "baseline_deal_count": int(deals)}
+    rate = expected * won[base].sum() / np.sum(count[base] * expected[base])
+    if won[base].sum() in (0, deals) or rate[base].max() >= 1 or rate[at] >= 1:
+        return found | {"verdict": "not_computable", "missing_reason": "no rate between 0 and 1 can be expected"}
+    p0, n = float(rate[at]), float(count[at])
+    found["expected_win_rate"] = p0
+    if n * min(p0, 1 - p0) < settings.min_expected_deals:
+        return found | {"verdict": "insufficient_n", "missing_reason": "too few deals closed in the period"}
+    chi2 = np.sum((won[base] - count[base] * rate[base]) ** 2 / (count[base] * rate[base] * (1 - rate[base])))
+    dispersion = max(1.0, float(chi2) / (periods - 1))
+    error = np.sqrt(p0 * (1 - p0) * (1 / n + 1 / deals) * dispersion)
+    z = float((won[at] / n - p0) / error)
+    q = normal_score(z, periods - 1)
+    reach = float(stdtrit(periods - 1, ndtr(settings.limit)) * error)
+    limits = {"lower_limit": max(0.0, p0 - reach), "upper_limit": min(1.0, p0 + reach)}
+    scores = {"dispersion": dispersion, "z_score": z, "q_score": q, "p_value": float(2 * ndtr(-abs(q)))}
+    return found | limits | scores | {"verdict": "no_signal"}
+
+
+def chart(won: Array, count: Array, expected: Array, settings: Settings) -> list[dict]:
+    """What the chart says of each period, in order of time; all arrays (periods,), count above 0."""
+    rows, above, below, begin, alarmed, tested = [], 0.0, 0.0, None, 0, 0
+    for at in range(len(count)):
+        if at < settings.min_baseline_periods:
+            rows.append({"verdict": "insufficient_n", "missing_reason": "too few complete periods before it"})
+            continue
+        row = compare(won, count, expected, slice(0, at if begin is None else begin), at, settings)
+        rows.append(row)
+        if row["verdict"] != "no_signal":
+            continue
+        q, tested = row["q_score"], tested + 1
+        if alarmed and alarmed * q <= settings.cusum_allowance:
+            above, below, begin, alarmed = 0.0, 0.0, None, 0
+        above, below = max(0.0, above + q - settings.cusum_allowance), max(0.0, below - q - settings.cusum_allowance)
+        begin = None if above == below == 0 else at if begin is None else begin
+        row |= {"cusum_above": above, "cusum_below": below, "tested_period_count": tested}
+        is_out, is_summed = abs(q) > settings.limit, max(above, below) > settings.cusum_limit
+        if is_out or is_summed:
+            alarmed = int(np.sign(q)) if is_out else 1 if above > below else -1
+            row |= {
+                "verdict": "signal",
+                "alarm_kind": "limits_and_cusum" if is_out and is_summed else "limits" if is_out else "cusum",
+                "alarm_direction": "above" if alarmed > 0 else "below",
+            }
+    return rows
+
+
+# The trend test
+
+
+def trend(won: Array, count: Array, expected: Array, time: Array, settings: Settings) -> dict:
+    """Slope of the rate over `time`, in points per unit, and its test; of `expected` only ratios matter."""
+    from scipy.special import stdtr, stdtrit
+
+    periods, deals = len(count), float(count.sum())
+    found = {"trend_period_count": periods, "trend_deal_count": int(deals)}
+    if periods < settings.min_trend_periods:
+        return found | {"trend_verdict": "insufficient_n"}
+    rate = expected * won.sum() / np.sum(count * expected)
+    if won.sum() in (0, deals) or rate.max() >= 1:
+        return found | {"trend_verdict": "not_computable"}
+    weight = count / (rate * (1 - rate))
+    centred = time - np.sum(weight * time) / weight.sum()
+    spread = np.sum(weight * centred**2)
+    residual = won / count - rate
+    slope = np.sum(weight * centred * residual) / spread
+    # The line's level is fitted too: without risk adjustment it is 0 already.
+    level = np.sum(weight * residual) / weight.sum()
+    dispersion = max(1.0, float(np.sum(weight * (residual - level - slope * centred) ** 2)) / (periods - 2))
+    error = np.sqrt(dispersion / spread)
+    z = float(slope / error)
+    reach = stdtrit(periods - 2, (1 + settings.confidence_level) / 2) * error
+    return found | {
+        "trend_pp_per_period": 100 * float(slope),
+        "trend_lower_pp": 100 * float(slope - reach),
+        "trend_upper_pp": 100 * float(slope + reach),
+        "trend_dispersion": dispersion,
+        "trend_z_score": z,
+        "trend_p_value": float(2 * stdtr(periods - 2, -abs(z))),
+        "trend_verdict": "no_signal",
+    }
+
+
+def benjamini_hochberg(p_values: list[float]) -> Array:
+    """q values (Benjamini and Hochberg 1995), in the order of `p_values`."""
+    order = np.argsort(p_values)[::-1]
+    steps = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
+    q_values = np.empty(len(order))
+    q_values[order] = np.minimum(1.0, np.minimum.accumulate(steps))
+    return q_values
+
+
+def judge_trends(trends: list[dict], fdr_level: float) -> None:
+    tests = [found for found in trends if found["trend_verdict"] == "no_signal"]
+    q_values = benjamini_hochberg([found["trend_p_value"] for found in tests])
+    for found, q_value in zip(tests, q_values, strict=True):
+        found |= {"trend_q_value": float(q_value), "trend_verdict": "signal" if q_value <= fdr_level else "no_signal"}
+
+
+# Rates
+
+
+def wilson(rate: float, n: float, z: float) -> tuple[float, float]:
+    """Wilson's interval of a rate observed in n cases."""
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    return (float(centre - half) if rate > 0 else 0.0), (float(centre + half) if rate < 1 else 1.0)
+
+
+def win_incidence(days: Array, outcome: Array, count: Array, z: float) -> dict:
+    """Aalen-Johansen share won by the last day on which a deal of the cohort closed, and its interval; nothing when none has.
+
+    `count` deals were won, lost or, still open, seen until the end of day `days`. Variance by the delta method (Dinse and Larson 1986).
+    """
+    ended = outcome != "Open"
+    if not ended.any():
+        return {}
+    times = np.unique(days[ended])
+    place = np.searchsorted(times, days)
+    won, closed = (np.bincount(place[rows], count[rows], len(times)) for rows in (outcome == "Won", ended))
+    at_risk = np.array([count[days >= time].sum() for time in times], float)
+    before = np.concatenate([[1.0], np.cumprod(1 - closed / at_risk)])[:-1]
+    running = np.cumsum(before * won / at_risk)
+    share, left = float(running[-1]), at_risk - closed
+    hazard_variance = np.divide(closed, at_risk * left, out=np.zeros_like(left), where=left > 0)
+    rest = share - running
+    terms = rest**2 * hazard_variance + before**2 * won * (at_risk - won) / at_risk**3 - 2 * rest * before * won / at_risk**2
+    variance = float(terms.sum())
+    n = share * (1 - share) / variance if 0 < share < 1 and variance > 0 else float(closed.sum())
+    lower, upper = wilson(share, n, z)
+    return {"win_by_age_days": int(times[-1]), "win_by_age_rate": share, "win_by_age_lower": lower, "win_by_age_upper": upper}
+
+
+# Rows
+
+
+def describe(row: dict, cohort_days: dict, z: float) -> dict:
+    """What a period says by itself."""
+    won, lost, still_open = (row[name] for name in COUNTS)
+    closed, everything = won + lost, won + lost + still_open
+    found = {}
+    if closed:
+        found = dict(zip(RATES, (won / closed, *wilson(won / closed, closed, z)), strict=True))
+    if row["basis"] == "created_cohort":
+        found |= {"win_rate_least": won / everything, "win_rate_most": (won + still_open) / everything}
+        if not row["is_mature"]:
+            found |= win_incidence(*cohort_days[row["period_type"], row["period_start_date"]], z)
+    return found
+
+
+def why_not_charted(row: dict) -> dict:
+    if row["basis"] == "created_cohort":
+        return {"verdict": "not_computable", "missing_reason": "cohorts are not charted"}
+    return {"verdict": "not_computable", "missing_reason": "the period is not complete"}
+
+
+def analyse(periods: list[dict], cohort_days: dict, settings: Settings) -> list[dict]:
+    """All rows. `periods`: KEYS, COUNTS and expected_won_count; `cohort_days`: by period type and start (days, outcome, count)."""
+    z = NormalDist().inv_cdf((1 + settings.confidence_level) / 2)
+    rows, trends = [], []
+    for basis, period_type, is_adjusted in sorted({(row["basis"], row["period_type"], flag) for row in periods for flag in (False, True)}):
+        series = sorted((row for row in periods if (row["basis"], row["period_type"]) == (basis, period_type)), key=lambda row: row["period_start_date"])
+        if is_adjusted and any(row["expected_won_count"] is None for row in series):
+            continue
+        own = [row | describe(row, cohort_days, z) | why_not_charted(row) | {"is_risk_adjusted": is_adjusted} for row in series]
+        known = [row for row in own if not row["is_partial_period"] and row["is_mature"] is not False and "win_rate" in row]
+        won = np.array([row["won_deal_count"] for row in known], float)
+        count = won + np.array([row["lost_deal_count"] for row in known], float)
+        expected = np.array([row["expected_won_count"] for row in known], float) / count if is_adjusted else np.ones(len(known))
+        months = np.array([row["period_start_date"].year * 12 + row["period_start_date"].month for row in known], float)
+        if basis == "closed_date":
+            for row, found in zip(known, chart(won, count, expected, settings), strict=True):
+                row["missing_reason"] = None
+                row |= found
+        found = trend(won, count, expected, months / (3 if period_type == "quarter" else 1), settings)
+        trends.append(found)
+        rows += [(row, found) for row in own]
+    judge_trends(trends, settings.fdr_level)
+    return [row | found for row, found in rows]
+
+
+def by_period(cohort_counts) -> dict:
+    """Days, outcomes and counts of each cohort month, and of each quarter."""
+    found: dict = {}
+    for month, outcome, days, count in cohort_counts:
+        for key in (("month", month), ("quarter", month.replace(month=(month.month - 1) // 3 * 3 + 1))):
+            found.setdefault(key, []).append((days, outcome, count))
+    return {
+        key: (np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), np.array([row[2] for row in rows], float))
+        for key, rows in found.items()
+    }
+
+
+def model(dbt, session):
+    import pyarrow as pa
+
+    dbt.config(materialized="table")
+    settings = Settings(
+        min_baseline_periods=int(dbt.config.meta_get("min_baseline_periods")),
+        min_expected_deals=float(dbt.config.meta_get("min_expected_deals")),
+        limit=float(dbt.config.meta_get("limit")),
+        cusum_allowance=float(dbt.config.meta_get("cusum_allowance")),
+        cusum_limit=float(dbt.config.meta_get("cusum_limit")),
+        min_trend_periods=int(dbt.config.meta_get("min_trend_periods")),
+        fdr_level=float(dbt.config.meta_get("fdr_level")),
+        confidence_level=float(dbt.config.meta_get("confidence_level")),
+    )
+    names = [*KEYS, *COUNTS, "expected_won_count"]
+    periods = dbt.ref("int_win_rate_periods").project(", ".join(names)).fetchall()
+    days = dbt.ref("int_cohort_day_counts").aggregate("cohort_month, outcome, age_days, cast(sum(deal_count) as bigint)")
+    rows = analyse([dict(zip(names, row, strict=True)) for row in periods], by_period(days.order("1, 2, 3").fetchall()), settings)
+    types = {
+        pa.string(): ("basis", "period_type", *TEXTS),
+        pa.date32(): ("period_start_date", "period_end_date"),
+        pa.bool_(): ("is_risk_adjusted", "is_partial_period", "is_mature"),
+        pa.int64(): (*COUNTS, *WHOLE),
+        pa.float64(): FIGURES,
+    }
+    schema = pa.schema([(name, type) for type, names in types.items() for name in names])
+    return pa.table([pa.array([row.get(field.name) for row in rows], field.type) for field in schema], schema=schema)
