@@ -132,6 +132,8 @@
                 when mix_verdict = 'signal' then '; the effect of its share is more than chance.'
                 else '; with this many segments compared, chance can explain it.'
             end
+    end
+{%- endmacro %}
 
 {# What the chart of rpt_win_rate_trend says of a period, with how often it is wrong: measured at the default vars, see tools/simulations/trend.py. #}
 {% macro trend_chart_finding() -%}
