@@ -27,13 +27,14 @@ def sigmoid(value):
 def test_scores_in_sql_are_those_recomputed_from_the_terms(demo):
     """Of open deals by the final fit, and of test deals by the fold that tests them, for all methods."""
     terms = demo.frame("select fit, method, factor, level, contribution from statistics.ml_score_fits")
-    observations = demo.frame("select * from intermediate.int_score_observations").set_index(["deal_id", "observation_date"])
+    key = ["deal_id", "observation_date", "purpose"]
+    observations = demo.frame("select * from intermediate.int_score_observations").set_index(key)
     compared = 0
     for (fit, method), rows in terms.groupby(["fit", "method"]):
         found = {(row.factor, row.level): row.contribution for row in rows[rows.factor.notna()].itertuples()}
         average = rows.contribution[rows.factor.isna()].iloc[0]
         scored = demo.frame(f"select * from intermediate.int_score_predictions where fit = '{fit}' and method = '{method}'")
-        values = observations.loc[list(zip(scored.deal_id, scored.observation_date, strict=True))]
+        values = observations.loc[list(scored[key].itertuples(index=False, name=None))]
         expected = np.full(len(scored), average)
         for factor in {factor for factor, _ in found}:
             level = values[factor.split(" x ")].agg(" | ".join, axis=1)
@@ -182,7 +183,7 @@ def test_what_is_written_on_the_day_of_the_close_enters_no_observation(tmp_path)
         return rows + later
 
     told = write_inputs(tmp_path / "told", tell)
-    query = "select * from intermediate.int_score_observations order by deal_id, observation_date"
+    query = "select * from intermediate.int_score_observations order by deal_id, observation_date, purpose"
     one, other = (
         build(tmp_path / f"{name}.duckdb", files | {"as_of_date": "2025-12-31"}, "+int_score_observations").frame(query)
         for name, files in (("whole", whole), ("told", told))
