@@ -57,10 +57,12 @@
 {# Does a value lie in a row of the bands seed? Bands are (lower, upper]; a blank bound is no bound. `case` keeps the planner from
    sorting millions of rows to join them with a few bands. #}
 {% macro in_band(value, band) -%}
-    case
-        when {{ value }} > coalesce({{ band }}.lower_bound, -1e18) and {{ value }} <= coalesce({{ band }}.upper_bound, 1e18) then 1
-        else 0
-    end = 1
+    case when {{ in_band_of_key(value, band) }} then 1 else 0 end = 1
+{%- endmacro %}
+
+{# The same for a join that has a key besides: a hash join takes plain comparisons. #}
+{% macro in_band_of_key(value, band) -%}
+    {{ value }} > coalesce({{ band }}.lower_bound, -1e18) and {{ value }} <= coalesce({{ band }}.upper_bound, 1e18)
 {%- endmacro %}
 
 {# cast() that gives null where the value can't be cast. #}

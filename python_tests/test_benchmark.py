@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from conftest import PROJECT
 
-from tools import benchmark, generate
+from tools import bare_steps, benchmark, generate
 from tools.benchmark import Measure
 
 
@@ -34,7 +34,7 @@ def test_a_failed_process_stops_the_benchmark_and_shows_its_last_lines(tmp_path,
 def test_bare_steps_do_the_work_they_name(tmp_path):
     generate.generate(tmp_path, 4_000, 1, "parquet", clean=True, tables=("deals", "stage_history"))
     connection = duckdb.connect()
-    for name, statement in benchmark.bare_steps(tmp_path):
+    for name, statement in bare_steps.bare_steps(tmp_path):
         rows = connection.execute(statement).fetchall()
         assert not (name.startswith("no ") and rows), name
 
@@ -42,14 +42,22 @@ def test_bare_steps_do_the_work_they_name(tmp_path):
         return connection.execute(query).fetchall()[0][0]
 
     closed = value("select count(*) from deals where outcome is not null")
-    assert value("select sum(closed_count) from win_rates") == closed * (6 + 15)
-    assert value("select count(*) from visits") == value("select sum(n) from (select max(visit_number) as n from visits group by deal_id)")
+    assert value("select sum(closed_count) from win_rates") == closed * (6 + 15 + 1 + 6)
+    assert value("select sum(closed_count) from driver_cells") == closed
+    visits = value("select count(*) from visits")
+    assert visits == value("select count(*) from visits where stage_rank is not null") > 2 * 4_000
+    assert value("select count(*) from visits where is_reentry") > 0 < value("select count(*) from visits where is_regression")
     assert value("select sum(deal_count) from close_times") == 4_000
-    open_visits = value("select count(*) from visits where stage not like 'Closed%'")
-    assert value("select sum(visit_count) from stage_durations") == open_visits * 7
+    assert value("select sum(visit_count) from stage_durations") == visits * 7
+    assert value("select sum(deal_count) from stage_conversion") == value("select count(*) from visits where not is_reentry") * 7
     assert value("select count(distinct as_of_date) from replays") == 15
     assert value("select sum(observation_count) from cells") > 4_000
     assert value("select count(*) from median_cycles where industry is not null") == 5 * 2
+    open_deals = value("select count(*) from deals where outcome is null and deal_id in (select deal_id from visits where is_open)")
+    assert 0.98 * (4_000 - closed) < open_deals <= 4_000 - closed
+    assert value("select count(*) from open_deals") == value("select count(*) from scores") == open_deals
+    assert value("select count(*) from reasons where contribution is not null") > 0.99 * open_deals * len(bare_steps.FACTORS)
+    assert value("select sum(deal_count) from pipeline") == open_deals * 7
 
 
 def test_report_takes_the_fixed_cost_off_and_compares_growth_with_linear():

@@ -346,7 +346,7 @@ def test_only_a_strong_score_is_ready_for_automation():
         }  # fmt: skip
         found = quality.judge(rows, SETTINGS)
         assert (found["all"]["score_status"], found["all"]["is_automation_ready"]) == (status, ready)
-        assert list(found) == ["fold 1", "fold 2", "all"] and found["fold 1"]["score_status"] is None
+        assert list(found) == ["fold 1", "fold 2", "all"] and found["fold 1"]["score_status"] in ("model", "table", "gated")
 
 
 def test_without_test_deals_it_is_a_cold_start():

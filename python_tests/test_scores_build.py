@@ -24,6 +24,15 @@ def sigmoid(value):
     return 1 / (1 + np.exp(-value))
 
 
+def log_odds(terms, values) -> np.ndarray:
+    """Of observations (a frame of factor values), by the terms of one method of one fit: a value without a term adds nothing."""
+    found = {(row.factor, row.level): row.contribution for row in terms[terms.factor.notna()].itertuples()}
+    total = np.full(len(values), terms.contribution[terms.factor.isna()].iloc[0])
+    for factor in {factor for factor, _ in found}:
+        total += [found.get((factor, level), 0.0) for level in values[factor.split(" x ")].agg(" | ".join, axis=1)]
+    return total
+
+
 def test_scores_in_sql_are_those_recomputed_from_the_terms(demo):
     """Of open deals by the final fit, and of test deals by the fold that tests them, for all methods."""
     terms = demo.frame("select fit, method, factor, level, contribution from statistics.ml_score_fits")
@@ -31,18 +40,39 @@ def test_scores_in_sql_are_those_recomputed_from_the_terms(demo):
     observations = demo.frame("select * from intermediate.int_score_observations").set_index(key)
     compared = 0
     for (fit, method), rows in terms.groupby(["fit", "method"]):
-        found = {(row.factor, row.level): row.contribution for row in rows[rows.factor.notna()].itertuples()}
-        average = rows.contribution[rows.factor.isna()].iloc[0]
         scored = demo.frame(f"select * from intermediate.int_score_predictions where fit = '{fit}' and method = '{method}'")
         values = observations.loc[list(scored[key].itertuples(index=False, name=None))]
-        expected = np.full(len(scored), average)
-        for factor in {factor for factor, _ in found}:
-            level = values[factor.split(" x ")].agg(" | ".join, axis=1)
-            expected += [found.get((factor, each), 0.0) for each in level]
+        expected = log_odds(rows, values)
         np.testing.assert_allclose(scored.log_odds, expected, atol=1e-9)
         np.testing.assert_allclose(scored.win_probability, sigmoid(expected), atol=1e-9)
         compared += len(scored)
     assert compared > 20_000
+
+
+def test_the_method_model_is_backtested_with_the_newest_score_known_on_the_date(demo):
+    """Sums of amount x probability by date, by the newest fit of then; before the first fit they are those of the base rate."""
+    mart = demo.frame("select * from marts.rpt_pipeline_value_backtest").pivot(index="forecast_date", columns="method", values="forecast_amount")
+    fits = demo.frame("select * from statistics.ml_score_fits where method = 'model' and trained_until_date is not null")
+    deals = demo.frame("""
+        select observations.*, replayed.forecast_date, replayed.deal_amount as amount
+        from intermediate.int_replayed_deals as replayed
+        left join intermediate.int_score_observations as observations
+            on replayed.deal_id = observations.deal_id and replayed.forecast_date = observations.observation_date and purpose = 'backtest'
+        where not is_as_of_date
+    """)
+    early = 0
+    for date, pipeline in deals.groupby("forecast_date"):
+        known = fits[fits.trained_until_date <= date]
+        if known.empty:
+            early += 1
+            assert mart.model[date] == pytest.approx(mart.flat[date], rel=1e-12)
+            continue
+        assert pipeline.deal_id.notna().all()
+        newest = known[known.trained_until_date == known.trained_until_date.max()]
+        expected = pipeline.amount.astype(float) @ sigmoid(log_odds(newest, pipeline))
+        assert mart.model[date] == pytest.approx(expected, rel=1e-9)
+        assert abs(mart.model[date] / mart.flat[date] - 1) > 1e-3
+    assert 0 < early < len(mart)
 
 
 def test_the_fit_of_the_demo_is_that_of_the_functions_on_its_observations(demo):
@@ -195,7 +225,7 @@ def test_what_is_written_on_the_day_of_the_close_enters_no_observation(tmp_path)
 
 @pytest.mark.parametrize("kind", simulation.KINDS)
 def test_simulated_crms(kind):
-    """A small version of `python -m tools.simulations.scores`."""
+    """A small version of `python -m tools simulate scores`."""
     found = [simulation.simulate(kind, seed) for seed in (1, 2)]
     opened = [each["score_status"] in ("model", "table") for each in found]
     assert opened == [kind != "noise"] * 2

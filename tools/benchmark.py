@@ -3,8 +3,8 @@
 Run from the project's root. Every measured thing is a fresh process of this Python, one after the other:
 - `dbt build`, tests included, of generated clean deals with stage history, into a database of its own;
 - the same build of 5,000 deals, the faster of two: dbt's fixed cost, which is taken off the time of the large one;
-- the bare steps below: the scans, windows, groupings and writes that the marts can't do without, and nothing else, with the same DuckDB,
-  memory limit and threads as in profiles.yml.
+- the bare steps (tools/bare_steps.py): the scans, windows, groupings and writes that the marts can't do without, and nothing else, with the
+  same DuckDB, memory limit and threads as in profiles.yml.
 Peak memory is the largest resident set of the process, as the kernel reports it when the process ends.
 """
 
@@ -15,10 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
+
+from tools.bare_steps import bare_steps
 
 FIXED_COST_DEALS = 5_000
 GROWTH = 10
@@ -33,103 +33,6 @@ class Measure:
     seconds: float
     cpu_seconds: float
     peak_bytes: int
-
-
-# The bare steps
-
-DIMENSIONS = ("industry", "region", "product_type", "lead_source", "deal_size_band", "sales_rep_id")
-PAIRS = tuple(combinations(DIMENSIONS, 2))
-AGE_BANDS = "case " + " ".join(f"when {{age}} <= {edge} then {edge}" for edge in (0, 1, 3, 7, 14, 21, 28)) + " else 99 end"
-
-
-def sets(groups: tuple) -> str:
-    """The grouping sets of single columns or of tuples of them."""
-    return ", ".join(f"({', '.join(group) if isinstance(group, tuple) else group})" for group in groups)
-
-
-def bare_steps(folder: Path) -> Iterator[tuple[str, str]]:
-    """Name and statement of each step. A table that is made is written to the database. Repeated rows of a stage stay: it is the least
-    work that gives the numbers, not the right numbers."""
-    deals, history = folder / "demo_deals.parquet", folder / "demo_stage_history.parquet"
-    dimensions = ", ".join(DIMENSIONS)
-    by_segment = tuple(("visits.stage", "days", "is_censored", each) for each in DIMENSIONS)
-    yield "scan deals, write them", f"""
-        create table deals as
-        select
-            deal_id, created_date, closed_date, sales_rep_id, industry, region, product_type, lead_source, deal_stage,
-            cast(deal_amount as decimal(18, 2)) as deal_amount, outcome, outcome = 'Won' as is_won,
-            closed_date - created_date as cycle_days, date_trunc('month', created_date) as created_month,
-            coalesce(closed_date, date '2025-12-31') - created_date as age_days,
-            case when deal_amount <= 5000 then 'small' when deal_amount <= 15000 then 'medium'
-                when deal_amount <= 30000 then 'large' else 'enterprise' end as deal_size_band
-        from read_parquet('{deals}')
-    """
-    yield "visits by window, write them", f"""
-        create table visits as
-        select deal_id, stage, entered_at, lead(entered_at) over by_time as exited_at, row_number() over by_time as visit_number
-        from read_parquet('{history}')
-        window by_time as (partition by deal_id order by entered_at)
-    """
-    yield "no deal id twice", "select deal_id from deals group by deal_id having count(*) > 1"
-    yield "no visit twice", "select deal_id, visit_number from visits group by deal_id, visit_number having count(*) > 1"
-    yield "stage durations by segment", f"""
-        create table stage_durations as
-        select visits.stage, date_diff('day', visits.entered_at, coalesce(visits.exited_at, timestamp '2026-01-01')) as days,
-            visits.exited_at is null as is_censored, {dimensions}, count(*) as visit_count, count(*) filter (deals.is_won) as won_count
-        from visits inner join deals using (deal_id)
-        where visits.stage not like 'Closed%'
-        group by grouping sets ({sets((("visits.stage", "days", "is_censored"),) + by_segment)})
-    """
-    yield "time to close by cohort", """
-        create table close_times as
-        select created_month, age_days, outcome, count(*) as deal_count from deals group by all
-    """
-    yield "weekly observations to cells", f"""
-        create table cells as
-        with mondays as (select unnest(generate_series(date '2024-01-01', date '2025-12-29', interval 7 day))::date as observed_date),
-        weekly as (
-            select visits.stage, date_diff('day', visits.entered_at, mondays.observed_date) as age, deals.is_won, deals.industry,
-                deals.region, deals.product_type, deals.lead_source
-            from visits
-            inner join deals using (deal_id)
-            inner join mondays
-                on visits.entered_at < mondays.observed_date + 1
-                and coalesce(visits.exited_at, timestamp '2026-01-01') >= mondays.observed_date + 1
-            where visits.stage not like 'Closed%' and deals.outcome is not null
-        )
-        select stage, {AGE_BANDS.format(age="age")} as age_band, industry, region, product_type, lead_source,
-            count(*) as observation_count, count(*) filter (is_won) as won_count
-        from weekly
-        group by all
-    """
-    yield "fifteen month-end replays", f"""
-        create table replays as
-        with dates as (select unnest(generate_series(date '2024-07-31', date '2025-09-30', interval 1 month))::date as as_of_date)
-        select dates.as_of_date, visits.stage, {AGE_BANDS.format(age="date_diff('day', visits.entered_at, dates.as_of_date)")} as age_band,
-            deals.industry, deals.region, deals.product_type, deals.lead_source,
-            count(*) as deal_count, sum(deals.deal_amount) as amount, sum(deals.deal_amount) filter (deals.is_won) as won_amount
-        from visits
-        inner join deals using (deal_id)
-        inner join dates
-            on visits.entered_at < dates.as_of_date + 1 and coalesce(visits.exited_at, timestamp '2026-01-01') >= dates.as_of_date + 1
-        where visits.stage not like 'Closed%'
-        group by all
-    """
-    yield "win rates by segment and by pairs", f"""
-        create table win_rates as
-        select {dimensions}, count(*) as closed_count, count(*) filter (is_won) as won_count,
-            sum(deal_amount) as amount, sum(deal_amount) filter (is_won) as won_amount
-        from deals
-        where outcome is not null
-        group by grouping sets ({sets(DIMENSIONS + PAIRS)})
-    """
-    yield "median cycles by segment", f"""
-        create table median_cycles as
-        select {dimensions}, is_won, median(cycle_days) as median_cycle_days
-        from deals
-        where outcome is not null
-        group by grouping sets ({sets(tuple((each, "is_won") for each in DIMENSIONS))})
-    """
 
 
 def run_bare_steps(folder: Path) -> None:

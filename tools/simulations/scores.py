@@ -12,12 +12,12 @@ Noise is simulated `crms` times, the others a fifth as often. Deals live as in `
 planted, as in the demo). Settings are the defaults of `dbt_project.yml`.
 """
 
-import argparse
+import csv
 import dataclasses
 import importlib.util
 import time
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +35,6 @@ EFFECTS = {
     "planted": crm.PLANTED,
     "planted, no bad quarter": dataclasses.replace(crm.PLANTED, bad_quarter=(first_day, last_day, 0.0)),
 }
-BANDS = {
-    "deal_size_band": (5_000, 15_000, 30_000),
-    "deal_age_band": (7, 14, 30, 60, 90, 180),
-    "stage_age_band": (0, 1, 3, 7, 14, 21, 28),
-    "count_band": (0, 1, 2),
-    "activity_age_band": (7, 14, 30),
-}
 
 
 def statistics(name: str):
@@ -58,13 +51,19 @@ def settings() -> tuple[dict, dict]:
     """Settings of both models, with the vars of the project in them."""
     variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
     models = yaml.safe_load((PROJECT / "models" / "statistics" / "_scores.yml").read_text())["models"]
-    return tuple(
-        {name: variables[text.split("'")[1]] for name, text in model["config"]["meta"]["settings"].items()} for model in models
-    )
+    return tuple({name: variables[text.split("'")[1]] for name, text in model["config"]["meta"]["settings"].items()} for model in models)
+
+
+@cache
+def band_edges(kind: str) -> np.ndarray:
+    """Upper bounds, ascending, of the bands of a kind but the last, from the project's seed."""
+    with (PROJECT / "seeds" / "reference" / "bands.csv").open() as file:
+        bounds = [row["upper_bound"] for row in csv.DictReader(file) if row["band_type"] == kind]
+    return np.sort([float(bound) for bound in bounds if bound])
 
 
 def band(kind: str, values: np.ndarray) -> np.ndarray:
-    return np.searchsorted(BANDS[kind], values)
+    return np.searchsorted(band_edges(kind), values)
 
 
 def observe(lives: crm.Lives, deal: np.ndarray, day: np.ndarray) -> dict[str, np.ndarray]:
@@ -192,7 +191,11 @@ def simulate(kind: str, seed: int) -> dict[str, float]:
     fit_settings, quality_settings = settings()
     data, days = closed_observations(lives, fit_settings["penalty_groups"])
     started = time.process_time()
-    month_ends = [int(np.datetime64(f"{year}-{month:02d}", "M").astype("datetime64[D]").astype(int)) - 1 for year in (2024, 2025) for month in range(1, 13)]
+    month_ends = [
+        int(np.datetime64(f"{year}-{month:02d}", "M").astype("datetime64[D]").astype(int)) - 1
+        for year in (2024, 2025)
+        for month in range(1, 13)
+    ]
     maturity = [(day, days) for day in month_ends if day >= lives.created_day.min() + 180]
     arguments = (fit_settings["folds"], fit_settings["first_training_share"], fit_settings["min_deals"])
     dates = fits.rolling_dates(data.created_day, data.closed_day, maturity, *arguments)
@@ -242,16 +245,3 @@ def run(crms: int, seed: int, processes: int) -> str:
                 f"| {kind} | {runs} | {opened} ({opened / runs:.1%}) | {mean['auc']:.3f} | {slope} | {open_slope} | {aging} | {mean['seconds']:.2f} |"
             )
     return "\n".join(lines)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--crms", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--processes", type=int, default=1)
-    arguments = parser.parse_args()
-    print(run(arguments.crms, arguments.seed, arguments.processes))
-
-
-if __name__ == "__main__":
-    main()

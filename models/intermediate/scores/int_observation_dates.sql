@@ -24,7 +24,8 @@ offsets as (
     cross join digits as hundreds
 ),
 
--- Regular dates train, the as-of date is scored, and past forecast dates tell what the score would have said of the pipeline then.
+-- Regular dates train, the as-of date is scored, and past forecast dates tell what the score would have said of the pipeline then: of the
+-- same sample of deals that became won, lost or are still open.
 final as (
     select
         int_score_deals.*,
@@ -49,7 +50,8 @@ final as (
     inner join int_forecast_dates
         on case
             when
-                not int_forecast_dates.is_as_of_date
+                int_score_deals.is_drawn
+                and not int_forecast_dates.is_as_of_date
                 and int_score_deals.created_date <= int_forecast_dates.forecast_date
                 and (int_score_deals.is_open or int_score_deals.closed_date > int_forecast_dates.forecast_date)
                 then 1

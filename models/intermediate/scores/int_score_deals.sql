@@ -29,16 +29,14 @@ counted as (
     from hashed
 ),
 
--- A deal is drawn by its own hash: the next build draws the same ones.
+-- A deal is drawn by its own hash: the next build draws the same ones. Every open deal is scored, drawn or not.
 drawn as (
     select
         *,
+        sample_number * 1.0 * training_deal_count < 4294967296.0 * {{ var('training_max_deals') }} as is_drawn,
         {{ dbt.datediff('created_date', 'as_of_date', 'day') }} as days_since_created,
         {{ dbt.datediff('closed_date', 'as_of_date', 'day') }} + 1 as days_since_last_open
     from counted
-    where
-        is_open
-        or sample_number * 1.0 * training_deal_count < 4294967296.0 * {{ var('training_max_deals') }}
 ),
 
 -- Observations lie whole intervals before the as-of date: from `newest_step` of them back to `oldest_step`.
@@ -47,6 +45,7 @@ final as (
         deal_id,
         is_open,
         is_training,
+        is_drawn,
         is_won,
         created_at,
         created_date,
@@ -68,6 +67,9 @@ final as (
             else cast(floor(days_since_created * 1.0 / {{ var('observation_interval_days') }}) as integer)
         end as oldest_step
     from drawn
+    where
+        is_open
+        or is_drawn
 )
 
 select * from final

@@ -61,7 +61,7 @@ valued as (
             int_replayed_deals.forecast_date = int_value_rates.forecast_date
             and int_replayed_deals.band_type = int_value_rates.band_type
             and int_replayed_deals.cell_stage = int_value_rates.stage
-            and {{ in_band('int_replayed_deals.cell_age_days', 'int_value_rates') }}
+            and {{ in_band_of_key('int_replayed_deals.cell_age_days', 'int_value_rates') }}
     left join int_value_combinations
         on
             int_replayed_deals.forecast_date = int_value_combinations.forecast_date

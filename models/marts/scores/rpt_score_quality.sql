@@ -72,11 +72,11 @@ final as (
         precision_at_k,
         cast({{ var('score_precision_share') }} as double) as k_share,
         penalty,
-        auc_gate_lower > 0.5 and brier_t_value > {{ var('score_gate_t_value') }} as is_gate_passed,
-        case
-            when auc is null then 'insufficient_n'
-            when auc_gate_lower > 0.5 and brier_t_value > {{ var('score_gate_t_value') }} then 'signal'
-            else 'no_signal'
+        judged.score_status in ('model', 'table') as is_gate_passed,
+        case judged.score_status
+            when 'cold_start' then 'insufficient_n'
+            when 'gated' then 'no_signal'
+            else 'signal'
         end as verdict,
         final_status as score_status,
         is_ready as is_automation_ready,
