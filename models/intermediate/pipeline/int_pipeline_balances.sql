@@ -58,7 +58,7 @@ counted as (
     select
         balance_date,
         sales_rep_id,
-        coalesce(cast(cast(expected_quarter as date) as {{ dbt.type_string() }}), 'Unknown') as expected_close_quarter,
+        {{ period_segment('quarter', 'expected_quarter') }} as expected_close_quarter,
         sum(deal_amount) as amount,
         count(*) as deal_count
     from known

@@ -2,8 +2,9 @@
 {% set dimensions = {
     'all': ("'all'", "'all'"),
     'sales_rep_id': ('sales_rep_id', 'other_sales_rep_id'),
-    'expected_close_quarter': ('expected_close_date', 'other_expected_close_date'),
+    'expected_close_quarter': (period_segment('quarter', 'expected_close_date'), period_segment('quarter', 'other_expected_close_date')),
 } %}
+{% set period_types = ['week', 'month', 'quarter'] %}
 {% set added = ['new', 'reopened', 'moved_in', 'increased'] %}
 {% set subtracted = ['decreased', 'moved_out', 'won', 'lost', 'removed'] %}
 
@@ -20,10 +21,6 @@ int_pipeline_balances as (
 -- A deal that moves from a segment to the same one doesn't move.
 daily as (
     {% for dimension, (value, other) in dimensions.items() -%}
-    {% if dimension == 'expected_close_quarter' -%}
-    {% set value = "coalesce(cast(cast(" ~ dbt.date_trunc('quarter', value) ~ " as date) as " ~ dbt.type_string() ~ "), 'Unknown')" -%}
-    {% set other = "coalesce(cast(cast(" ~ dbt.date_trunc('quarter', other) ~ " as date) as " ~ dbt.type_string() ~ "), 'Unknown')" -%}
-    {% endif -%}
     select
         '{{ dimension }}' as segment_dimension,
         {{ value }} as segment_value,
@@ -38,11 +35,6 @@ daily as (
     group by 2, 3, 4
     {{- "\n\n    union all\n" if not loop.last }}
     {% endfor %}
-),
-
-period_types as (
-    select distinct period_type
-    from int_bridge_periods
 ),
 
 items as (
@@ -62,20 +54,18 @@ items as (
     union all
 
     {% endfor -%}
+    {% for period_type in period_types -%}
     select
-        period_types.period_type,
-        cast(case period_types.period_type
-            {% for period_type in ['week', 'month', 'quarter'] -%}
-            when '{{ period_type }}' then {{ dbt.date_trunc(period_type, 'daily.movement_date') }}
-            {% endfor -%}
-        end as date) as period_start_date,
-        daily.segment_dimension,
-        daily.segment_value,
-        daily.movement as item,
-        daily.amount,
-        daily.deal_count
+        '{{ period_type }}' as period_type,
+        cast({{ dbt.date_trunc(period_type, 'movement_date') }} as date) as period_start_date,
+        segment_dimension,
+        segment_value,
+        movement as item,
+        amount,
+        deal_count
     from daily
-    cross join period_types
+    {{- "\n\n    union all\n" if not loop.last }}
+    {% endfor %}
 ),
 
 summed as (
