@@ -12,6 +12,11 @@ int_deal_gaps as (
     select * from {{ ref('int_deal_gaps') }}
 ),
 
+int_data_levels as (
+    select * from {{ ref('int_data_levels') }}
+    where capability = 'field_history' and is_available
+),
+
 -- Days on which something may have changed: a closing is said by closed_as.
 dated as (
     select
@@ -64,6 +69,7 @@ days as (
         event_date,
         max(closed_as) as closed_as
     from dated
+    where exists (select 1 from int_data_levels)
     group by deal_id, event_date
 ),
 

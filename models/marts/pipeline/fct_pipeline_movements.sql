@@ -1,14 +1,8 @@
 -- A day in order: the deal moves with the amount of the day before, then comes in, is re-amounted or removed, then is won or lost.
 with
 
-int_data_levels as (
-    select * from {{ ref('int_data_levels') }}
-    where capability = 'field_history' and is_available
-),
-
 int_pipeline_days as (
     select * from {{ ref('int_pipeline_days') }}
-    where exists (select 1 from int_data_levels)
 ),
 
 followed as (
