@@ -1,6 +1,6 @@
 -- Counted from what was open on each day, and not from movements, which have to agree with it.
 -- noqa: disable=layout.indent
-{% set changes = {'amounts': 'int_amount_changes', 'owners': 'int_owner_changes', 'expected': 'int_expected_close_changes'} %}
+{% set changes = {'expected': 'int_expected_close_changes', 'amounts': 'int_amount_changes', 'owners': 'int_owner_changes'} %}
 {% set dimensions = ['sales_rep_id', 'expected_close_quarter'] %}
 
 with
@@ -32,6 +32,7 @@ open_deals as (
         end = 1
 ),
 
+-- The longest table of changes comes first: after a filter the planner thinks so few rows are left that it would keep them in memory.
 known as (
     select
         open_deals.balance_date,
@@ -39,11 +40,6 @@ known as (
         coalesce(owners.sales_rep_id, open_deals.sales_rep_id) as sales_rep_id,
         {{ dbt.date_trunc('quarter', 'coalesce(expected.expected_close_date, open_deals.expected_close_date)') }} as expected_quarter
     from open_deals
-    left join {{ ref('int_deal_gaps') }} as gaps
-        on
-            open_deals.deal_id = gaps.deal_id
-            and open_deals.balance_date >= gaps.from_date
-            and open_deals.balance_date < gaps.until_date
     {% for alias, relation in changes.items() -%}
     left join {{ ref(relation) }} as {{ alias }}
         on
@@ -51,6 +47,11 @@ known as (
             and open_deals.balance_date >= {{ alias }}.known_from_date
             and open_deals.balance_date < {{ alias }}.changed_date
     {% endfor -%}
+    left join {{ ref('int_deal_gaps') }} as gaps
+        on
+            open_deals.deal_id = gaps.deal_id
+            and open_deals.balance_date >= gaps.from_date
+            and open_deals.balance_date < gaps.until_date
     where gaps.deal_id is null
 ),
 
