@@ -27,3 +27,8 @@
         {%- endfor %}
     )
 {%- endmacro %}
+
+{# A date as a segment: the first day of its period as text, Unknown without one. #}
+{% macro period_segment(period_type, column) -%}
+    coalesce(cast(cast({{ dbt.date_trunc(period_type, column) }} as date) as {{ dbt.type_string() }}), 'Unknown')
+{%- endmacro %}

@@ -1,5 +1,5 @@
 -- What an amount was before a later change of it: a replay must not know the change. Where the CRM records new values only, the
--- old one is the value before.
+-- old one is the value before. An amount that was emptied is 0 until it is filled in again.
 with
 
 int_input__field_history as (
@@ -21,7 +21,10 @@ amounts as (
         {{ to_text('int_input__field_history.deal_id') }} as deal_id,
         {{ to_timestamp('int_input__field_history.changed_at') }} as changed_at,
         {{ to_amount('int_input__field_history.old_value') }} as old_amount,
-        {{ to_amount('int_input__field_history.new_value') }} as new_amount,
+        case
+            when {{ to_text('int_input__field_history.new_value') }} is null then 0
+            else {{ to_amount('int_input__field_history.new_value') }}
+        end as new_amount,
         int_as_of.as_of_date
     from int_input__field_history
     cross join int_as_of
@@ -32,11 +35,14 @@ changes as (
         deal_id,
         cast(changed_at as date) as changed_date,
         cast(lag(changed_at) over deal_amounts as date) as previous_changed_date,
-        coalesce(old_amount, lag(new_amount) over deal_amounts) as deal_amount
+        coalesce(
+            case when old_amount >= 0 and old_amount < {{ var('max_deal_amount') }} then old_amount end,
+            lag(new_amount) over deal_amounts
+        ) as deal_amount
     from amounts
     where
         cast(changed_at as date) <= as_of_date
-        and new_amount > 0
+        and new_amount >= 0
         and new_amount < {{ var('max_deal_amount') }}
     window deal_amounts as (partition by deal_id order by changed_at, new_amount)
 ),

@@ -8,30 +8,18 @@ int_deals as (
     select * from {{ ref('int_deals') }}
 ),
 
--- Three readings of the visits, not one that is shared: that would be written to memory whole.
+-- Two readings of the visits, not one that is shared: that would be written to memory whole.
 int_deal_stage_visits as (
     select * from {{ ref('int_deal_stage_visits') }}
+),
+
+int_deal_gaps as (
+    select * from {{ ref('int_deal_gaps') }}
 ),
 
 left_truncated_visits as (
     select * from {{ ref('int_deal_stage_visits') }}
     where is_left_truncated
-),
-
-reopened_deals as (
-    select distinct deal_id
-    from {{ ref('int_deal_stage_visits') }}
-    where spell_number > 1
-),
-
-reopened_visits as (
-    select
-        visits.deal_id,
-        cast(visits.exited_at as date) as exited_date,
-        cast(lead(visits.entered_at) over (partition by visits.deal_id order by visits.visit_number) as date) as next_entered_date
-    from {{ ref('int_deal_stage_visits') }} as visits
-    inner join reopened_deals
-        on visits.deal_id = reopened_deals.deal_id
 ),
 
 -- The stage of a left-truncated visit is not known before the history begins, nor is there one between a close and a reopening.
@@ -63,10 +51,9 @@ stretches as (
         null as stage,
         false as is_left_truncated,
         null as entered_date,
-        exited_date as from_date,
-        next_entered_date as until_date
-    from reopened_visits
-    where exited_date < next_entered_date
+        from_date,
+        until_date
+    from int_deal_gaps
 ),
 
 final as (

@@ -1,0 +1,81 @@
+-- Counted from what was open on each day, and not from movements, which have to agree with it.
+-- noqa: disable=layout.indent
+{% set changes = {'expected': 'int_expected_close_changes', 'amounts': 'int_amount_changes', 'owners': 'int_owner_changes'} %}
+{% set dimensions = ['sales_rep_id', 'expected_close_quarter'] %}
+
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+dates as (
+    select distinct closing_date as balance_date
+    from {{ ref('int_bridge_periods') }}
+),
+
+-- `case` keeps the planner from sorting all deals for a range join with a few dates.
+open_deals as (
+    select
+        int_deals.deal_id,
+        int_deals.deal_amount,
+        int_deals.sales_rep_id,
+        int_deals.expected_close_date,
+        dates.balance_date
+    from int_deals
+    inner join dates
+        on case
+            when
+                int_deals.created_date <= dates.balance_date
+                and (int_deals.closed_date is null or int_deals.closed_date > dates.balance_date) then 1
+            else 0
+        end = 1
+),
+
+-- The longest table of changes comes first: after a filter the planner thinks so few rows are left that it would keep them in memory.
+known as (
+    select
+        open_deals.balance_date,
+        coalesce(amounts.deal_amount, open_deals.deal_amount) as deal_amount,
+        coalesce(owners.sales_rep_id, open_deals.sales_rep_id) as sales_rep_id,
+        {{ dbt.date_trunc('quarter', 'coalesce(expected.expected_close_date, open_deals.expected_close_date)') }} as expected_quarter
+    from open_deals
+    {% for alias, relation in changes.items() -%}
+    left join {{ ref(relation) }} as {{ alias }}
+        on
+            open_deals.deal_id = {{ alias }}.deal_id
+            and open_deals.balance_date >= {{ alias }}.known_from_date
+            and open_deals.balance_date < {{ alias }}.changed_date
+    {% endfor -%}
+    left join {{ ref('int_deal_gaps') }} as gaps
+        on
+            open_deals.deal_id = gaps.deal_id
+            and open_deals.balance_date >= gaps.from_date
+            and open_deals.balance_date < gaps.until_date
+    where gaps.deal_id is null
+),
+
+counted as (
+    select
+        balance_date,
+        sales_rep_id,
+        {{ period_segment('quarter', 'expected_quarter') }} as expected_close_quarter,
+        sum(deal_amount) as amount,
+        count(*) as deal_count
+    from known
+    where deal_amount > 0
+    group by balance_date, sales_rep_id, expected_quarter
+),
+
+final as (
+    select
+        balance_date,
+        {{ segment_dimension(dimensions) }} as segment_dimension,
+        {{ segment_value(dimensions) }} as segment_value,
+        cast(sum(amount) as decimal(18, 2)) as amount,
+        cast(sum(deal_count) as bigint) as deal_count
+    from counted
+    group by {{ segment_sets(['balance_date'], dimensions) }} -- noqa: PRS
+)
+
+select * from final
