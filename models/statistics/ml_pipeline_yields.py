@@ -146,11 +146,15 @@ def model(dbt, session):
 
     settings = dict(dbt.config.meta_get("settings"))
     method = settings.pop("method")
-    past = dbt.ref("int_backtest_deal_groups").filter(f"{method}_deal_count > 0").project(f"""
+    past = (
+        dbt.ref("int_backtest_deal_groups")
+        .filter(f"{method}_deal_count > 0")
+        .project(f"""
         forecast_date, 'all' as segment_dimension, 'all' as segment_value, amount_class, probability_class, is_evaluable,
         {method}_deal_count as deal_count, {method}_raw_amount as raw_amount,
         {method}_forecast_amount as forecast_amount, {method}_realised_amount as realised_amount
     """)
+    )
     rates = dbt.ref("int_replayed_segments").filter("segment_dimension = 'all' and win_rate > 0 and win_rate < 1")
     rate_variance = dict(rates.project("forecast_date, 1 / (closed_deal_count * win_rate * (1 - win_rate))").fetchall())
     closed = past.filter("is_evaluable").aggregate(f"{', '.join(KEY)}, sum(realised_amount) as realised_amount").fetchall()
