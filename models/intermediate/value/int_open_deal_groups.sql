@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set dimensions = pipeline_dimensions() %}
 {% set default = var('default_value_method') ~ '_amount' %}
 
