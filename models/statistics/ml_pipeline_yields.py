@@ -32,7 +32,7 @@ LEVELS = {"yield_p10_amount": 0.1, "yield_p50_amount": 0.5, "yield_p90_amount": 
 @dataclass(frozen=True)
 class Settings:
     draws: int
-    exact_groups: int  # those of the largest deals are drawn deal by deal, all others as one normal amount
+    exact_share: float  # a deal with more than this share of the variance is drawn by itself, all others are one normal amount
     shock_degrees_of_freedom: float
     min_dates: int
 
@@ -97,16 +97,16 @@ def draw_yields(pipeline: Pipeline, deviation: float, settings: Settings, rng: n
     shift = deviation * rng.permutation(stdtrit(settings.shock_degrees_of_freedom, level))
     shift = shift + np.sqrt(pipeline.rate_variance) * rng.permutation(ndtri(level))
     deal_variance = pipeline.amount**2 * pipeline.probability * (1 - pipeline.probability)
-    order = np.argsort(-deal_variance, kind="stable")
+    is_exact = deal_variance > settings.exact_share * pipeline.variance.sum()
     total = np.zeros(settings.draws)
-    for group in order[: settings.exact_groups]:
+    for group in np.flatnonzero(is_exact):
         count, chance = int(pipeline.count[group]), shift_log_odds(pipeline.probability[group], shift)
         total += pipeline.amount[group] * (rng.random(settings.draws) < chance if count == 1 else rng.binomial(count, chance))
-    rest = order[settings.exact_groups :]
-    if not len(rest):
+    if is_exact.all():
         return total
-    mean, variance = moments(pipeline.count[rest], pipeline.amount[rest], pipeline.probability[rest], shift)
-    return total + np.clip(mean + np.sqrt(variance) * rng.permutation(ndtri(level)), 0, pipeline.count[rest] @ pipeline.amount[rest])
+    rest = [part[~is_exact] for part in (pipeline.count, pipeline.amount, pipeline.probability)]
+    mean, variance = moments(*rest, shift)
+    return total + np.clip(mean + np.sqrt(variance) * rng.permutation(ndtri(level)), 0, rest[0] @ rest[1])
 
 
 def band(pipeline: Pipeline, deviation: float, settings: Settings, key: str) -> dict[str, float]:
