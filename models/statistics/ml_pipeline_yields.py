@@ -9,9 +9,10 @@ times Student's t. With forecast c, error e = c - realised and gain g = sum of a
 over the month ends whose deals have closed since. A month end that is one of these itself is left out of its own sum, so that its band
 owes nothing to its own outcome. t isn't scaled to variance 1: its wider tails pay for a shock that is estimated from a few month ends.
 
-Simulated, 1,250 to 2,500 pipelines of each kind with 12 month ends, shared deals and all: the band from P10 to P90 holds what came in 80 to
-84 % of pipelines with 40, 125 or 1,000 new deals a month, without a shock, and with shocks of 0.2 or 0.4 in log odds by month or by quarter;
-without the shock term in 21 to 80 %. See tools/simulations/yield.py. Drawn 2,000 times, P10 and P90 are off by 1.5 % of the band's width.
+Simulated, 1,700 pipelines of each kind with 12 month ends, shared deals and all: the band from P10 to P90 holds what came in 80 to 85 % of
+pipelines with 40, 125 or 1,000 new deals a month, without a shock, and with shocks of 0.2 or 0.4 in log odds by month or by quarter (without
+the shock term in 16 to 80 %); of past month ends, their own error left out, in 79 to 84 %. See tools/simulations/yield.py. Drawn 2,000 times,
+P10 and P90 are off by 1.5 % of the band's width.
 
 `band_status` says what the band is made of: `common_shock`; `no_shock_found` (errors no larger than chance makes them: base rate and single
 deals only); `independent_deals_only` (fewer month ends than `min_dates`: a shock is not known, and the band is too narrow if there are
