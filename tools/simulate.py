@@ -7,13 +7,14 @@ SIMULATIONS = {
     "drivers": "intervals, found and false drivers of the win rate",
     "scores": "gate, power and calibration of the deal scores",
     "trend": "false alarms and found drops of the chart of the win rate",
+    "yield": "how often the band of what a pipeline yields holds what comes",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     summaries = "; ".join(f"{name}: {summary}" for name, summary in SIMULATIONS.items())
     parser.add_argument("simulation", choices=SIMULATIONS, metavar="simulation", help=summaries)
-    parser.add_argument("--crms", type=int, default=200, help="generated CRMs (of trend: series of months) of each kind (200)")
+    parser.add_argument("--crms", type=int, default=200, help="generated CRMs (of trend: series of months, of yield: pipelines) of each kind (200)")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same table (1)")
     parser.add_argument("--processes", type=int, default=1, help="worker processes (1)")
 

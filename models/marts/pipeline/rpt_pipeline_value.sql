@@ -1,5 +1,5 @@
 -- noqa: disable=layout.indent
-{% set dimensions = ['all'] + var('segment_dimensions') + ['deal_stage', 'expected_close_month'] %}
+{% set dimensions = ['all'] + pipeline_dimensions() %}
 
 with
 
@@ -12,13 +12,17 @@ int_deals as (
     where is_open
 ),
 
+ml_pipeline_yields as (
+    select * from {{ ref('ml_pipeline_yields') }}
+),
+
 deals as (
     select
         fct_deal_values.*,
         {% for dimension in var('segment_dimensions') -%}
             int_deals.{{ dimension }},
         {% endfor -%}
-        coalesce(cast(cast({{ dbt.date_trunc('month', 'int_deals.expected_close_date') }} as date) as {{ dbt.type_string() }}), 'Unknown') as expected_close_month
+        {{ expected_close_month('int_deals.expected_close_date') }} as expected_close_month
     from fct_deal_values
     inner join int_deals
         on fct_deal_values.deal_id = int_deals.deal_id
@@ -61,7 +65,7 @@ ranked as (
     from segments
 ),
 
-final as (
+summed as (
     select
         segment_dimension,
         segment_value,
@@ -80,6 +84,23 @@ final as (
         max(as_of_date) as as_of_date
     from ranked
     group by segment_dimension, segment_value
+),
+
+final as (
+    select
+        summed.*,
+        ml_pipeline_yields.yield_p10_amount,
+        ml_pipeline_yields.yield_p50_amount,
+        ml_pipeline_yields.yield_p90_amount,
+        ml_pipeline_yields.shock_deviation,
+        coalesce(ml_pipeline_yields.shock_date_count, 0) as shock_date_count,
+        coalesce(ml_pipeline_yields.band_status, 'not_computable') as band_status
+    from summed
+    left join ml_pipeline_yields
+        on
+            summed.as_of_date = ml_pipeline_yields.forecast_date
+            and summed.segment_dimension = ml_pipeline_yields.segment_dimension
+            and summed.segment_value = ml_pipeline_yields.segment_value
 )
 
 select * from final

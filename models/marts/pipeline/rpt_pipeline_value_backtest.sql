@@ -3,23 +3,28 @@
 
 with
 
-int_deal_forecasts as (
-    select * from {{ ref('int_deal_forecasts') }}
-    where not is_as_of_date
+int_backtest_deal_groups as (
+    select * from {{ ref('int_backtest_deal_groups') }}
+),
+
+ml_pipeline_yields as (
+    select * from {{ ref('ml_pipeline_yields') }}
+    where segment_dimension = 'all'
 ),
 
 dates as (
     select
         forecast_date,
-        count(*) as open_deal_count,
-        sum(case when is_still_open then 1 else 0 end) as still_open_deal_count,
+        cast(sum(open_deal_count) as bigint) as open_deal_count,
+        cast(sum(still_open_deal_count) as bigint) as still_open_deal_count,
+        bool_and(is_evaluable) as is_evaluable,
         {% for method in methods -%}
-            count({{ method }}_amount) as {{ method }}_deal_count,
-            sum(case when {{ method }}_amount is not null then raw_amount end) as {{ method }}_raw_amount,
-            sum(case when {{ method }}_amount is not null then won_amount end) as {{ method }}_realised_amount,
-            sum({{ method }}_amount) as {{ method }}_forecast_amount{{ "," if not loop.last }}
+            cast(sum({{ method }}_deal_count) as bigint) as {{ method }}_deal_count,
+            sum({{ method }}_raw_amount) as {{ method }}_raw_amount,
+            sum({{ method }}_realised_amount) as {{ method }}_realised_amount,
+            sum({{ method }}_forecast_amount) as {{ method }}_forecast_amount{{ "," if not loop.last }}
         {% endfor %}
-    from int_deal_forecasts
+    from int_backtest_deal_groups
     group by forecast_date
 ),
 
@@ -30,10 +35,11 @@ forecasts as (
         '{{ method }}' as method,
         open_deal_count,
         still_open_deal_count,
+        is_evaluable,
         {{ method }}_deal_count as valued_deal_count,
         {{ method }}_raw_amount as raw_amount,
         {{ method }}_realised_amount as realised_amount,
-        cast({{ method }}_forecast_amount as double) as forecast_amount
+        {{ method }}_forecast_amount as forecast_amount
     from dates
     {% if not loop.last %}
     union all
@@ -42,27 +48,40 @@ forecasts as (
     {%- endfor %}
 ),
 
-judged as (
-    select
-        *,
-        still_open_deal_count <= open_deal_count * {{ var('max_mature_open_share') }} as is_evaluable
-    from forecasts
-),
-
 final as (
     select
-        forecast_date,
-        method,
-        open_deal_count,
-        cast(still_open_deal_count as bigint) as still_open_deal_count,
-        valued_deal_count,
-        cast(raw_amount as decimal(18, 2)) as raw_amount,
-        forecast_amount,
-        cast(realised_amount as decimal(18, 2)) as realised_amount,
-        is_evaluable,
-        case when is_evaluable then forecast_amount - realised_amount end as error_amount,
-        case when is_evaluable then (forecast_amount - realised_amount) / nullif(cast(realised_amount as double), 0) end as error_rate
-    from judged
+        forecasts.forecast_date,
+        forecasts.method,
+        forecasts.open_deal_count,
+        forecasts.still_open_deal_count,
+        forecasts.valued_deal_count,
+        cast(forecasts.raw_amount as decimal(18, 2)) as raw_amount,
+        forecasts.forecast_amount,
+        cast(forecasts.realised_amount as decimal(18, 2)) as realised_amount,
+        forecasts.is_evaluable,
+        case when forecasts.is_evaluable then forecasts.forecast_amount - forecasts.realised_amount end as error_amount,
+        case
+            when forecasts.is_evaluable
+                then (forecasts.forecast_amount - forecasts.realised_amount) / nullif(cast(forecasts.realised_amount as double), 0)
+        end as error_rate,
+        ml_pipeline_yields.yield_p10_amount,
+        ml_pipeline_yields.yield_p50_amount,
+        ml_pipeline_yields.yield_p90_amount,
+        case
+            when forecasts.is_evaluable
+                then forecasts.realised_amount between ml_pipeline_yields.yield_p10_amount and ml_pipeline_yields.yield_p90_amount
+        end as is_within_band,
+        ml_pipeline_yields.shock_deviation,
+        ml_pipeline_yields.shock_date_count,
+        case
+            when forecasts.method <> '{{ var("default_value_method") }}' then 'not_default_method'
+            else coalesce(ml_pipeline_yields.band_status, 'not_computable')
+        end as band_status
+    from forecasts
+    left join ml_pipeline_yields
+        on
+            forecasts.forecast_date = ml_pipeline_yields.forecast_date
+            and forecasts.method = '{{ var("default_value_method") }}'
 )
 
 select * from final

@@ -32,7 +32,9 @@ scores as (
         sum(backtest.forecast_amount) as forecast_amount,
         sum(backtest.realised_amount) as realised_amount,
         avg(abs(backtest.error_rate)) as mean_absolute_error_rate,
-        avg(backtest.error_rate) as mean_error_rate
+        avg(backtest.error_rate) as mean_error_rate,
+        count(backtest.is_within_band) as band_date_count,
+        cast(sum(case when backtest.is_within_band then 1 else 0 end) as bigint) as within_band_date_count
     from rpt_pipeline_value_backtest as backtest
     inner join shared_dates
         on backtest.forecast_date = shared_dates.forecast_date
@@ -61,6 +63,8 @@ final as (
         scores.forecast_amount / cast(scores.realised_amount as double) as forecast_to_realised_ratio,
         scores.mean_absolute_error_rate,
         scores.mean_error_rate,
+        coalesce(scores.band_date_count, 0) as band_date_count,
+        cast(scores.within_band_date_count as double) / nullif(scores.band_date_count, 0) as within_band_rate,
         case
             when scores.method is null then 'not_computable'
             when scores.evaluated_date_count < {{ var('backtest_min_dates') }} then 'insufficient_n'
