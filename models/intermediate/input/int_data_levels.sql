@@ -15,7 +15,9 @@ int_input_row_counts as (
 deal_counts as (
     select
         sum(case when is_open then 1 else 0 end) as open_count,
-        sum(case when is_open then 0 else 1 end) as closed_count
+        sum(case when is_open then 0 else 1 end) as closed_count,
+        sum(case when not is_won and lost_reason is not null then 1 else 0 end) as lost_reason_count,
+        sum(case when is_won and competitor is not null then 1 else 0 end) as competitor_count
     from int_deals
 ),
 
@@ -34,6 +36,24 @@ levels as (
         'L1' as data_level,
         coalesce(open_count, 0) as row_count,
         'no deal is open on the as-of date' as reason_when_missing
+    from deal_counts
+
+    union all
+
+    select
+        'lost_reasons' as capability,
+        'L0' as data_level,
+        coalesce(lost_reason_count, 0) as row_count,
+        'no lost deal has a lost_reason' as reason_when_missing
+    from deal_counts
+
+    union all
+
+    select
+        'competitors' as capability,
+        'L0' as data_level,
+        coalesce(competitor_count, 0) as row_count,
+        'no won deal has a competitor' as reason_when_missing
     from deal_counts
     {% for input, level in companions.items() %}
 
