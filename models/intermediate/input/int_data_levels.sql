@@ -1,6 +1,7 @@
 {% set companions = {
     'stage_history': 'L2', 'field_history': 'L3', 'activities': 'L4', 'interventions': 'L4', 'quotas': 'L4',
 } %}
+{% set kept = kept_inputs() %}
 
 with
 
@@ -64,7 +65,7 @@ levels as (
         '{{ level }}' as data_level,
         accepted_count as row_count,
         {% if reads_files() and not var(input ~ '_file', none) -%}
-        'the input has no {{ input | replace("_", " ") }}: set {{ input }}_file' as reason_when_missing
+        'the input has no {{ input | replace("_", " ") }}: set {{ input }}_file{{ " or keep_history" if input in ["stage_history", "field_history"] and not kept }}' as reason_when_missing
         {%- else -%}
         'no row of the {{ input | replace("_", " ") }} was accepted: see fct_quarantined_rows' as reason_when_missing
         {%- endif %}
@@ -79,7 +80,14 @@ final as (
         data_level,
         cast(row_count as bigint) as row_count,
         row_count > 0 as is_available,
-        case when row_count = 0 then reason_when_missing end as reason
+        case when row_count = 0 then reason_when_missing end as reason,
+        {% if kept -%}
+        case
+            when row_count > 0 and capability in ('{{ kept | join("', '") }}') then (select min(observed_date) from {{ ref('int_kept_changes') }})
+        end as observed_since_date
+        {%- else -%}
+        cast(null as date) as observed_since_date
+        {%- endif %}
     from levels
 )
 
