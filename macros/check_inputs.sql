@@ -11,6 +11,7 @@
         {% endif %}
         {% do check_mapping(inputs) %}
         {% do check_as_of_date() %}
+        {% do check_keep_history() %}
         {% do run_query("create schema if not exists staging") %}
         {% do run_query(
             "create or replace table staging.rejected_lines "

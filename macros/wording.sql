@@ -42,8 +42,9 @@
                     || {{ interval("vs_rest_difference_lower", "vs_rest_difference_upper", 100) }}
                     || case
                         when verdict <> 'signal' then '; with this many segments compared, chance can explain it.'
-                        when vs_rest_difference < 0 then '; the segment is associated with fewer wins.'
-                        else '; the segment is associated with more wins.'
+                        else
+                            '; the segment is associated with ' || case when vs_rest_difference < 0 then 'fewer' else 'more' end || ' wins'
+                            || case when segment_dimension = 'competitor' then ', if it is recorded alike in won and lost deals.' else '.' end
                     end
             end
     end
@@ -178,5 +179,24 @@
             || case when trend_pp_per_period < 0 then 'down' else 'up' end || ' a ' || period_type || ' over ' || trend_period_count
             || ' periods and ' || trend_deal_count || ' deals ' || {{ interval("trend_lower_pp", "trend_upper_pp") }}
             || case trend_verdict when 'signal' then '; more than chance.' else '; chance can explain it.' end
+    end
+{%- endmacro %}
+
+{# What a row of rpt_lost_reasons says, in a sentence that claims no more than its verdict. #}
+{% macro lost_reason_finding() -%}
+    case lost_reason when 'None recorded' then 'No reason recorded' else lost_reason end || ': '
+    || case
+        when verdict = 'insufficient_n'
+            then
+                'too few lost deals to judge a change, ' || lost_deal_count || ' in the last four quarters and ' || previous_lost_deal_count
+                || ' in the four before where it takes {{ var("min_segment_deals") }} together.'
+        when verdict = 'not_computable' then 'nothing to compare, because every lost deal has it.'
+        else
+            lost_deal_count || ' of ' || all_lost_deal_count || ' deals lost from ' || cast(period_start_date as {{ dbt.type_string() }}) || ' to '
+            || cast(period_end_date as {{ dbt.type_string() }}) || ', ' || {{ percent("lost_share") }} || ' '
+            || {{ interval("lost_share_lower", "lost_share_upper", 100) }} || ', ' || {{ one_decimal("100 * abs(share_change)") }} || ' points '
+            || case when share_change < 0 then 'less' else 'more' end || ' than in the four quarters before '
+            || {{ interval("share_change_lower", "share_change_upper", 100) }}
+            || case verdict when 'signal' then '; more than chance.' else '; chance can explain it.' end
     end
 {%- endmacro %}

@@ -262,6 +262,31 @@ def test_segments_without_an_effect_do_not_differ(planted):
         assert as_planted(difference(planted, f"deal_amount > {edge}", among=f"not {band(low, high)} and {UNTROUBLED}"), 0)
 
 
+def test_the_competitor_costs_the_planted_points_and_the_others_none(planted):
+    competitor, points = crm.PLANTED.competitor
+    assert points <= -0.12 and as_planted(difference(planted, f"coalesce(competitor, '') = '{competitor}'", among="true"), points)
+    for other in set(crm.COMPETITORS) - {competitor}:
+        found = difference(planted, f"competitor is not distinct from {'null' if other is None else repr(other)}", among=f"competitor is distinct from '{competitor}'")
+        assert as_planted(found, 0), other
+    assert value(planted, "select count(*) from deals where competitor is not null and outcome is null") == 0
+
+
+def test_one_lost_reason_grows_and_takes_from_the_others_alike(planted):
+    growing, since, points = crm.PLANTED.growing_reason
+    lost = f"(select *, closed_date >= date '{since}' as is_after from deals where outcome = 'Lost')"
+    shares = f"""
+        select lost_reason, count(*) filter (is_after) / (select count(*) from {lost} where is_after) as after_share,
+            count(*) filter (not is_after) / (select count(*) from {lost} where not is_after) as before_share
+        from {lost} group by lost_reason
+    """
+    found = {reason: (after, before) for reason, after, before in planted.execute(shares).fetchall()}
+    usual = dict(zip(crm.LOST_REASONS, crm.SHARES["lost_reason"], strict=True))
+    assert points >= 0.12 and set(found) == set(usual)
+    for reason, (after, before) in found.items():
+        grown = usual[reason] + points if reason == growing else usual[reason] * (1 - usual[growing] - points) / (1 - usual[growing])
+        assert abs(before - usual[reason]) < 0.01 and abs(after - grown) < 0.01, reason
+
+
 def test_bad_quarter_costs_the_planted_points_by_late_losses(planted):
     first, last, points = crm.PLANTED.bad_quarter
     inside = f"closed_date between date '{first}' and date '{last}'"

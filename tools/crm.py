@@ -17,6 +17,8 @@ What `PLANTED` holds, in points of win rate unless it says otherwise:
   there. In every stage a visit of more than `AGING_DAYS` (21) wins at least `aging_points` (12) less than a shorter one.
 - `lingering_days`: a lost deal runs 3 days longer, an Enterprise one 17. As actions save deals that have run long, the median
   lost deal takes `cycle_gap_days` (14) longer than the won one in Enterprise, and as long in the other products.
+- `competitor`: Cobalt is met in 15 % of the deals, and they win 15 points less. Who competes is recorded when the deal closes.
+- `growing_reason`: of what is lost from the first day of the last year on, Price is the reason of 12 points more than before.
 - `rescue`: a deal that has sat in one stage for 21 days is offered an action, unless it is in the hold-out (the first eight hex digits
   of the md5 of its id, modulo 100, below `HOLDOUT_PERCENT`) or has moved back before. Seven in ten offers are taken up, if the
   deal lives four more days. A taken action turns 25 % of the deals that would have been lost: about 17 points.
@@ -24,8 +26,8 @@ What `PLANTED` holds, in points of win rate unless it says otherwise:
 `NO_EFFECTS` is the null CRM: every deal wins with the same chance, whatever its segment, amount, stage, age, length, quarter or
 actions. There deals are won and lost from any stage alike.
 
-Neither planted nor hidden: skipped stages, moves back, repeated rows, reopenings, pushes, edits of the amount, changes of owner, activities
-and competitors are drawn apart from the outcome. All draws are uniform numbers looked up in tables, so that a seed gives the same
+Neither planted nor hidden: skipped stages, moves back, repeated rows, reopenings, pushes, edits of the amount, changes of owner, and activities
+are drawn apart from the outcome. All draws are uniform numbers looked up in tables, so that a seed gives the same
 lives on every machine and with every numpy.
 """
 
@@ -52,6 +54,8 @@ REGIONS = ("North America", "EMEA", "APAC", "LATAM")
 PRODUCTS = ("Starter", "Team", "Enterprise")
 LEAD_SOURCES = ("Inbound", "Outbound", "Partner", "Referral")
 REPS = tuple(f"R{number:02d}" for number in range(1, 21))
+LOST_REASONS = ("Price", "Competitor", "No decision", "Timing")
+COMPETITORS = ("Bluebird", "Cobalt", "Heron", None)
 ACTIONS = ("confirm_need", "repeat_demo", "call_sponsor", "involve_executive")
 SHARES = {
     "industry": (0.28, 0.22, 0.20, 0.17, 0.13),
@@ -62,6 +66,7 @@ SHARES = {
     "edits": (0.81, 0.15, 0.04),
     "activity": (0.45, 0.35, 0.20),
     "lost_reason": (0.30, 0.25, 0.28, 0.17),
+    "competitor": (0.20, 0.15, 0.10, 0.55),
 }
 LENGTH_DAYS = (5, 160)
 MEDIAN_AMOUNT, AMOUNT_SPREAD, LEAST_AMOUNT, MOST_AMOUNT = 11_000, 0.85, 2_000, 120_000
@@ -87,6 +92,8 @@ class Effects:
     lingering_days: tuple[int, ...]
     cycle_gap_days: tuple[int, ...]
     rescue: float
+    competitor: tuple[str, float]
+    growing_reason: tuple[str, date, float]
 
 
 PLANTED = Effects(
@@ -103,6 +110,8 @@ PLANTED = Effects(
     lingering_days=(3, 3, 17),
     cycle_gap_days=(0, 0, 14),
     rescue=0.25,
+    competitor=("Cobalt", -0.15),
+    growing_reason=("Price", date(2025, 1, 1), 0.12),
 )
 NO_EFFECTS = Effects(
     base_rate=0.42,
@@ -118,6 +127,8 @@ NO_EFFECTS = Effects(
     lingering_days=(0, 0, 0),
     cycle_gap_days=(0, 0, 0),
     rescue=0.0,
+    competitor=("Cobalt", 0.0),
+    growing_reason=("Price", date(2025, 1, 1), 0.0),
 )
 
 
@@ -294,9 +305,33 @@ def draw_lives(seed: int, deals: int, start: int, stop: int, effects: Effects, y
         activity=pick(uniform(5), SHARES["activity"]),
         has_history=has_history,
         starts_late=uniform() < 0.02,
-        lost_reason=pick(uniform(), SHARES["lost_reason"]),
-        competitor=pick(uniform(), (0.2, 0.15, 0.1, 0.55)),
+        lost_reason=draw_lost_reasons(uniform(), closed_day, effects),
+        competitor=draw_competitors(uniform(), won, effects),
     )
+
+
+def draw_lost_reasons(uniform: Array, closed_day: Array, effects: Effects) -> Array:
+    """What grows takes from the other reasons in proportion."""
+    reason, since, points = effects.growing_reason
+    before = np.array(SHARES["lost_reason"])
+    grown = np.arange(len(before)) == LOST_REASONS.index(reason)
+    share = before[grown][0]
+    after = np.where(grown, share + points, before * (1 - share - points) / (1 - share))
+    return np.where(closed_day >= days(since), pick(uniform, tuple(after)), pick(uniform, tuple(before)))
+
+
+def draw_competitors(uniform: Array, won: Array, effects: Effects) -> Array:
+    """Drawn after the outcome, by Bayes' rule, so that deals with the competitor win so many points less than all others."""
+    competitor, points = effects.competitor
+    shares = np.array(SHARES["competitor"])
+    met = np.arange(len(shares)) == COMPETITORS.index(competitor)
+    share, rate = shares[met][0], NO_EFFECTS.base_rate
+
+    def shares_if(points_per_rate: float) -> tuple[float, ...]:
+        met_share = share * (1 + (1 - share) * points_per_rate)
+        return tuple(np.where(met, met_share, shares * (1 - met_share) / (1 - share)))
+
+    return np.where(won, pick(uniform, shares_if(points / rate)), pick(uniform, shares_if(-points / (1 - rate))))
 
 
 def draw_actions(

@@ -38,8 +38,6 @@ MONEY, MOMENT = pa.decimal128(18, 2), pa.timestamp("us")
 # As in the pipeline_stages seed.
 STAGE_PROBABILITY = (0.10, 0.25, 0.50, 0.75, 1.0, 0.0)
 FORECAST_CATEGORY = ("pipeline", "pipeline", "best_case", "commit", "closed", "omitted")
-LOST_REASONS = ("Price", "Competitor", "No decision", "Timing")
-COMPETITORS = ("Bluebird", "Cobalt", "Heron", None)
 ACTIVITY_TYPES = ("email", "call", "meeting")
 TEAMS = ("North", "East", "South", "West")
 MANAGERS = ("Ines Alder", "Tomas Birk", "Ruth Cedar", "Omar Dorn")
@@ -157,8 +155,8 @@ def deals_table(lives: Lives, deal_ids: pa.Array) -> pa.Table:
         "expected_close_date": dates(chosen(lives.expected_day, last_known(lives.expected_at))),
         "stage_probability": pa.array(np.array(STAGE_PROBABILITY)[stage]),
         "forecast_category": words(FORECAST_CATEGORY, stage),
-        "lost_reason": words((*LOST_REASONS, None), np.where(lost, lives.lost_reason, len(LOST_REASONS))),
-        "competitor": words(COMPETITORS, lives.competitor),
+        "lost_reason": words((*crm.LOST_REASONS, None), np.where(lost, lives.lost_reason, len(crm.LOST_REASONS))),
+        "competitor": words(crm.COMPETITORS, np.where(closed, lives.competitor, crm.COMPETITORS.index(None))),
         "updated_at": moments(updated_at),
     }
     return pa.table(columns, schema=SCHEMAS["deals"])

@@ -1,5 +1,6 @@
 -- noqa: disable=layout.indent
-{% set folded = ['industry', 'region', 'product_type', 'lead_source'] %}
+{% set segments = ['industry', 'region', 'product_type', 'lead_source'] %}
+{% set closing_facts = ['lost_reason', 'competitor'] %}
 
 with
 
@@ -22,8 +23,11 @@ bands as (
 accepted as (
     select
         deals.*,
-        {% for dimension in folded -%}
+        {% for dimension in segments -%}
             coalesce({{ dimension }}_spellings.segment_value, 'Unknown') as {{ dimension }}_value,
+        {% endfor -%}
+        {% for fact in closing_facts -%}
+            case when deals.closed_date is not null then coalesce({{ fact }}_spellings.segment_value, deals.{{ fact }}) end as {{ fact }}_value,
         {% endfor -%}
         coalesce(field_values.deal_amount, deals.deal_amount) as known_amount,
         coalesce(field_values.sales_rep_id, deals.sales_rep_id, 'Unknown') as known_sales_rep_id,
@@ -36,7 +40,7 @@ accepted as (
     from int_checked__deals as deals
     left join int_field_values as field_values
         on deals.deal_id = field_values.deal_id
-    {% for dimension in folded -%}
+    {% for dimension in segments + closing_facts -%}
     left join int_segment_spellings as {{ dimension }}_spellings
         on
             {{ dimension }}_spellings.segment_dimension = '{{ dimension }}'
@@ -58,7 +62,7 @@ final as (
         accepted.closed_date is null as is_open,
         case when accepted.closed_date is not null then lower(accepted.outcome) = 'won' end as is_won,
         accepted.known_sales_rep_id as sales_rep_id,
-        {% for dimension in folded -%}
+        {% for dimension in segments -%}
             accepted.{{ dimension }}_value as {{ dimension }},
         {% endfor -%}
         accepted.deal_stage,
@@ -75,8 +79,8 @@ final as (
         accepted.stage_probability,
         accepted.forecast_category,
         accepted.currency_code,
-        case when accepted.closed_date is not null then accepted.lost_reason end as lost_reason,
-        case when accepted.closed_date is not null then accepted.competitor end as competitor,
+        accepted.lost_reason_value as lost_reason,
+        accepted.competitor_value as competitor,
         accepted.updated_at,
         accepted.as_of_date
     from accepted

@@ -27,12 +27,12 @@ period_months as (
 overall as (
     select
         'all' as period,
-        {{ segment_dimension(dimensions + ['cycle_band']) }} as segment_dimension,
-        {{ segment_value(dimensions + ['cycle_band']) }} as segment_value,
+        {{ segment_dimension(dimensions + ['cycle_band', 'competitor']) }} as segment_dimension,
+        coalesce({{ segment_value(dimensions + ['cycle_band', 'competitor']) }}, 'None recorded') as segment_value,
         percentile_cont(0.5) within group (order by cast(deal_amount as double)) as median_deal_amount
     from {{ ref('int_deals') }}
     where not is_open
-    group by {{ segment_sets([], dimensions + ['cycle_band']) }}  -- noqa: PRS
+    group by {{ segment_sets([], dimensions + ['cycle_band', 'competitor']) }}  -- noqa: PRS
 ),
 
 by_period as (

@@ -5,6 +5,11 @@ int_closed_deal_counts as (
     select * from {{ ref('int_closed_deal_counts') }}
 ),
 
+int_closing_fact_counts as (
+    select * from {{ ref('int_closing_fact_counts') }}
+    where segment_dimension = 'competitor'
+),
+
 int_periods as (
     select * from {{ ref('int_periods') }}
 ),
@@ -43,6 +48,20 @@ segments as (
     inner join bands
         on {{ in_band('int_closed_deal_counts.cycle_days', 'bands') }}
     where int_closed_deal_counts.segment_dimension = 'all'
+
+    union all
+
+    select
+        segment_dimension,
+        segment_value,
+        closed_month,
+        cycle_days,
+        is_won,
+        deal_count,
+        deal_amount,
+        squared_amount,
+        true as is_known_only_after_close
+    from int_closing_fact_counts
 ),
 
 final as (

@@ -1,4 +1,4 @@
-{% set dimensions = ['industry', 'region', 'product_type', 'lead_source'] %}
+{% set dimensions = ['industry', 'region', 'product_type', 'lead_source', 'lost_reason', 'competitor'] %}
 
 with
 

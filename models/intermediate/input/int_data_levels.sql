@@ -1,6 +1,7 @@
 {% set companions = {
     'stage_history': 'L2', 'field_history': 'L3', 'activities': 'L4', 'interventions': 'L4', 'quotas': 'L4',
 } %}
+{% set kept = kept_inputs() %}
 
 with
 
@@ -15,7 +16,9 @@ int_input_row_counts as (
 deal_counts as (
     select
         sum(case when is_open then 1 else 0 end) as open_count,
-        sum(case when is_open then 0 else 1 end) as closed_count
+        sum(case when is_open then 0 else 1 end) as closed_count,
+        sum(case when not is_won and lost_reason is not null then 1 else 0 end) as lost_reason_count,
+        sum(case when is_won and competitor is not null then 1 else 0 end) as competitor_count
     from int_deals
 ),
 
@@ -35,6 +38,24 @@ levels as (
         coalesce(open_count, 0) as row_count,
         'no deal is open on the as-of date' as reason_when_missing
     from deal_counts
+
+    union all
+
+    select
+        'lost_reasons' as capability,
+        'L0' as data_level,
+        coalesce(lost_reason_count, 0) as row_count,
+        'no lost deal has a lost_reason' as reason_when_missing
+    from deal_counts
+
+    union all
+
+    select
+        'competitors' as capability,
+        'L0' as data_level,
+        coalesce(competitor_count, 0) as row_count,
+        'no won deal has a competitor' as reason_when_missing
+    from deal_counts
     {% for input, level in companions.items() %}
 
     union all
@@ -44,7 +65,7 @@ levels as (
         '{{ level }}' as data_level,
         accepted_count as row_count,
         {% if reads_files() and not var(input ~ '_file', none) -%}
-        'the input has no {{ input | replace("_", " ") }}: set {{ input }}_file' as reason_when_missing
+        'the input has no {{ input | replace("_", " ") }}: set {{ input }}_file{{ " or keep_history" if input in ["stage_history", "field_history"] and not kept }}' as reason_when_missing
         {%- else -%}
         'no row of the {{ input | replace("_", " ") }} was accepted: see fct_quarantined_rows' as reason_when_missing
         {%- endif %}
@@ -59,7 +80,14 @@ final as (
         data_level,
         cast(row_count as bigint) as row_count,
         row_count > 0 as is_available,
-        case when row_count = 0 then reason_when_missing end as reason
+        case when row_count = 0 then reason_when_missing end as reason,
+        {% if kept -%}
+        case
+            when row_count > 0 and capability in ('{{ kept | join("', '") }}') then (select min(observed_date) from {{ ref('int_kept_changes') }})
+        end as observed_since_date
+        {%- else -%}
+        cast(null as date) as observed_since_date
+        {%- endif %}
     from levels
 )
 

@@ -18,7 +18,8 @@ final as (
         case
             when not int_data_levels.is_available
                 then concat('Has no rows: ', int_data_levels.reason, '. It can''t say ', mart_capabilities.cannot_say_without, '.')
-        end as reason
+        end as reason,
+        int_data_levels.observed_since_date
     from mart_capabilities
     left join int_data_levels
         on mart_capabilities.capability = int_data_levels.capability

@@ -1,0 +1,71 @@
+with
+
+int_lost_reason_counts as (
+    select * from {{ ref('int_lost_reason_counts') }}
+),
+
+int_lost_reason_tests as (
+    select * from {{ ref('int_lost_reason_tests') }}
+),
+
+newer as (
+    select * from {{ ref('int_periods') }}
+    where period = 'last_4_quarters'
+),
+
+older as (
+    select * from {{ ref('int_periods') }}
+    where period = 'prior_4_quarters'
+),
+
+joined as (
+    select
+        counts.lost_reason,
+        newer.period_start_date,
+        newer.period_end_date,
+        older.period_start_date as previous_period_start_date,
+        older.is_partial_period as is_previous_period_partial,
+        counts.lost_deal_count,
+        counts.all_lost_deal_count,
+        counts.lost_deal_count * 1.0 / nullif(counts.all_lost_deal_count, 0) as lost_share,
+        tests.lost_share_lower,
+        tests.lost_share_upper,
+        cast(counts.lost_amount as decimal(18, 2)) as lost_amount,
+        cast(counts.lost_amount as double) / nullif(cast(counts.all_lost_amount as double), 0) as lost_amount_share,
+        counts.previous_lost_deal_count,
+        counts.previous_all_lost_deal_count,
+        counts.previous_lost_deal_count * 1.0 / nullif(counts.previous_all_lost_deal_count, 0) as previous_lost_share,
+        tests.previous_lost_share_lower,
+        tests.previous_lost_share_upper,
+        cast(counts.previous_lost_amount as decimal(18, 2)) as previous_lost_amount,
+        counts.total_lost_deal_count,
+        cast(counts.total_lost_amount as decimal(18, 2)) as total_lost_amount,
+        counts.total_lost_deal_count * 1.0 / nullif(counts.total_all_lost_deal_count, 0) as total_lost_share,
+        tests.share_change_lower,
+        tests.share_change_upper,
+        tests.p_value,
+        tests.family_p_value,
+        tests.q_value,
+        tests.verdict
+    from int_lost_reason_counts as counts
+    inner join int_lost_reason_tests as tests
+        on counts.lost_reason = tests.lost_reason
+    cross join newer
+    cross join older
+),
+
+changed as (
+    select
+        *,
+        lost_share - previous_lost_share as share_change
+    from joined
+),
+
+final as (
+    select
+        *,
+        {{ lost_reason_finding() }} as finding
+    from changed
+)
+
+select * from final

@@ -1,0 +1,72 @@
+-- noqa: disable=layout.indent
+{% set dimensions = var('similar_deal_dimensions') %}
+
+with
+
+int_similar_won_deals as (
+    select * from {{ ref('int_similar_won_deals') }}
+),
+
+open_deals as (
+    select * from {{ ref('fct_open_deals') }}
+),
+
+won_deals as (
+    select * from {{ ref('int_deals') }}
+    where is_won
+),
+
+-- A first visit that the history doesn't see begin has no length.
+won_visits as (
+    select
+        deal_id,
+        stage,
+        case when max(case when is_left_truncated then 1 else 0 end) = 0 then sum(days_in_stage) end as days_in_stage
+    from {{ ref('int_deal_stage_visits') }}
+    where deal_id in (select int_similar_won_deals.similar_deal_id from int_similar_won_deals)
+    group by deal_id, stage
+),
+
+joined as (
+    select
+        pairs.deal_id,
+        cast(pairs.similarity_rank as integer) as similarity_rank,
+        pairs.similar_deal_id,
+        pairs.similarity,
+        cast(pairs.matching_dimension_count as integer) as matching_dimension_count,
+        concat_ws(
+            ', ',
+            {% for dimension in dimensions -%}
+            case when {{ is_same_segment(dimension) }} then '{{ dimension | replace("_", " ") }} ' || won_deals.{{ dimension }} end{{ "," if not loop.last }}
+            {% endfor %}
+        ) as matching_values,
+        open_deals.deal_amount,
+        won_deals.deal_amount as similar_deal_amount,
+        cast(won_deals.deal_amount as double) / cast(open_deals.deal_amount as double) as amount_ratio,
+        won_deals.sales_rep_id as similar_sales_rep_id,
+        won_deals.closed_date as similar_won_date,
+        won_deals.cycle_days as similar_cycle_days,
+        open_deals.age_days,
+        open_deals.stage,
+        open_deals.days_in_stage,
+        cast(won_visits.days_in_stage as integer) as similar_days_in_stage,
+        open_deals.as_of_date
+    from int_similar_won_deals as pairs
+    inner join open_deals
+        on pairs.deal_id = open_deals.deal_id
+    inner join won_deals
+        on pairs.similar_deal_id = won_deals.deal_id
+    left join won_visits
+        on
+            pairs.similar_deal_id = won_visits.deal_id
+            and open_deals.stage = won_visits.stage
+),
+
+final as (
+    select
+        *,
+        {{ similar_deal_finding() }} as finding
+    from joined
+)
+
+select * from final
