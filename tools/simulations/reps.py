@@ -1,6 +1,6 @@
 """The funnel of reps on generated CRMs of the demo's kind: are the two planted reps found, and is anyone else flagged?
 
-Kinds of CRM: the demo's effects; none; and reps who differ as a rule, their true win rates spread evenly about the average with the standard
+Kinds of CRM: the demo's effects; none; and reps who differ as a rule, their true win rates normal about the average with the standard
 deviation in the kind's name, where any signal is one about an end of the usual spread.
 """
 
