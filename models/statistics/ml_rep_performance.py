@@ -327,7 +327,7 @@ def model(dbt, session):
         confidence_level=float(dbt.config.meta_get("confidence_level")),
         funnel_levels=tuple(dbt.config.meta_get("funnel_levels")),
     )
-    cells = dbt.ref("int_rep_cells").order("all").fetchnumpy()
+    cells = dbt.ref("int_rep_cells").fetchnumpy()
     values = {name: texts for name, texts in cells.items() if name not in ("sales_rep_id", *COUNTS)}
     grouped = group(cells["sales_rep_id"], values, cells["won_deal_count"], cells["closed_deal_count"], settings.min_level_deals)
     rows = funnel(*grouped, settings) if len(cells["sales_rep_id"]) else {}

@@ -48,14 +48,23 @@ first_dates as (
 ),
 
 -- A date that was never changed is the one first said.
-slips as (
+dated as (
     select
         int_deals.sales_rep_id,
-        {{ dbt.datediff('coalesce(first_dates.expected_close_date, int_deals.expected_close_date)', 'int_deals.closed_date', 'day') }} as slip_days
+        int_deals.closed_date,
+        coalesce(first_dates.expected_close_date, int_deals.expected_close_date) as first_expected_date
     from int_deals
     cross join field_history
     left join first_dates
         on int_deals.deal_id = first_dates.deal_id
+),
+
+slips as (
+    select
+        sales_rep_id,
+        {{ dbt.datediff('first_expected_date', 'closed_date', 'day') }} as slip_days
+    from dated
+    where first_expected_date is not null
 ),
 
 final as (
@@ -65,7 +74,6 @@ final as (
         cast(sum(case when slip_days <= 0 then 1 else 0 end) as bigint) as on_time_deal_count,
         percentile_cont(0.5) within group (order by slip_days) as median_slip_days
     from slips
-    where slip_days is not null
     group by sales_rep_id
 )
 

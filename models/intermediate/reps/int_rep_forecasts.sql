@@ -13,13 +13,24 @@ int_replayed_deals as (
     where not is_as_of_date
 ),
 
--- Dates whose pipelines have closed since.
-evaluable_dates as (
-    select forecast_date
-    from {{ ref('int_replayed_deals') }}
+int_forecast_dates as (
+    select * from {{ ref('int_forecast_dates') }}
     where not is_as_of_date
-    group by forecast_date
-    having sum(case when is_still_open then 1 else 0 end) <= count(*) * {{ var('max_mature_open_share') }}
+),
+
+-- Dates whose pipelines have closed since. `case` keeps the planner from sorting all deals for a range join with a few dates.
+evaluable_dates as (
+    select int_forecast_dates.forecast_date
+    from {{ ref('int_deals') }} as deals
+    inner join int_forecast_dates
+        on
+            case
+                when deals.created_date <= int_forecast_dates.forecast_date and (deals.is_open or deals.closed_date > int_forecast_dates.forecast_date)
+                    then 1
+                else 0
+            end = 1
+    group by int_forecast_dates.forecast_date
+    having sum(case when deals.is_open then 1 else 0 end) <= count(*) * {{ var('max_mature_open_share') }}
 ),
 
 said as (
@@ -65,12 +76,9 @@ final as (
         cast(sum(case when deal_id is not null and won_amount > 0 then 1 else 0 end) as bigint) as forecast_won_deal_count,
         cast(sum(case when deal_id is not null then said_amount end) as decimal(18, 2)) as forecast_amount,
         cast(sum(case when deal_id is not null then won_amount end) as decimal(18, 2)) as realised_amount,
-        {% for name, product in [
-            ('squared_forecast_amount', 'said_amount * said_amount'), ('squared_realised_amount', 'won_amount * won_amount'),
-            ('crossed_amount', 'said_amount * won_amount'),
-        ] -%}
-        cast(sum(case when deal_id is not null then {{ product }} end) as double) as {{ name }}{{ "," if not loop.last }}
-        {% endfor %}
+        cast(sum(case when deal_id is not null then said_amount * said_amount end) as double) as squared_forecast_amount,
+        cast(sum(case when deal_id is not null then won_amount * won_amount end) as double) as squared_realised_amount,
+        cast(sum(case when deal_id is not null then said_amount * won_amount end) as double) as crossed_amount
     from sums
     group by sales_rep_id
 )
