@@ -84,7 +84,7 @@ def test_with_factors_it_is_the_score_test_of_statsmodels(seed):
         deviation = abs(won - expected) / np.sqrt(chi2)
         limits = (expected + np.array([-1, 1]) * norm.ppf(0.999) * deviation) / expected * overall
         np.testing.assert_allclose([row["funnel_outer_lower"], row["funnel_outer_upper"]], limits, rtol=1e-6)
-    family = fit.score_test(exog_extra=columns.iloc[:, 1:])[1]
+    family = float(np.squeeze(fit.score_test(exog_extra=columns.iloc[:, 1:])[1]))
     np.testing.assert_allclose([row["family_p_value"] for row in rows.values()], family, rtol=1e-7)
 
 
@@ -272,16 +272,19 @@ def test_what_was_said_adds_up_to_the_backtest(demo, mart):
     """)[0]
     assert float(mart["forecast_amount"].sum()) == pytest.approx(said, abs=0.01 * mart["forecast_deal_count"].sum() * 4)
     assert mart["realised_amount"].sum() == won
-    assert mart["forecast_date_count"].max() == demo.query(
-        "select count(*) from marts.rpt_pipeline_value_backtest where method = 'stage_weighted' and is_evaluable"
-    )[0][0]
+    assert (
+        mart["forecast_date_count"].max()
+        == demo.query("select count(*) from marts.rpt_pipeline_value_backtest where method = 'stage_weighted' and is_evaluable")[0][0]
+    )
 
 
 def test_slips_are_those_of_the_first_date_said(demo, mart):
     history = read("field_history").query("field == 'expected_close_date'").sort_values(["deal_id", "changed_at"])
     first = history.groupby("deal_id").first()
     first = first["old_value"].where(first["old_value"] != "", first["new_value"])
-    deals = demo.frame("select deal_id, sales_rep_id, closed_date, expected_close_date from marts.fct_deals where not is_open").set_index("deal_id")
+    deals = demo.frame("select deal_id, sales_rep_id, closed_date, expected_close_date from marts.fct_deals where not is_open").set_index(
+        "deal_id"
+    )
     said = pd.to_datetime(first.reindex(deals.index)).fillna(deals["expected_close_date"])
     slip = (deals["closed_date"] - said).dt.days.dropna()
     by_rep = slip.groupby(deals["sales_rep_id"])

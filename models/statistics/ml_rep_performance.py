@@ -19,7 +19,9 @@ paired t test of said against won, with (won deals - 1) degrees of freedom becau
 Fieller's, its inversion. Benjamini-Hochberg over the reps. (Simulated with skewed amounts, 40 to 300 deals a rep: the interval holds the truth
 in 95 to 97 %.)
 
-`python -m tools simulate reps` says how often the verdict is right.
+Simulated, 200 CRMs each (`python -m tools simulate reps`): of twenty reps two planted ones, 16 points above and below, are found in 70 and 73 %
+with 138 closed deals a rep, 86 and 90 % with 183, 92 and 93 % with 229, 100 % with 458; any other rep is flagged in 2.5 to 6.5 % of CRMs, and
+anyone in 0.5 to 2.5 % with nothing planted. Where all reps differ, by a standard deviation of 4 points, an end of that spread is flagged in 9 to 18 %.
 """
 
 from dataclasses import dataclass
@@ -249,7 +251,10 @@ def funnel(names: list[str], deals: Deals, settings: Settings) -> dict[str, dict
     }  # fmt: skip
     for name, level in zip(("inner", "outer"), settings.funnel_levels, strict=True):
         reach = np.where(judged, normal_quantile(level) * np.sqrt(comparison.variance * spread), np.nan)
-        columns |= {f"funnel_{name}_lower": adjust(comparison.expected - reach), f"funnel_{name}_upper": adjust(comparison.expected + reach)}
+        columns |= {
+            f"funnel_{name}_lower": adjust(comparison.expected - reach),
+            f"funnel_{name}_upper": adjust(comparison.expected + reach),
+        }
     return {
         name: {column: values[rep].item() for column, values in columns.items()}
         | {"judged_rep_count": int(judged.sum()), "missing_reason": reasons[rep] and reasons[rep][1]}
@@ -304,7 +309,10 @@ def biases(sums: dict[str, dict], settings: Settings) -> dict[str, dict]:
     judged = [each for each in found.values() if "forecast_bias_p_value" in each]
     q_values = benjamini_hochberg([each["forecast_bias_p_value"] for each in judged])
     for each, q_value in zip(judged, q_values, strict=True):
-        each |= {"forecast_bias_q_value": float(q_value), "forecast_bias_verdict": "signal" if q_value <= settings.fdr_level else "no_signal"}
+        each |= {
+            "forecast_bias_q_value": float(q_value),
+            "forecast_bias_verdict": "signal" if q_value <= settings.fdr_level else "no_signal",
+        }
     return found
 
 
