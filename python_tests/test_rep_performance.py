@@ -2,6 +2,7 @@
 
 import csv
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -220,6 +221,40 @@ def test_the_share_on_time_has_wilsons_interval():
 
 
 # Whole
+
+
+class FakeDbt:
+    """What the model asks of dbt: its parameters, and its relations."""
+
+    def __init__(self, **relations):
+        self.ref, self.config = relations.__getitem__, self
+
+    def __call__(self, **ignored):
+        pass
+
+    def meta_get(self, name):
+        return getattr(SETTINGS, name)
+
+
+def test_the_table_is_typed_and_holds_with_and_without_deals():
+    connection = duckdb.connect()
+    cells = connection.sql("""
+        select 'R' || rep as sales_rep_id, 'X' as region, '2024, half-year' as creation_period, 50::bigint as closed_deal_count, (20 + rep)::bigint as won_deal_count
+        from range(4) as reps (rep)
+    """)
+    sums = connection.sql("""
+        select 'R9' as sales_rep_id, 9 as forecast_date_count, 40 as forecast_deal_count, 20 as forecast_won_deal_count, 90.0 as forecast_amount,
+            80.0 as realised_amount, 300.0::double as squared_forecast_amount, 400.0::double as squared_realised_amount, 310.0::double as crossed_amount
+    """)
+    dates = connection.sql("select 'R0' as sales_rep_id, 10 as dated_deal_count, 4 as on_time_deal_count, 1.5 as median_slip_days")
+    relations = {"int_rep_cells": cells, "int_rep_forecasts": sums, "int_rep_close_dates": dates}
+    full = reps.model(FakeDbt(**relations), None)
+    empty = reps.model(FakeDbt(**{name: each.filter("false") for name, each in relations.items()}), None)
+    assert full.schema == empty.schema and (len(full), len(empty)) == (5, 0)
+    rows = {row["sales_rep_id"]: row for row in full.to_pylist()}
+    assert [row["verdict"] for row in rows.values()] == ["no_signal"] * 4 + [None]
+    assert rows["R9"]["forecast_bias_rate"] == 0.125 and rows["R9"]["closed_deal_count"] is None
+    assert rows["R0"]["on_time_rate_lower"] < 0.4 < rows["R0"]["on_time_rate_upper"] and rows["R1"]["on_time_rate_lower"] is None
 
 
 def test_simulated_crms():

@@ -337,8 +337,10 @@ def model(dbt, session):
     )
     cells = dbt.ref("int_rep_cells").fetchnumpy()
     values = {name: texts for name, texts in cells.items() if name not in ("sales_rep_id", *COUNTS)}
-    grouped = group(cells["sales_rep_id"], values, cells["won_deal_count"], cells["closed_deal_count"], settings.min_level_deals)
-    rows = funnel(*grouped, settings) if len(cells["sales_rep_id"]) else {}
+    rows = {}
+    if len(cells["sales_rep_id"]):
+        grouped = group(cells["sales_rep_id"], values, cells["won_deal_count"], cells["closed_deal_count"], settings.min_level_deals)
+        rows = funnel(*grouped, settings)
     sums = dbt.ref("int_rep_forecasts").project(", ".join(("sales_rep_id", *SUMS))).fetchall()
     for rep, found in biases({rep: dict(zip(SUMS, each, strict=True)) for rep, *each in sums}, settings).items():
         rows[rep] = rows.get(rep, {}) | found
