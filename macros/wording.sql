@@ -200,3 +200,48 @@
             || case verdict when 'signal' then '; more than chance.' else '; chance can explain it.' end
     end
 {%- endmacro %}
+
+{# What a row of rpt_rep_performance says of the win rate, in a sentence that claims no more than its verdict. #}
+{% macro rep_finding() -%}
+    rep_name || ': '
+    || case
+        when coalesce(closed_deal_count, 0) = 0 then 'no deal has closed.'
+        else
+            won_deal_count || ' of ' || closed_deal_count || ' closed deals won, ' || {{ percent("win_rate") }}
+            || ' ' || {{ interval("win_rate_lower", "win_rate_upper", 100) }}
+            || case
+                when verdict in ('insufficient_n', 'not_computable') then '; not judged: ' || missing_reason || '.'
+                else
+                    ', where ' || {{ one_decimal("expected_won_deal_count") }} || ' are expected of such deals; '
+                    || case
+                        when verdict = 'signal' and won_deal_count < expected_won_deal_count then 'fewer wins'
+                        when verdict = 'signal' then 'more wins'
+                        else 'with ' || judged_rep_count || ' reps compared, chance'
+                    end
+                    || case
+                        when verdict = 'signal' then ' than chance' || case when dispersion > 1 then ' and the usual spread of reps' else '' end || ' can explain.'
+                        when dispersion > 1 then ' and the usual spread of reps can explain it.'
+                        else ' can explain it.'
+                    end
+            end
+    end
+{%- endmacro %}
+
+{# What a row of rpt_rep_performance says of past forecasts, in a sentence that claims no more than its verdict. #}
+{% macro rep_forecast_finding() -%}
+    rep_name || ': '
+    || case
+        when forecast_deal_count is null then 'nothing was said of a past pipeline that has closed since.'
+        else
+            'of pipelines at ' || forecast_date_count || ' past month ends (' || forecast_deal_count || ' deals) the CRM said '
+            || cast(cast(forecast_amount as bigint) as {{ dbt.type_string() }}) || ' and '
+            || cast(cast(realised_amount as bigint) as {{ dbt.type_string() }}) || ' was won'
+            || case
+                when forecast_bias_verdict in ('insufficient_n', 'not_computable') then '; too little to judge.'
+                else
+                    ', ' || {{ percent("abs(forecast_bias_rate)") }} || ' too ' || case when forecast_bias_rate < 0 then 'little' else 'much' end
+                    || ' ' || {{ interval("forecast_bias_lower", "forecast_bias_upper", 100) }}
+                    || case forecast_bias_verdict when 'signal' then '; more than chance.' else '; chance can explain it.' end
+            end
+    end
+{%- endmacro %}

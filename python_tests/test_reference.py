@@ -358,6 +358,20 @@ def test_no_driver_is_claimed(build):
     assert "signal" not in {verdict for (verdict,) in build.query("select distinct verdict from marts.rpt_win_rate_driver_half_years")}
 
 
+def test_no_rep_is_told_apart_from_chance(build, reference):
+    rows = build.frame("select * from marts.rpt_rep_performance").set_index("sales_rep_id")
+    for rep, figures in reference["win_rate_by"]["sales_rep_id"].items():
+        row = rows.loc[rep]
+        assert (row["closed_deal_count"], row["won_deal_count"]) == (figures["n"], figures["won"])
+        assert [row["win_rate_lower"], row["win_rate_upper"]] == nearly([figures["wilson95_lo"], figures["wilson95_hi"]])
+    assert len(rows) == len(reference["win_rate_by"]["sales_rep_id"])
+    assert set(rows["verdict"]) == {"no_signal"} and set(rows["dispersion"]) == {1.0} and rows["family_p_value"].iloc[0] > 0.05
+    assert rows["finding"].str.endswith("chance can explain it.").all()
+    # Closed deals only: no load of open deals, and neither stages nor dates that were said.
+    unknown = ["open_deal_count", "rapv_amount", "stalled_deal_count", "forecast_amount", "forecast_bias_rate", "dated_deal_count", "on_time_rate"]
+    assert rows[unknown].isna().all(axis=None) and set(rows["forecast_bias_verdict"]) == {"not_computable"}
+
+
 def test_cycle_outcome_gap_by_segment_with_the_maturity_filter_off(deals_file, reference, tmp_path):
     variables = {"deals_file": deals_file, "maturity_filter": False}
     unfiltered = build_without_tests("rpt_cycle_outcome_gap", tmp_path / "unfiltered.duckdb", variables)

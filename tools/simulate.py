@@ -5,6 +5,7 @@ import importlib
 
 SIMULATIONS = {
     "drivers": "intervals, found and false drivers of the win rate",
+    "reps": "found and falsely flagged sales reps",
     "scores": "gate, power and calibration of the deal scores",
     "trend": "false alarms and found drops of the chart of the win rate",
     "yield": "how often the band of what a pipeline yields holds what comes",

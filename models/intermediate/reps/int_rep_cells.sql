@@ -1,0 +1,58 @@
+{% set factors = var('driver_factors') | reject('equalto', 'sales_rep_id') | list %}
+
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+    where not is_open
+),
+
+int_as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+int_cohort_maturity as (
+    select * from {{ ref('int_cohort_maturity') }}
+),
+
+-- Of a young cohort only the quick deals have closed, so each is a period of its own; old ones stand together by half-year.
+creation_periods as (
+    select
+        int_cohort_maturity.cohort_month,
+        cast(
+            case
+                when not int_cohort_maturity.is_mature then int_cohort_maturity.cohort_month
+                when extract(month from int_cohort_maturity.cohort_month) <= 6
+                    then {{ dbt.date_trunc('year', 'int_cohort_maturity.cohort_month') }}
+                else {{ dbt.dateadd('month', 6, dbt.date_trunc('year', 'int_cohort_maturity.cohort_month')) }}
+            end as date
+        ) as period_start_date,
+        int_cohort_maturity.is_mature
+    from int_cohort_maturity
+    inner join int_as_of
+        on int_cohort_maturity.forecast_date = int_as_of.as_of_date
+),
+
+final as (
+    select
+        int_deals.sales_rep_id,
+        {% for factor in factors -%}
+        coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
+        {% endfor -%}
+        cast(creation_periods.period_start_date as {{ dbt.type_string() }})
+        || case when creation_periods.is_mature then ', half-year' else ', month' end as creation_period,
+        cast(count(*) as bigint) as closed_deal_count,
+        cast(sum(case when int_deals.is_won then 1 else 0 end) as bigint) as won_deal_count
+    from int_deals
+    inner join creation_periods
+        on int_deals.cohort_month = creation_periods.cohort_month
+    group by
+        int_deals.sales_rep_id,
+        {% for factor in factors -%}
+        coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown'),
+        {% endfor -%}
+        creation_periods.period_start_date,
+        creation_periods.is_mature
+)
+
+select * from final

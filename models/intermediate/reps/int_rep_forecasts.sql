@@ -1,0 +1,86 @@
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+int_owner_changes as (
+    select * from {{ ref('int_owner_changes') }}
+),
+
+int_replayed_deals as (
+    select * from {{ ref('int_replayed_deals') }}
+    where not is_as_of_date
+),
+
+int_forecast_dates as (
+    select * from {{ ref('int_forecast_dates') }}
+    where not is_as_of_date
+),
+
+-- Dates whose pipelines have closed since. `case` keeps the planner from sorting all deals for a range join with a few dates.
+evaluable_dates as (
+    select int_forecast_dates.forecast_date
+    from {{ ref('int_deals') }} as deals
+    inner join int_forecast_dates
+        on
+            case
+                when deals.created_date <= int_forecast_dates.forecast_date and (deals.is_open or deals.closed_date > int_forecast_dates.forecast_date)
+                    then 1
+                else 0
+            end = 1
+    group by int_forecast_dates.forecast_date
+    having sum(case when deals.is_open then 1 else 0 end) <= count(*) * {{ var('max_mature_open_share') }}
+),
+
+said as (
+    select
+        replayed.forecast_date,
+        replayed.deal_id,
+        coalesce(int_owner_changes.sales_rep_id, int_deals.sales_rep_id) as sales_rep_id,
+        cast(replayed.deal_amount * replayed.stage_probability as decimal(18, 2)) as said_amount,
+        replayed.won_amount
+    from int_replayed_deals as replayed
+    inner join evaluable_dates
+        on replayed.forecast_date = evaluable_dates.forecast_date
+    inner join int_deals
+        on replayed.deal_id = int_deals.deal_id
+    left join int_owner_changes
+        on
+            replayed.deal_id = int_owner_changes.deal_id
+            and replayed.forecast_date >= int_owner_changes.known_from_date
+            and replayed.forecast_date < int_owner_changes.changed_date
+    where replayed.stage_probability is not null
+),
+
+-- A deal stands at several dates, so its amounts are summed before they are squared; rows of dates only count them.
+sums as (
+    select
+        sales_rep_id,
+        deal_id,
+        forecast_date,
+        cast(sum(said_amount) as decimal(18, 2)) as said_amount,
+        cast(sum(won_amount) as decimal(18, 2)) as won_amount
+    from said
+    group by grouping sets (  -- noqa: PRS
+        (sales_rep_id, deal_id),
+        (sales_rep_id, forecast_date)
+    )
+),
+
+final as (
+    select
+        sales_rep_id,
+        cast(count(forecast_date) as bigint) as forecast_date_count,
+        cast(count(deal_id) as bigint) as forecast_deal_count,
+        cast(sum(case when deal_id is not null and won_amount > 0 then 1 else 0 end) as bigint) as forecast_won_deal_count,
+        cast(sum(case when deal_id is not null then said_amount end) as decimal(18, 2)) as forecast_amount,
+        cast(sum(case when deal_id is not null then won_amount end) as decimal(18, 2)) as realised_amount,
+        cast(sum(case when deal_id is not null then said_amount * said_amount end) as double) as squared_forecast_amount,
+        cast(sum(case when deal_id is not null then won_amount * won_amount end) as double) as squared_realised_amount,
+        cast(sum(case when deal_id is not null then said_amount * won_amount end) as double) as crossed_amount
+    from sums
+    group by sales_rep_id
+)
+
+select * from final
