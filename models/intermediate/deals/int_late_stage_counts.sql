@@ -1,4 +1,5 @@
-{% set dimensions = var('segment_dimensions') %}
+-- noqa: disable=layout.indent
+{% set dimensions = var('segment_dimensions') + ['closed_month'] %}
 
 with
 
@@ -11,7 +12,14 @@ int_stages as (
 ),
 
 int_deals as (
-    select * from {{ ref('int_deals') }}
+    select
+        deal_id,
+        is_won,
+        {% for dimension in var('segment_dimensions') -%}
+            {{ dimension }},
+        {% endfor -%}
+        cast(closed_month as {{ dbt.type_string() }}) as closed_month
+    from {{ ref('int_deals') }}
     where not is_open
 ),
 

@@ -1,0 +1,29 @@
+with
+
+int_closed_deal_counts as (
+    select * from {{ ref('int_closed_deal_counts') }}
+    where segment_dimension = 'all'
+),
+
+-- Deals of a row have the same outcome and cycle, so sums over deals come out of the counts.
+final as (
+    {%- for basis, month in [('closed_date', 'closed_month'), ('created_cohort', 'cohort_month')] %}
+    select
+        '{{ basis }}' as basis,
+        {{ month }} as period_start_date,
+        cast(sum(deal_count) as bigint) as closed_deal_count,
+        cast(sum(case when is_won then deal_count else 0 end) as bigint) as won_deal_count,
+        cast(sum(deal_amount) as double) as amount,
+        cast(sum(squared_amount) as double) as squared_amount,
+        cast(sum(case when is_won then deal_amount else 0 end) as double) as won_amount,
+        cast(sum(case when is_won then squared_amount else 0 end) as double) as squared_won_amount,
+        cast(sum(case when is_won then deal_count * cycle_days else 0 end) as double) as won_days,
+        cast(sum(case when is_won then deal_count * cycle_days * cycle_days else 0 end) as double) as squared_won_days,
+        cast(sum(case when is_won then deal_amount * cycle_days else 0 end) as double) as won_amount_days
+    from int_closed_deal_counts
+    group by {{ month }}
+    {{- "\n\n    union all\n" if not loop.last }}
+    {%- endfor %}
+)
+
+select * from final

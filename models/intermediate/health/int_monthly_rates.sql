@@ -1,0 +1,117 @@
+with
+
+int_monthly_deal_sums as (
+    select * from {{ ref('int_monthly_deal_sums') }}
+),
+
+int_late_stage_counts as (
+    select * from {{ ref('int_late_stage_counts') }}
+    where segment_dimension = 'closed_month'
+),
+
+int_monthly_open_deals as (
+    select * from {{ ref('int_monthly_open_deals') }}
+),
+
+int_monthly_pushes as (
+    select * from {{ ref('int_monthly_pushes') }}
+),
+
+int_confidence_quantile as (
+    select * from {{ ref('int_confidence_quantile') }}
+),
+
+first_pushes as (
+    select min(period_start_date) as period_start_date
+    from int_monthly_pushes
+),
+
+shares as (
+    select
+        'win_rate' as metric,
+        basis,
+        period_start_date,
+        won_deal_count * 1.0 / closed_deal_count as share,
+        closed_deal_count * 1.0 as effective_count,
+        closed_deal_count as deal_count
+    from int_monthly_deal_sums
+
+    union all
+
+    -- As many equal deals as the amounts are worth.
+    select
+        'amount_win_rate' as metric,
+        basis,
+        period_start_date,
+        won_amount / amount as share,
+        amount * amount / squared_amount as effective_count,
+        closed_deal_count as deal_count
+    from int_monthly_deal_sums
+    where basis = 'closed_date'
+
+    union all
+
+    select
+        'late_stage_loss_rate' as metric,
+        'closed_date' as basis,
+        cast(segment_value as date) as period_start_date,
+        lost_deal_count * 1.0 / closed_deal_count as share,
+        closed_deal_count * 1.0 as effective_count,
+        closed_deal_count as deal_count
+    from int_late_stage_counts
+
+    union all
+
+    -- Before the first push that is recorded nobody knows whether there were any.
+    select
+        'pushed_rate' as metric,
+        'month' as basis,
+        open_deals.period_start_date,
+        coalesce(pushes.pushed_deal_count, 0) * 1.0 / open_deals.active_deal_count as share,
+        open_deals.active_deal_count * 1.0 as effective_count,
+        open_deals.active_deal_count as deal_count
+    from int_monthly_open_deals as open_deals
+    inner join first_pushes
+        on open_deals.period_start_date >= first_pushes.period_start_date
+    left join int_monthly_pushes as pushes
+        on open_deals.period_start_date = pushes.period_start_date
+),
+
+rates as (
+    select
+        shares.metric,
+        shares.basis,
+        shares.period_start_date,
+        cast(shares.share as double) as metric_value,
+        {{ wilson('shares.share', 'shares.effective_count', 'quantile.normal_quantile', '-') }} as value_lower,
+        {{ wilson('shares.share', 'shares.effective_count', 'quantile.normal_quantile', '+') }} as value_upper,
+        cast(shares.deal_count as bigint) as deal_count
+    from shares
+    cross join int_confidence_quantile as quantile
+),
+
+-- Both factors rise and fall with the same deals: the interval of the product takes them as moving together.
+final as (
+    select * from rates
+
+    union all
+
+    select
+        'resource_efficiency' as metric,
+        counts.basis,
+        counts.period_start_date,
+        counts.metric_value * amounts.metric_value as metric_value,
+        counts.value_lower * amounts.value_lower as value_lower,
+        counts.value_upper * amounts.value_upper as value_upper,
+        counts.deal_count
+    from rates as counts
+    inner join rates as amounts
+        on
+            counts.period_start_date = amounts.period_start_date
+            and counts.basis = amounts.basis
+    where
+        counts.metric = 'win_rate'
+        and amounts.metric = 'amount_win_rate'
+)
+
+select * from final
