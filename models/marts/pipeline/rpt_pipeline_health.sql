@@ -1,3 +1,5 @@
+-- noqa: disable=layout.indent
+{% set has_band = var('default_value_method') == 'rapv' %}
 {% set month_end_metrics = {
     'raw_amount': ('raw_amount', 'null', 'null'),
     'risk_adjusted_amount': ('rapv_amount', 'p10_amount', 'p90_amount'),
@@ -38,8 +40,8 @@ month_ends as (
         open_deal_count,
         raw_amount,
         rapv_amount,
-        yield_p10_amount as p10_amount,
-        yield_p90_amount as p90_amount
+        {{ "yield_p10_amount" if has_band else "null" }} as p10_amount,
+        {{ "yield_p90_amount" if has_band else "null" }} as p90_amount
     from {{ ref('rpt_pipeline_value') }}
     where segment_dimension = 'all'
 ),
@@ -92,14 +94,14 @@ final as (
         health_metrics.basis,
         health_metrics.metric_order,
         health_metrics.unit,
-        cast(metrics.metric_value as double) as metric_value,
-        cast(metrics.value_lower as double) as value_lower,
-        cast(metrics.value_upper as double) as value_upper,
+        {% for column in ['metric_value', 'value_lower', 'value_upper'] -%}
+        cast(case when health_metrics.basis <> 'created_cohort' or months.is_mature_cohort then metrics.{{ column }} end as double) as {{ column }},
+        {% endfor -%}
         cast(metrics.deal_count as bigint) as deal_count,
         case
             when health_metrics.basis = 'created_cohort' and not months.is_mature_cohort then 'immature_cohort'
             when health_metrics.metric = 'mean_won_cycle_days' and health_metrics.basis = 'closed_date' and months.is_truncated then 'truncated'
-            when health_metrics.basis in ('closed_date', 'month') and months.is_partial_period then 'partial_period'
+            when health_metrics.basis in ('closed_date', 'month', 'month_end') and months.is_partial_period then 'partial_period'
             else 'complete'
         end as period_status,
         health_metrics.meaning,
