@@ -63,3 +63,74 @@
             end
     end
 {%- endmacro %}
+
+
+{# The value of every factor of a score in a row of `relation` that holds their columns; with the joins of factor_bands. #}
+{% macro factor_levels(relation) -%}
+    {% for each in var('score_factors') -%}
+    coalesce(
+        {%- if each.within and each.band_type %}
+        {{ relation }}.{{ each.within }} || ', ' || {{ each.factor }}s.band,
+        {%- elif each.band_type %}
+        {{ each.factor }}s.band,
+        {%- else %}
+        {{ relation }}.{{ each.column }},
+        {%- endif %}
+        'Unknown'
+    ) as {{ each.factor }}{{ "," if not loop.last }}
+    {% endfor %}
+{%- endmacro %}
+
+{% macro factor_bands(relation) -%}
+    {% for each in var('score_factors') if each.band_type -%}
+    left join bands as {{ each.factor }}s
+        on
+            {{ each.factor }}s.band_type = '{{ each.band_type }}'
+            and {{ in_band(relation ~ '.' ~ each.column, each.factor ~ 's') }}
+    {% endfor %}
+{%- endmacro %}
+
+{# The one value of the factor named in `factor`, out of the columns of factor_levels. #}
+{% macro factor_level(factor) -%}
+    case {{ factor }}
+        {% for name, level in score_terms() -%}
+        when '{{ name }}' then {{ level }}
+        {% endfor -%}
+    end
+{%- endmacro %}
+
+
+{# The date whose knowledge the fit is: a later one than the as-of date is the as-of date. #}
+{% macro train_date(as_of_date) -%}
+    {% if var('train_as_of_date', none) -%}
+    least({{ as_of_date }}, cast('{{ var("train_as_of_date") }}' as date))
+    {%- else -%}
+    {{ as_of_date }}
+    {%- endif %}
+{%- endmacro %}
+
+
+{% macro risk_score(win_probability) -%}
+    cast(round(100 * (1 - {{ win_probability }})) as integer)
+{%- endmacro %}
+
+
+{# What rows have in common, as a text that no order of them changes: sums of two 32-bit numbers of each row's text. #}
+{% macro fingerprint(text) -%}
+    cast(coalesce(sum({{ hash_number(text) }}), 0) as {{ dbt.type_string() }})
+    || '-' || cast(coalesce(sum({{ hash_number(text, 9) }}), 0) as {{ dbt.type_string() }})
+{%- endmacro %}
+
+
+{# The vars that decide about scores, as text. What decides by the input alone is in the input's fingerprint. #}
+{% macro score_settings() %}
+    {% set settings = {} %}
+    {% for name in [
+        'score_factors', 'score_table_factors', 'score_penalties', 'score_penalty_groups', 'score_folds', 'score_first_training_share',
+        'score_min_fold_deals', 'score_min_level_deals', 'score_max_levels', 'score_gate_confidence_level', 'score_gate_t_value',
+        'default_prior_deals', 'maturity_filter', 'maturity_quantile', 'max_mature_open_share',
+    ] %}
+        {% do settings.update({name: var(name)}) %}
+    {% endfor %}
+    {{ return(tojson(settings, sort_keys=true)) }}
+{% endmacro %}

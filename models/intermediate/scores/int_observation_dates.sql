@@ -30,7 +30,7 @@ final as (
         int_score_deals.*,
         case when int_score_deals.is_open then 'score' else 'training' end as purpose,
         cast({{ dbt.dateadd(
-            'day', '-' ~ var('observation_interval_days') ~ ' * (int_score_deals.newest_step + offsets.step_offset)', 'int_score_deals.as_of_date'
+            'day', '-' ~ var('observation_interval_days') ~ ' * (int_score_deals.newest_step + offsets.step_offset)', 'int_score_deals.observed_until_date'
         ) }} as date) as observation_date
     from int_score_deals
     inner join offsets
