@@ -134,3 +134,19 @@
     {% endfor %}
     {{ return(tojson(settings, sort_keys=true)) }}
 {% endmacro %}
+
+
+{# What a row of rpt_score_drift says, in a sentence that claims no more than its verdict. #}
+{% macro score_drift_finding() -%}
+    upper(substr(factor_label, 1, 1)) || substr(factor_label, 2) || ': '
+    || case
+        when missing_reason is not null then 'not judged, ' || missing_reason || '.'
+        else
+            'of ' || open_deal_count || ' open deals ' || {{ percent('open_share') }} || ' have '
+            || case when level = 'other' then 'one of its rare values' else level end || ', of '
+            || reference_deal_count || ' deals open at past month ends ' || {{ percent('reference_share') }}
+            || '; the distributions differ by a PSI of ' || cast(cast(psi as decimal(18, 3)) as {{ dbt.type_string() }}) || ', where chance alone makes ' || cast(cast(no_drift_psi as decimal(18, 3)) as {{ dbt.type_string() }})
+            || ' on average and hardly more than ' || cast(cast(no_drift_psi_upper as decimal(18, 3)) as {{ dbt.type_string() }})
+            || case verdict when 'signal' then '. The open deals differ from those pipelines.' else '. With this many factors compared, chance can explain it.' end
+    end
+{%- endmacro %}
