@@ -65,6 +65,12 @@
 {%- endmacro %}
 
 
+{# Columns of int_deal_observations that factors are made of. #}
+{% macro score_columns() %}
+    {% set factors = var('score_factors') %}
+    {{ return((factors | map(attribute='column') | list + factors | selectattr('within', 'defined') | map(attribute='within') | list) | unique | list) }}
+{% endmacro %}
+
 {# The value of every factor of a score in a row of `relation` that holds their columns; with the joins of factor_bands. #}
 {% macro factor_levels(relation) -%}
     {% for each in var('score_factors') -%}
@@ -138,15 +144,21 @@
 
 {# What a row of rpt_score_drift says, in a sentence that claims no more than its verdict. #}
 {% macro score_drift_finding() -%}
-    upper(substr(factor_label, 1, 1)) || substr(factor_label, 2) || ': '
+    upper(substr(factor_label, 1, 1)) || substr(factor_label, 2)
     || case
-        when missing_reason is not null then 'not judged, ' || missing_reason || '.'
+        when missing_reason is not null then ': not judged, ' || missing_reason || '.'
         else
-            'of ' || open_deal_count || ' open deals ' || {{ percent('open_share') }} || ' have '
-            || case when level = 'other' then 'one of its rare values' else level end || ', of '
-            || reference_deal_count || ' deals open at past month ends ' || {{ percent('reference_share') }}
-            || '; the distributions differ by a PSI of ' || cast(cast(psi as decimal(18, 3)) as {{ dbt.type_string() }}) || ', where chance alone makes ' || cast(cast(no_drift_psi as decimal(18, 3)) as {{ dbt.type_string() }})
-            || ' on average and hardly more than ' || cast(cast(no_drift_psi_upper as decimal(18, 3)) as {{ dbt.type_string() }})
-            || case verdict when 'signal' then '. The open deals differ from those pipelines.' else '. With this many factors compared, chance can explain it.' end
+            ' ' || case when level = 'other' then '(rare values)' else level end || ': ' || {{ percent('open_share') }} || ' of ' || open_deal_count
+            || ' open deals, ' || {{ percent('reference_share') }} || ' of those open at past month ends (' || reference_deal_count
+            || ' deals). All values together differ by a PSI of ' || {{ three_decimals('psi') }} || ', where chance alone makes '
+            || {{ three_decimals('no_drift_psi') }} || ' on average and seldom more than ' || {{ three_decimals('no_drift_psi_upper') }}
+            || case verdict
+                when 'signal' then ': the open deals differ from those before them.'
+                else ': with this many factors compared, chance can explain it.'
+            end
     end
+{%- endmacro %}
+
+{% macro three_decimals(number) -%}
+    cast(cast({{ number }} as decimal(18, 3)) as {{ dbt.type_string() }})
 {%- endmacro %}

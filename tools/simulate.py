@@ -4,6 +4,7 @@ import argparse
 import importlib
 
 SIMULATIONS = {
+    "drift": "false alarms and found changes of the open deals' distribution",
     "drivers": "intervals, found and false drivers of the win rate",
     "scores": "gate, power and calibration of the deal scores",
     "trend": "false alarms and found drops of the chart of the win rate",

@@ -12,7 +12,9 @@ it is the known chi-square of (1 / n + 1 / m) x (values - 1). Values expected in
 The score is that of the shown final fit for past pipelines too, in bins of equal size, so that it moves with deals and not with fits.
 Deals are the sample by hash of int_score_deals. Benjamini-Hochberg over the factors and the score gives q values.
 
-Simulated without drift, 12 month ends of the demo's kind: FILLED_IN (tools/simulations/drift.py).
+Simulated, 3,000 deals of the demo's kind and 12 month ends: without drift p is below 0.05 in 4.3 % of 200 CRMs x 15 factors (in 7.5 % of the
+worst one), and 6.5 % of CRMs have a signal. A lead source that takes 15 (30) % of the others' deals of the last 120 days is found in 26 (93) %
+(tools/simulations/drift.py).
 """
 
 import numpy as np
@@ -40,7 +42,9 @@ def stability(now: Array, then: Array) -> float:
     return float((first - second) @ np.log(first / second))
 
 
-def no_drift(deal: Array, is_now: Array, bins: Array, weights: tuple[Array, Array], confidence_level: float, psi: float) -> dict[str, float]:
+def no_drift(
+    deal: Array, is_now: Array, bins: Array, weights: tuple[Array, Array], confidence_level: float, psi: float
+) -> dict[str, float]:
     """Mean and upper quantile of PSI without drift, and p of `psi`. Rows: index of the deal, is it of now, its bin."""
     from scipy.special import chdtrc, chdtri
 
@@ -66,7 +70,11 @@ def drift(deal: Array, is_now: Array, codes: Array, levels: list[str], settings:
     """COUNTS, FIGURES (without q) and verdict of one factor. `codes`: (n,) index of the level of each row."""
     found: dict = dict.fromkeys(FIGURES, np.nan) | {"level": None, "verdict": "insufficient_n"}
     reference_deals = len(np.unique(deal[~is_now]))
-    found |= {"open_deal_count": int(is_now.sum()), "reference_deal_count": reference_deals, "reference_observation_count": int((~is_now).sum())}
+    found |= {
+        "open_deal_count": int(is_now.sum()),
+        "reference_deal_count": reference_deals,
+        "reference_observation_count": int((~is_now).sum()),
+    }
     now, then = np.bincount(codes[is_now], minlength=len(levels)), np.bincount(codes[~is_now], minlength=len(levels))
     found["level_count"] = int(((now + then) > 0).sum())
     size = min(found["open_deal_count"], reference_deals)
@@ -82,7 +90,11 @@ def drift(deal: Array, is_now: Array, codes: Array, levels: list[str], settings:
     change = now / now.sum() - then / then.sum()
     most = int(np.argmax(np.round(np.abs(change), 9)))
     names = [level for level, of in zip(levels, bins, strict=True) if of == most]
-    found |= {"level": names[0] if len(names) == 1 else OTHER, "open_share": now[most] / now.sum(), "reference_share": then[most] / then.sum()}
+    found |= {
+        "level": names[0] if len(names) == 1 else OTHER,
+        "open_share": now[most] / now.sum(),
+        "reference_share": then[most] / then.sum(),
+    }
     return found | {"verdict": "no_signal"}
 
 

@@ -1,6 +1,6 @@
 -- noqa: disable=layout.indent
 {{ config(materialized = 'incremental', incremental_strategy = 'append', on_schema_change = 'append_new_columns', full_refresh = false) }}
-{% set columns = var('score_factors') | map(attribute='column') | unique | list %}
+{% set columns = score_columns() %}
 {% set daily_columns = var('score_factors') | selectattr('grows_daily', 'defined') | map(attribute='column') | list %}
 
 with

@@ -44,7 +44,7 @@ final as (
                     then ln(int_deal_scores.win_probability / (1 - int_deal_scores.win_probability))
             end
         ) as log_odds
-        {%- for column in var('score_factors') | map(attribute='column') | unique %},
+        {%- for column in score_columns() %},
         int_deal_observations.{{ column }}
         {%- endfor %}
     from int_deal_scores

@@ -20,7 +20,7 @@ labelled as (
             when drift.verdict = 'insufficient_n'
                 then 'it takes {{ var("min_segment_deals") }} open deals, and as many that were open at past month ends'
             when not int_score_factors.is_available then int_score_factors.reason
-            when drift.verdict = 'not_computable' then 'the deals have one value of it, or one that is frequent enough'
+            when drift.verdict = 'not_computable' then 'there is one value of it, or one that is frequent enough'
         end as missing_reason
     from ml_score_drift as drift
     left join int_score_factors
