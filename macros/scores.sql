@@ -10,14 +10,14 @@
 
 {# The factors of a score's terms in column expressions over int_score_observations: each factor, and each factor of the table inside
    the ones before it, named and joined as ml_score_fits does. #}
-{% macro score_terms() %}
-    {% set terms = [] %}
+{% macro score_terms(relation=none) %}
+    {% set terms, prefix = [], relation ~ '.' if relation else '' %}
     {% for each in var('score_factors') %}
-        {% do terms.append((each.factor, each.factor)) %}
+        {% do terms.append((each.factor, prefix ~ each.factor)) %}
     {% endfor %}
     {% set factors = var('score_table_factors') %}
     {% for depth in range(1, factors | length) %}
-        {% do terms.append((factors[:depth + 1] | join(' x '), factors[:depth + 1] | join(" || ' | ' || "))) %}
+        {% do terms.append((factors[:depth + 1] | join(' x '), prefix ~ factors[:depth + 1] | join(" || ' | ' || " ~ prefix))) %}
     {% endfor %}
     {{ return(terms) }}
 {% endmacro %}

@@ -19,7 +19,7 @@ from tools import generate
 
 TABLES = ("deals", "stage_history", "field_history", "activities")
 FIRST, SECOND, THIRD = "2025-12-17", "2025-12-18", "2025-12-19"
-CHAIN = "int_score_build int_score_versions int_score_snapshots int_score_moves fct_deal_score_history"
+CHAIN = "int_score_build int_score_versions int_score_snapshots int_score_builds int_score_moves fct_deal_score_history"
 PARTS = ["data", "ageing", "model"]
 HISTORY = "select * from marts.fct_deal_score_history order by build_number, deal_id"
 TERMS = "select fit, method, coalesce(factor, '') as factor, coalesce(level, '') as level, trained_until_date, penalty, contribution, level_deal_count"

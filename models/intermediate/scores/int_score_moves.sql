@@ -13,54 +13,28 @@ int_score_versions as (
     select * from {{ ref('int_score_versions') }}
 ),
 
-builds as (
-    select distinct
-        build_id,
-        build_number,
-        as_of_date,
-        model_version
-    from {{ ref('int_score_snapshots') }}
-),
-
--- The build before: as of the newest older date, the last one of those kept then. A build of another day's data changes no row that stands.
-pairs as (
-    select
-        builds.build_id,
-        previous.build_id as previous_build_id,
-        previous.model_version as previous_model_version,
-        {{ dbt.datediff('previous.as_of_date', 'builds.as_of_date', 'day') }} as days_between,
-        row_number() over (partition by builds.build_id order by previous.as_of_date desc, previous.build_number desc) as nearness
-    from builds
-    inner join builds as previous
-        on
-            builds.as_of_date > previous.as_of_date
-            and builds.build_number > previous.build_number
-),
-
-new_pairs as (
-    select * from pairs
-    where
-        nearness = 1
-        {% if is_incremental() -%}
-        and build_id not in (select kept.build_id from {{ this }} as kept)
-        {%- endif %}
+new_builds as (
+    select * from {{ ref('int_score_builds') }}
+    {%- if is_incremental() %}
+    where build_id not in (select distinct kept.build_id from {{ this }} as kept)
+    {%- endif %}
 ),
 
 -- A deal as it was, as the mere passing of days would have made it, and as it is.
 states as (
     {% for state in ['was', 'aged', 'is'] -%}
     select
-        new_pairs.build_id,
-        new_pairs.previous_build_id,
-        new_pairs.previous_model_version,
+        new_builds.build_id,
+        new_builds.previous_build_id,
+        new_builds.previous_model_version,
         '{{ state }}' as state,
         snapshots.deal_id
         {%- for column in columns %},
-        snapshots.{{ column }}{{ " + new_pairs.days_between as " ~ column if state == 'aged' and column in daily_columns }}
+        snapshots.{{ column }}{{ " + new_builds.days_between as " ~ column if state == 'aged' and column in daily_columns }}
         {%- endfor %}
-    from new_pairs
+    from new_builds
     inner join {{ ref('int_score_snapshots') }} as snapshots
-        on new_pairs.{{ 'build_id' if state == 'is' else 'previous_build_id' }} = snapshots.build_id
+        on new_builds.{{ 'build_id' if state == 'is' else 'previous_build_id' }} = snapshots.build_id
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),
@@ -77,37 +51,35 @@ with_levels as (
     {{ factor_bands('states') }}
 ),
 
-version_factors as (
-    select distinct
-        model_version,
-        factor
-    from int_score_versions
-),
-
+-- A join a factor: rows of deals by factors would be a dozen times as many. A value without a term adds nothing.
 valued as (
     select
-        with_levels.*,
-        version_factors.factor,
-        {{ factor_level('version_factors.factor') }} as level
+        with_levels.build_id,
+        with_levels.previous_build_id,
+        with_levels.deal_id,
+        with_levels.state,
+        {% for factor, level in score_terms() -%}
+        coalesce(terms_{{ loop.index }}.contribution, 0){{ " +" if not loop.last else " as log_odds" }}
+        {% endfor %}
     from with_levels
-    left join version_factors
-        on with_levels.previous_model_version = version_factors.model_version
+    {% for factor, level in score_terms('with_levels') -%}
+    left join int_score_versions as terms_{{ loop.index }}
+        on
+            terms_{{ loop.index }}.factor = '{{ factor }}'
+            and with_levels.previous_model_version = terms_{{ loop.index }}.model_version
+            and {{ level }} = terms_{{ loop.index }}.level
+    {% endfor -%}
 ),
 
 final as (
     select
-        valued.build_id,
-        valued.previous_build_id,
-        valued.deal_id,
-        coalesce(sum(case state when 'aged' then contribution when 'was' then -contribution end), 0) as log_odds_by_ageing,
-        coalesce(sum(case state when 'is' then contribution when 'aged' then -contribution end), 0) as log_odds_by_data
+        build_id,
+        previous_build_id,
+        deal_id,
+        sum(case state when 'aged' then log_odds when 'was' then -log_odds else 0 end) as log_odds_by_ageing,
+        sum(case state when 'is' then log_odds when 'aged' then -log_odds else 0 end) as log_odds_by_data
     from valued
-    left join int_score_versions as terms
-        on
-            valued.previous_model_version = terms.model_version
-            and valued.factor = terms.factor
-            and valued.level = terms.level
-    group by valued.build_id, valued.previous_build_id, valued.deal_id
+    group by build_id, previous_build_id, deal_id
     having count(distinct state) = 3
 )
 

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {{ config(materialized = 'incremental', incremental_strategy = 'append', on_schema_change = 'append_new_columns', full_refresh = false) }}
 
 -- depends_on: {{ ref('int_score_versions') }}
@@ -13,7 +14,7 @@ int_score_build as (
         {%- endif %}
     from {{ ref('int_score_build') }}
     {%- if is_incremental() %}
-    where build_id not in (select kept.build_id from {{ this }} as kept)
+    where build_id not in (select distinct kept.build_id from {{ this }} as kept)
     {%- endif %}
 ),
 

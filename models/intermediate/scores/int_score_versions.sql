@@ -5,7 +5,7 @@ with
 int_score_build as (
     select * from {{ ref('int_score_build') }}
     {%- if is_incremental() %}
-    where model_version not in (select kept.model_version from {{ this }} as kept)
+    where model_version not in (select distinct kept.model_version from {{ this }} as kept)
     {%- endif %}
 ),
 

@@ -6,17 +6,17 @@ risk_categories as (
     select * from {{ ref('risk_categories') }}
 ),
 
-new_scores as (
-    select * from {{ ref('int_score_snapshots') }}
+new_builds as (
+    select * from {{ ref('int_score_builds') }}
     {%- if is_incremental() %}
-    where build_id not in (select kept.build_id from {{ this }} as kept)
+    where build_id not in (select distinct kept.build_id from {{ this }} as kept)
     {%- endif %}
 ),
 
 -- Ageing and data as the old fit values them; the model part is the rest: the new fit against the old one, both on the deal of today.
 compared as (
     select
-        new_scores.*,
+        snapshots.*,
         previous.build_id as previous_build_id,
         previous.as_of_date as previous_as_of_date,
         previous.model_version as previous_model_version,
@@ -26,11 +26,13 @@ compared as (
         moves.log_odds_by_data,
         previous.log_odds + moves.log_odds_by_ageing as aged_log_odds,
         previous.log_odds + moves.log_odds_by_ageing + moves.log_odds_by_data as unfitted_log_odds
-    from new_scores
+    from new_builds
+    inner join {{ ref('int_score_snapshots') }} as snapshots
+        on new_builds.build_id = snapshots.build_id
     left join {{ ref('int_score_moves') }} as moves
         on
-            new_scores.build_id = moves.build_id
-            and new_scores.deal_id = moves.deal_id
+            snapshots.build_id = moves.build_id
+            and snapshots.deal_id = moves.deal_id
     left join {{ ref('int_score_snapshots') }} as previous
         on
             moves.previous_build_id = previous.build_id
