@@ -146,7 +146,7 @@ def test_a_pinned_model_leaves_data_and_ageing_and_an_untouched_deal_only_ages(f
     values = "select * exclude (purpose, observation_date, is_stale) from intermediate.int_deal_observations where purpose = 'score'"
     before, after = (done.frame(values).set_index("deal_id").loc[rows.index] for done in (first, pinned))
     before[days] += 1
-    untouched = before.astype(str).eq(after.astype(str)).all(axis=1)
+    untouched = as_text(before).eq(as_text(after)).all(axis=1)
     assert 30 < untouched.sum() < len(rows)
     assert (rows.loc[untouched, ["log_odds_change_by_data", "change_by_data_pp"]] == 0).all(axis=None)
     assert set(rows.main_cause[untouched]) == {"ageing", "none"}
