@@ -39,17 +39,18 @@ compared as (
             and moves.deal_id = previous.deal_id
 ),
 
+-- Twelve decimals are exact enough for sums within 1e-9, and nothing is nothing; + 0 because of -0.0.
 parted as (
     select
         *,
-        round(log_odds - previous_log_odds, 12) as log_odds_change,
-        round(log_odds_by_data, 12) as log_odds_change_by_data,
-        round(log_odds_by_ageing, 12) as log_odds_change_by_ageing,
-        round(log_odds - unfitted_log_odds, 12) as log_odds_change_by_model,
-        round(100 * (win_probability - previous_win_probability), 12) as change_pp,
-        round(100 / (1 + exp(-unfitted_log_odds)) - 100 / (1 + exp(-aged_log_odds)), 12) as change_by_data_pp,
-        round(100 / (1 + exp(-aged_log_odds)) - 100 * previous_win_probability, 12) as change_by_ageing_pp,
-        round(100 * win_probability - 100 / (1 + exp(-unfitted_log_odds)), 12) as change_by_model_pp
+        round(log_odds - previous_log_odds, 12) + 0 as log_odds_change,
+        round(log_odds_by_data, 12) + 0 as log_odds_change_by_data,
+        round(log_odds_by_ageing, 12) + 0 as log_odds_change_by_ageing,
+        round(log_odds - unfitted_log_odds, 12) + 0 as log_odds_change_by_model,
+        round(100 * (win_probability - previous_win_probability), 12) + 0 as change_pp,
+        round(100 / (1 + exp(-unfitted_log_odds)) - 100 / (1 + exp(-aged_log_odds)), 12) + 0 as change_by_data_pp,
+        round(100 / (1 + exp(-aged_log_odds)) - 100 * previous_win_probability, 12) + 0 as change_by_ageing_pp,
+        round(100 * win_probability - 100 / (1 + exp(-unfitted_log_odds)), 12) + 0 as change_by_model_pp
     from compared
 ),
 
