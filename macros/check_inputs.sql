@@ -10,7 +10,7 @@
             {% endfor %}
         {% endif %}
         {% do check_mapping(inputs) %}
-        {% do check_as_of_date() %}
+        {% do check_dates() %}
         {% do check_keep_history() %}
         {% do run_query("create schema if not exists staging") %}
         {% do run_query(
@@ -49,13 +49,20 @@
 {% endmacro %}
 
 
-{% macro check_as_of_date() %}
-    {% set as_of_date = var("as_of_date", none) %}
-    {% if as_of_date %}
-        {% set quoted = "'" ~ as_of_date | string | replace("'", "''") ~ "'" %}
-        {% if run_query("select try_cast(" ~ quoted ~ " as date) is null").rows[0][0] %}
-            {% do stop("as_of_date is '" ~ as_of_date ~ "', which is no date: write it as YYYY-MM-DD") %}
+{% macro check_dates() %}
+    {% set found = {} %}
+    {% for name in ["as_of_date", "train_as_of_date"] if var(name, none) %}
+        {% set quoted = "'" ~ var(name) | string | replace("'", "''") ~ "'" %}
+        {% do found.update({name: run_query("select try_cast(" ~ quoted ~ " as date)").rows[0][0]}) %}
+        {% if found[name] is none %}
+            {% do stop(name ~ " is '" ~ var(name) ~ "', which is no date: write it as YYYY-MM-DD") %}
         {% endif %}
+    {% endfor %}
+    {% if found | length == 2 and found.train_as_of_date > found.as_of_date %}
+        {% do stop(
+            "train_as_of_date " ~ found.train_as_of_date ~ " is after as_of_date " ~ found.as_of_date
+            ~ ": a fit can't know what comes later; give an earlier date, or unset it to train as of as_of_date"
+        ) %}
     {% endif %}
 {% endmacro %}
 

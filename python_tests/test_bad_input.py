@@ -106,6 +106,11 @@ BAD_VARIABLES = {
     "mapping of no column": ({"deals_file": "DEALS", "column_mapping": {"amont": "Amount"}}, "maps 'amont'"),
     "mapping to no column": ({"deals_file": "DEALS", "column_mapping": {"deal_amount": "Amount"}}, "has no column 'Amount'"),
     "as-of date that is none": ({"deals_file": "DEALS", "as_of_date": "2024-02-31"}, "which is no date"),
+    "training date that is none": ({"deals_file": "DEALS", "train_as_of_date": "last week"}, "train_as_of_date is 'last week', which is no date"),
+    "training after the as-of date": (
+        {"deals_file": "DEALS", "as_of_date": "2024-02-01", "train_as_of_date": "2024-02-02"},
+        "train_as_of_date 2024-02-02 is after as_of_date 2024-02-01",
+    ),
 }
 
 

@@ -7,7 +7,13 @@ int_deals as (
 ),
 
 int_forecast_dates as (
-    select * from {{ ref('int_forecast_dates') }}
+    select forecast_date from {{ ref('int_forecast_dates') }}
+    {%- if var('train_as_of_date', none) %}
+
+    union
+
+    select cast('{{ var("train_as_of_date") }}' as date) as forecast_date
+    {%- endif %}
 ),
 
 deal_dates as (

@@ -31,7 +31,7 @@ final as (
         int_score_deals.*,
         case when int_score_deals.is_open then 'score' else 'training' end as purpose,
         cast({{ dbt.dateadd(
-            'day', '-' ~ var('observation_interval_days') ~ ' * (int_score_deals.newest_step + offsets.step_offset)', 'int_score_deals.as_of_date'
+            'day', '-' ~ var('observation_interval_days') ~ ' * (int_score_deals.newest_step + offsets.step_offset)', 'int_score_deals.observed_until_date'
         ) }} as date) as observation_date
     from int_score_deals
     inner join offsets
@@ -50,7 +50,7 @@ final as (
     inner join int_forecast_dates
         on case
             when
-                int_score_deals.is_drawn
+                int_score_deals.is_sampled
                 and not int_forecast_dates.is_as_of_date
                 and int_score_deals.created_date <= int_forecast_dates.forecast_date
                 and (int_score_deals.is_open or int_score_deals.closed_date > int_forecast_dates.forecast_date)

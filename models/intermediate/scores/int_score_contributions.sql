@@ -68,11 +68,7 @@ with_levels as (
         scored.method,
         scored.average_log_odds,
         method_factors.factor,
-        case method_factors.factor
-            {% for factor, level in score_terms() -%}
-            when '{{ factor }}' then {{ level }}
-            {% endfor -%}
-        end as level
+        {{ factor_level('method_factors.factor') }} as level
     from scored
     inner join method_factors
         on

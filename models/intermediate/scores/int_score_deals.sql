@@ -13,13 +13,15 @@ hashed as (
     select
         int_deals.*,
         not int_deals.is_open and int_cohort_maturity.cohort_month is not null as is_training,
+        case when int_deals.is_open then int_deals.as_of_date else {{ train_date('int_deals.as_of_date') }} end as observed_until_date,
         {{ hash_number('int_deals.deal_id') }} as sample_number,
         cast({{ hash_number('int_deals.deal_id', 9) }} % {{ var('score_penalty_groups') }} as integer) as penalty_group
     from int_deals
     left join int_cohort_maturity
         on
             int_deals.cohort_month = int_cohort_maturity.cohort_month
-            and int_deals.as_of_date = int_cohort_maturity.forecast_date
+            and {{ train_date('int_deals.as_of_date') }} = int_cohort_maturity.forecast_date
+            and int_deals.closed_date <= int_cohort_maturity.forecast_date
 ),
 
 counted as (
@@ -33,24 +35,25 @@ counted as (
 drawn as (
     select
         *,
-        sample_number * 1.0 * training_deal_count < 4294967296.0 * {{ var('training_max_deals') }} as is_drawn,
-        {{ dbt.datediff('created_date', 'as_of_date', 'day') }} as days_since_created,
-        {{ dbt.datediff('closed_date', 'as_of_date', 'day') }} + 1 as days_since_last_open
+        sample_number * 1.0 * training_deal_count < 4294967296.0 * {{ var('training_max_deals') }} as is_sampled,
+        {{ dbt.datediff('created_date', 'observed_until_date', 'day') }} as days_since_created,
+        {{ dbt.datediff('closed_date', 'observed_until_date', 'day') }} + 1 as days_since_last_open
     from counted
 ),
 
--- Observations lie whole intervals before the as-of date: from `newest_step` of them back to `oldest_step`.
+-- Observations lie whole intervals before the as-of date, or that of the training: from `newest_step` of them back to `oldest_step`.
 final as (
     select
         deal_id,
         is_open,
         is_training,
-        is_drawn,
+        is_sampled,
         is_won,
         created_at,
         created_date,
         closed_date,
         as_of_date,
+        observed_until_date,
         sales_rep_id,
         industry,
         region,
@@ -69,7 +72,7 @@ final as (
     from drawn
     where
         is_open
-        or is_drawn
+        or is_sampled
 )
 
 select * from final

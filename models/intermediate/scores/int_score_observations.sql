@@ -1,7 +1,4 @@
 -- noqa: disable=layout.indent
-{% set factors = var('score_factors') %}
-{% set banded = factors | selectattr('band_type', 'defined') | list %}
-
 with
 
 int_deal_observations as (
@@ -22,25 +19,9 @@ values_of_factors as (
         observations.closed_date,
         observations.penalty_group,
         observations.observation_date,
-        {% for each in factors -%}
-        coalesce(
-            {%- if each.within and each.band_type %}
-            observations.{{ each.within }} || ', ' || {{ each.factor }}s.band,
-            {%- elif each.band_type %}
-            {{ each.factor }}s.band,
-            {%- else %}
-            observations.{{ each.column }},
-            {%- endif %}
-            'Unknown'
-        ) as {{ each.factor }}{{ "," if not loop.last }}
-        {% endfor %}
+        {{ factor_levels('observations') }}
     from int_deal_observations as observations
-    {% for each in banded -%}
-    left join bands as {{ each.factor }}s
-        on
-            {{ each.factor }}s.band_type = '{{ each.band_type }}'
-            and {{ in_band('observations.' ~ each.column, each.factor ~ 's') }}
-    {% endfor -%}
+    {{ factor_bands('observations') }}
     where
         observations.purpose <> 'training'
         or not coalesce(observations.is_stale, false)

@@ -10,7 +10,9 @@ final as (
         cohort_month,
         min(forecast_date) as mature_from_date
     from int_cohort_maturity
-    where is_mature
+    where
+        is_mature
+        and forecast_date in (select int_forecast_dates.forecast_date from {{ ref('int_forecast_dates') }} as int_forecast_dates)
     group by cohort_month
 )
 

@@ -34,7 +34,7 @@ weights as (
 facts as (
     select
         int_deal_scores.*,
-        cast(round(100 * (1 - int_deal_scores.win_probability)) as integer) as risk_score,
+        {{ risk_score('int_deal_scores.win_probability') }} as risk_score,
         int_deal_close_shares.period_end_date,
         int_deal_scores.win_probability * int_deal_close_shares.won_in_time_share as win_by_period_end_probability,
         (1 - int_deal_scores.win_probability) * int_deal_close_shares.lost_in_time_share as lose_by_period_end_probability,

@@ -1,0 +1,12 @@
+-- Every open deal has one row of this build, appended by it or, if it was made before, by the first such build. Each was tested in its turn.
+select
+    scores.deal_id,
+    count(history.deal_id) as row_count
+from {{ ref('int_deal_scores') }} as scores
+cross join {{ ref('int_score_build') }} as int_score_build
+left join {{ ref('fct_deal_score_history') }} as history
+    on
+        int_score_build.build_id = history.build_id
+        and scores.deal_id = history.deal_id
+group by scores.deal_id
+having count(history.deal_id) <> 1
