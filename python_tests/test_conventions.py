@@ -11,6 +11,8 @@ import pytest
 import yaml
 from conftest import PROJECT, run_dbt
 
+from tools import crm
+
 BIN = pathlib.Path(sys.executable).parent
 
 
@@ -88,8 +90,12 @@ def test_readme_says_of_the_demo_what_its_marts_say(demo):
         "select open_deal_count, raw_amount, rapv_amount from marts.rpt_pipeline_value where segment_dimension = 'all'"
     )
     assert f"All {count} open deals together are worth {raw:,.0f}" in readme and f"{value:,.0f} after their risk" in readme
-    [(verdict,)] = demo.query("select verdict from marts.rpt_segment_win_rates where segment_value = 'R02' and period = 'all'")
-    assert verdict == "no_signal"  # "is not called a signal"
+    [(lower, upper)] = demo.query("select yield_p10_amount, yield_p90_amount from marts.rpt_pipeline_value where segment_dimension = 'all'")
+    assert f"an 80 % band from {lower:,.0f} to {upper:,.0f}" in readme
+    # "is no signal among all segments and pairs; among the reps alone [...] both are"
+    assert demo.query("select verdict from marts.rpt_segment_win_rates where segment_value = 'R14' and period = 'all'") == [("no_signal",)]
+    signals = "select sales_rep_id from marts.rpt_rep_performance where verdict = 'signal' order by 1"
+    assert demo.query(signals) == [(rep,) for rep in sorted(crm.PLANTED.reps)]
 
 
 def test_readme_names_every_var():

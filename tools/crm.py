@@ -8,7 +8,7 @@ its outcome (but for the one planted cycle gap): the first and last months are n
 What `PLANTED` holds, in points of win rate unless it says otherwise:
 - `lead_source`: Referral wins 14 points more than any other source.
 - `size_band`: deals of more than 15,000 and up to 30,000 win 13 points more than the others.
-- `reps`: R07 wins 16 points less and R14 16 points more than the other eighteen. They share a team, so teams do not differ.
+- `reps`: R07 wins 20 points less and R14 20 points more than the other eighteen. They share a team, so teams do not differ.
 - `bad_quarter`: what closes in the second quarter of the last year wins 15 points less. It is execution: the losses come
   late, in Negotiation, and every segment has the same share of them.
 - `lost_in`: where deals are lost. Proposal leaks: of the deals that reach it, it loses at least `leak_points` (12) more than any other
@@ -100,7 +100,7 @@ PLANTED = Effects(
     base_rate=0.38,
     lead_source=("Referral", 0.14),
     size_band=(15_000, 30_000, 0.13),
-    reps={"R07": -0.16, "R14": 0.16},
+    reps={"R07": -0.20, "R14": 0.20},
     bad_quarter=(date(2025, 4, 1), date(2025, 6, 30), -0.15),
     lost_in=(0.30, 0.15, 0.41, 0.14),
     won_in=(0.0, 0.0, 0.0, 1.0),

@@ -7,8 +7,8 @@ expected has variance V = W - S I^-1 S', the fit's own uncertainty taken off (W:
 the rep's share in it). z = r / sqrt(V D) is the score test of an effect of the rep; without factors it is the pooled z test against all others.
 
 D is the dispersion of the reps (Spiegelhalter 2005): where reps differ by more than chance as a rule, that spread is usual, and only what
-lies beyond it stands out. It is the variance of the z, the outer tenths drawn in on both sides, over 0.68 (its mean when all is
-chance). A value below 1 + 5 / sqrt(reps), which chance exceeds in 1 of 100 inputs, counts as 1, and so does that of fewer than 10 reps.
+lies beyond it stands out. It is the variance of the z of all reps but the one that is judged, in a fit without this one, the outer tenths
+drawn in on both sides, over 0.68 (its mean when all is chance). A value below 1 + 5 / sqrt(reps), which chance exceeds in 1 of 100 inputs, counts as 1, and so does that of fewer than 10 reps.
 
 The verdict is that of segments, with one family: a homogeneity test of the reps, then stepping down. The largest |z| is a signal if its p x
 remaining reps is at most `fdr_level`; then its deals leave the fit, because they would make the other reps look different, and all
@@ -197,9 +197,10 @@ def step_down(deals: Deals, judged: Array, level: float) -> tuple[Array, Array, 
         known = np.isfinite(z)
         if not known.any():
             return adjusted, is_signal, spread
-        spread = dispersion(z)
-        corrected = np.minimum(1.0, np.maximum(floor, two_sided(z / np.sqrt(spread)) * known.sum()))
         top = known & (np.abs(z) >= np.nanmax(np.abs(z)) * (1 - SAME))
+        others = judged & ~is_signal & ~top
+        spread = dispersion(compare(deals, others | ~judged & ~is_signal).z(others)) if others.any() else 1.0
+        corrected = np.minimum(1.0, np.maximum(floor, two_sided(z / np.sqrt(spread)) * known.sum()))
         floor = float(corrected[top].max())
         if floor > level:
             adjusted[known] = corrected[known]
