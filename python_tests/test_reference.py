@@ -9,6 +9,7 @@ import pathlib
 
 import pandas
 import pytest
+import scipy.stats
 from conftest import Build, run_dbt
 
 SEGMENT_DIMENSIONS = ["industry", "region", "product_type", "lead_source", "deal_size_band", "sales_rep_id"]
@@ -420,3 +421,24 @@ def test_forecast_backtest_at_the_dates_of_the_reference(build, reference):
     mean_error = {method: sum(values) / len(values) for method, values in errors.items()}
     assert max(mean_error["flat"], mean_error["segment"], mean_error["rapv"]) < 0.04, mean_error
     assert round(mean_error["published_aging"], 3) == 0.096
+
+
+def test_efficiency_of_mature_cohorts_is_within_chance_and_cycles_by_close_are_marked(build):
+    deals = build.frame("""
+        select cohort_month, cycle_days, cast(deal_amount as double) as deal_amount, is_won from marts.fct_deals where is_mature_cohort and not is_open
+    """)
+    found = build.frame("select * from marts.rpt_pipeline_health")
+    rem = found[(found.metric == "revenue_efficiency") & found.metric_value.notna()].set_index("period_start_date")
+    velocity = found[(found.metric == "velocity") & found.metric_value.notna()].set_index("period_start_date")
+    assert len(rem) >= 12 and set(rem.index) == set(velocity.index) == set(deals.cohort_month)
+    wins = deals[deals.is_won.astype(bool)]
+    for values in (wins.deal_amount / wins.cycle_days.clip(lower=1), wins.cycle_days, wins.deal_amount):
+        assert scipy.stats.kruskal(*[each for _, each in values.groupby(wins.cohort_month)]).pvalue > 0.05
+    # Each cohort's interval holds the figure of all, one month or so in twenty aside.
+    overall = wins.deal_amount.sum() / len(deals) / wins.cycle_days.mean()
+    assert ((rem.value_lower < overall) & (rem.value_upper > overall)).mean() >= 0.85
+    cycles = found[(found.metric == "mean_won_cycle_days") & (found.basis == "closed_date")].set_index("period_start_date")
+    truncated = cycles.index[cycles.period_status == "truncated"]
+    quarters = {f"{month.year}Q{month.quarter}" for month in truncated}
+    # The file begins with January 2023, and no deal of it was created after March 2024.
+    assert {"2023Q1", "2024Q2", "2024Q3"} <= quarters and "2023Q4" not in quarters

@@ -19,9 +19,9 @@ paired t test of said against won, with (won deals - 1) degrees of freedom becau
 Fieller's, its inversion. Benjamini-Hochberg over the reps. (Simulated with skewed amounts, 40 to 300 deals a rep: the interval holds the truth
 in 95 to 97 %.)
 
-Simulated, 200 CRMs each (`python -m tools simulate reps`): of twenty reps two planted ones, 16 points above and below, are found in 70 and 73 %
-with 138 closed deals a rep, 86 and 90 % with 183, 92 and 93 % with 229, 100 % with 458; any other rep is flagged in 2.5 to 6.5 % of CRMs, and
-anyone in 0.5 to 2.5 % with nothing planted. Where all reps differ, by a standard deviation of 4 points, an end of that spread is flagged in 9 to 18 %.
+Simulated, 200 CRMs each (`python -m tools simulate reps`): of twenty reps two planted ones, 20 points below and above, are found in 94 and 92 %
+with 138 closed deals a rep, in all with 229 and 458; any other rep is flagged in 2.5 to 7.5 % of CRMs, and anyone in 0.5 to 2 % with nothing
+planted. Where all reps differ, by a standard deviation of 2, 4 and 8 points (138 deals a rep), an end of that spread is flagged in 4, 23 and 18 %.
 """
 
 from dataclasses import dataclass
