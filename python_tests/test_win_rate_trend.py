@@ -1,17 +1,19 @@
 """The mathematics behind rpt_win_rate_trend against statsmodels, scipy and a plain chart of one month after the other."""
 
+import re
 from datetime import date
 
 import duckdb
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from conftest import run_dbt
+from conftest import PROJECT, run_dbt
 from scipy.stats import chi2_contingency, false_discovery_control, norm
 from scipy.stats import t as student
 from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.proportion import proportion_confint
 
+from tools.simulations import change
 from tools.simulations import trend as simulation
 
 trend = simulation.trend
@@ -191,7 +193,26 @@ def test_simulated_series():
         assert np.mean([each["found"] for each in found]) >= least_found
         assert np.mean([each["trend"] for each in found]) <= 0.09
     table = simulation.run(20, 1, 1, spreads=(0.0,)).splitlines()
-    assert len(table) == 3 and {line.count("|") for line in table} == {5}
+    assert len(table) == 3 and {line.count("|") for line in table} == {6}
+
+
+def test_false_alarms_lie_as_far_apart_as_stated():
+    """A small version of the campaign, in which 800 steady series of 252 months gave 258 months; its standard error here is 7 %."""
+    alarms = sum(simulation.false_alarms(seed, 0.0) for seed in range(240))
+    apart = 240 * (simulation.LONG_MONTHS - SETTINGS.min_baseline_periods) / alarms
+    stated = int(re.search(r"about (\d+) months apart", (PROJECT / "models/marts/diagnosis/_rpt_win_rate_trend.yml").read_text())[1])
+    assert apart == pytest.approx(stated, rel=0.2)
+
+
+def test_the_planted_bad_quarter_is_found_and_parted_right():
+    """A small version of `python -m tools simulate change`."""
+    true = change.truth()
+    assert all(abs(effects["dimension_rate_effect"] + 0.15) < 0.01 and abs(effects["dimension_mix_effect"]) < 0.005 for effects in true.values())
+    rows = [change.one_crm(seed, 3_000, true) for seed in range(30)]
+    mean = {name: np.mean([row[name] for row in rows]) for name in rows[0]}
+    assert mean["found"] >= 0.9 and mean["rate_is_below_0"] >= 0.9
+    assert mean["rate_held"] >= 0.88 and mean["mix_held"] >= 0.88
+    assert abs(mean["rate"] + 0.15) < 0.02 and abs(mean["mix"]) < 0.01
 
 
 class FakeDbt:

@@ -4,6 +4,7 @@ import argparse
 import importlib
 
 SIMULATIONS = {
+    "change": "the planted bad quarter, and its rate and mix parts",
     "drift": "false alarms and found changes of the open deals' distribution",
     "drivers": "intervals, found and false drivers of the win rate",
     "reps": "found and falsely flagged sales reps",

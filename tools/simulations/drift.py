@@ -11,21 +11,13 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
-import yaml
 
 from tools import crm
-from tools.simulations.scores import AS_OF_DAY, PROJECT, observe, statistics
+from tools.simulations.scores import AS_OF_DAY, model_settings, observe, statistics
 
 model = statistics("ml_score_drift")
 DEALS = 3_000
 MOVED = {"no drift": 0.0, "a lead source grows": 0.15, "a lead source grows a lot": 0.3}
-
-
-def settings() -> dict:
-    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
-    models = yaml.safe_load((PROJECT / "models" / "statistics" / "_scores.yml").read_text())["models"]
-    meta = next(each["config"]["meta"]["settings"] for each in models if each["name"] == "ml_score_drift")
-    return {name: variables[text.split("'")[1]] for name, text in meta.items()}
 
 
 def pipelines(lives: crm.Lives, days: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +33,7 @@ def simulate(kind: str, seed: int) -> dict[str, dict]:
     """What the model finds in one CRM, by factor and for a score of random terms, with the p value by rows beside it."""
     from scipy.special import chdtrc
 
-    chosen = settings()
+    chosen = model_settings("ml_score_drift")
     lives = crm.draw_lives(seed, DEALS, 0, DEALS, crm.PLANTED, 2)
     rng = np.random.Generator(np.random.PCG64([seed, 2]))
     moved = (lives.created_day > AS_OF_DAY - 120) & (rng.random(len(lives.created_day)) < MOVED[kind])

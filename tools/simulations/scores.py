@@ -47,11 +47,17 @@ def statistics(name: str):
 fits, quality = statistics("ml_score_fits"), statistics("ml_score_quality")
 
 
-def settings() -> tuple[dict, dict]:
-    """Settings of both models, with the vars of the project in them."""
+def model_settings(name: str) -> dict:
+    """Settings of a model of _scores.yml, with the vars of the project in them."""
     variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
     models = yaml.safe_load((PROJECT / "models" / "statistics" / "_scores.yml").read_text())["models"]
-    return tuple({name: variables[text.split("'")[1]] for name, text in model["config"]["meta"]["settings"].items()} for model in models)
+    [meta] = [model["config"]["meta"]["settings"] for model in models if model["name"] == name]
+    return {setting: variables[text.split("'")[1]] for setting, text in meta.items()}
+
+
+def settings() -> tuple[dict, dict]:
+    """Of the fits and of their quality."""
+    return model_settings("ml_score_fits"), model_settings("ml_score_quality")
 
 
 @cache

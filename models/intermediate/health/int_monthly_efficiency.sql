@@ -30,7 +30,8 @@ means as (
             as days_error,
         sums.won_amount / sums.closed_deal_count / nullif(sums.won_days / sums.won_deal_count, 0) as revenue_efficiency,
         -- Of the logarithm of win rate x mean won amount / mean won cycle, per deal: x / X + y / Y - z / Z has the mean 1.
-        sqrt(greatest(0,
+        sqrt(greatest(
+            0,
             sums.squared_won_amount / power(sums.won_amount, 2) + 1.0 / sums.won_deal_count
             + sums.squared_won_days / nullif(power(sums.won_days, 2), 0)
             - 2 * sums.won_amount_days / nullif(sums.won_amount * sums.won_days, 0) - 1.0 / sums.closed_deal_count

@@ -6,6 +6,10 @@
     'optimism_gap': ('1 - rapv_amount / raw_amount', '1 - p90_amount / raw_amount', '1 - p10_amount / raw_amount'),
     'revenue_at_risk': ('raw_amount - rapv_amount', 'raw_amount - p90_amount', 'raw_amount - p10_amount'),
 } %}
+{% set open_metrics = dict(month_end_metrics) %}
+{% for metric in ['good_segment_share', 'pipeline_quality', 'mix_index', 'coverage_needed', 'coverage'] -%}
+    {% do open_metrics.update({metric: (metric, 'null', 'null')}) %}
+{%- endfor %}
 
 with
 
@@ -14,17 +18,9 @@ int_open_mix as (
     where open_deal_count > 0
 ),
 
-int_health_months as (
-    select * from {{ ref('int_health_months') }}
-),
-
-health_metrics as (
-    select * from {{ ref('health_metrics') }}
-),
-
 month_ends as (
     select
-        forecast_date as month_end_date,
+        cast({{ dbt.date_trunc('month', 'forecast_date') }} as date) as period_start_date,
         open_deal_count,
         raw_amount,
         forecast_amount as rapv_amount,
@@ -36,7 +32,7 @@ month_ends as (
     union all
 
     select
-        as_of_date as month_end_date,
+        cast({{ dbt.date_trunc('month', 'as_of_date') }} as date) as period_start_date,
         open_deal_count,
         raw_amount,
         rapv_amount,
@@ -75,15 +71,17 @@ metrics as (
     from flags
     union all
     select * from {{ ref('int_monthly_efficiency') }}
-    {%- for metric, (value, lower, upper) in month_end_metrics.items() %}
+    {%- for metric, (value, lower, upper) in open_metrics.items() %}
     union all
-    select '{{ metric }}', 'month_end', cast({{ dbt.date_trunc('month', 'month_end_date') }} as date), {{ value }}, {{ lower }}, {{ upper }}, open_deal_count
-    from month_ends
-    {%- endfor %}
-    {%- for metric in ['good_segment_share', 'pipeline_quality', 'mix_index', 'coverage_needed', 'coverage'] %}
-    union all
-    select '{{ metric }}', 'as_of_date', period_start_date, {{ metric }}, null, null, open_deal_count
-    from int_open_mix
+    select
+        '{{ metric }}' as metric,
+        '{{ "month_end" if metric in month_end_metrics else "as_of_date" }}' as basis,
+        period_start_date,
+        {{ value }} as metric_value,
+        {{ lower }} as value_lower,
+        {{ upper }} as value_upper,
+        open_deal_count as deal_count
+    from {{ "month_ends" if metric in month_end_metrics else "int_open_mix" }}
     {%- endfor %}
 ),
 
@@ -107,11 +105,11 @@ final as (
         health_metrics.meaning,
         months.as_of_date
     from metrics
-    inner join health_metrics
+    inner join {{ ref('health_metrics') }} as health_metrics
         on
             metrics.metric = health_metrics.metric
             and metrics.basis = health_metrics.basis
-    inner join int_health_months as months
+    inner join {{ ref('int_health_months') }} as months
         on metrics.period_start_date = months.period_start_date
     where metrics.metric_value is not null
 )

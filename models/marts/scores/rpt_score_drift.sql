@@ -51,6 +51,7 @@ final as (
         {{ score_drift_finding() }} as finding
     from labelled
     cross join int_as_of
+    where labelled.open_deal_count > 0
 )
 
 select * from final

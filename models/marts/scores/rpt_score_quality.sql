@@ -28,6 +28,7 @@ statuses as (
 judged as (
     select
         quality.*,
+        quality.score_status as fold_status,
         folds.trained_until_date,
         folds.tested_until_date,
         folds.penalty,
@@ -72,8 +73,8 @@ final as (
         precision_at_k,
         cast({{ var('score_precision_share') }} as double) as k_share,
         penalty,
-        judged.score_status in ('model', 'table') as is_gate_passed,
-        case judged.score_status
+        fold_status in ('model', 'table') as is_gate_passed,
+        case fold_status
             when 'cold_start' then 'insufficient_n'
             when 'gated' then 'no_signal'
             else 'signal'
