@@ -20,15 +20,6 @@ DEAL_COLUMNS = (
 )
 
 
-# Files of many whole builds: begun first, or one worker ends alone with one of them.
-LONGEST_FILES = ("test_same_tables", "test_score_history", "test_bad_input", "test_conventions", "test_reference", "test_pipeline_value", "test_keep_history")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    places = {name: place for place, name in enumerate(LONGEST_FILES)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
-
-
 @dataclasses.dataclass
 class Build:
     """One finished dbt command: its exit code, what it printed, and its database."""
