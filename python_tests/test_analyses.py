@@ -24,14 +24,13 @@ def compiled(demo) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def marts(demo, tmp_path_factory) -> pathlib.Path:
-    """The demo's marts in a file of their own, which is all that BI tools get to see."""
+    """The demo's marts alone, as BI tools get to see them: tables of a file marts.duckdb, so that its name stands before theirs."""
     database = tmp_path_factory.mktemp("marts") / "marts.duckdb"
     names = demo.query("select table_name from information_schema.tables where table_schema = 'marts'")
     with duckdb.connect(str(database)) as connection:
         connection.execute(f"attach '{demo.database}' as build (read_only)")
-        connection.execute("create schema marts")
         for [name] in names:
-            connection.execute(f"create table marts.{name} as from build.marts.{name}")
+            connection.execute(f"create table {name} as from build.marts.{name}")
     return database
 
 
@@ -125,9 +124,7 @@ def test_deals_closed_by_quarter_are_those_of_the_export(analyses, crm):
         "won_amount": won.groupby(quarter(won.closed_date)).amount.sum(),
     })
     expected.index = expected.index.to_timestamp()
-    pandas.testing.assert_frame_equal(
-        found[list(expected)].astype(float).sort_index(), expected.astype(float), check_names=False, check_index_type=False,
-    )
+    assert found[list(expected)].astype(float).sort_index().to_dict() == expected.astype(float).to_dict()
     assert found.quarter_status.to_dict() == {
         start: "data begin in it" if start == pandas.Timestamp("2024-01-01") else "complete" for start in expected.index
     }
@@ -205,10 +202,14 @@ def test_movements_since_monday_bridge_the_open_amounts_of_the_export(analyses, 
 
 
 def test_deals_left_the_quarters_they_were_expected_in_by_the_export(analyses, crm):
-    found = analyses["which_deals_left_a_quarter"]
+    history = seed("stage_history", "entered_at").sort_values("entered_at", kind="stable")
+    # A deal that was closed and came back may have left a quarter by its first close.
+    reopened = set(history[history.stage.str.startswith("Closed") & history.duplicated("deal_id", keep="last")].deal_id)
+    assert 0 < len(reopened) < 50
+    found = analyses["which_deals_left_a_quarter"].query("deal_id not in @reopened")
     days = end_of_day_values("expected_close_date").assign(expected=lambda rows: quarter(rows.new_value)).set_index("deal_id")
     days["closed_date"] = crm.closed_date.reindex(days.index)
-    days = days[~(days.day >= days.closed_date)]
+    days = days[~(days.day >= days.closed_date) & ~days.index.isin(reopened)]
     last = days.groupby("deal_id").expected.last().reindex(days.index)
     left = days[(days.expected != last) & ~(days.closed_date < days.expected.dt.end_time)]
     expected = {(deal, str(name)) for deal, name in zip(left.index, left.expected, strict=True)}
@@ -233,7 +234,7 @@ def test_a_score_is_compared_with_that_of_a_month_ago(compiled, marts):
     with duckdb.connect() as connection:
         connection.execute(f"attach '{marts}' as demo (read_only)")
         connection.execute("create schema marts")
-        connection.execute("create table marts.fct_deal_score_history as from demo.marts.fct_deal_score_history")
+        connection.execute("create table marts.fct_deal_score_history as from demo.fct_deal_score_history")
         [[deal, probability]] = connection.execute(
             "select deal_id, win_probability from marts.fct_deal_score_history order by deal_id limit 1"
         ).fetchall()
@@ -245,12 +246,12 @@ def test_a_score_is_compared_with_that_of_a_month_ago(compiled, marts):
                 """
                 insert into marts.fct_deal_score_history
                 select * replace (? as build_number, cast(? as date) as as_of_date, ? as win_probability)
-                from demo.marts.fct_deal_score_history where deal_id = ?
+                from demo.fct_deal_score_history where deal_id = ?
                 """,
                 [build_number, as_of, shown, deal],
             )
         frame = connection.execute(compiled["why_did_a_deals_risk_rise"]).df()
-        [[open_deals]] = connection.execute("select count(*) from demo.marts.fct_deal_scores").fetchall()
+        [[open_deals]] = connection.execute("select count(*) from demo.fct_deal_scores").fetchall()
     assert len(frame) == open_deals
     row = frame.set_index("deal_id").loc[deal]
     assert row.win_probability == probability / 2
