@@ -230,6 +230,21 @@ def test_quarters_of_the_pipeline_go_from_open_to_open(analyses, crm):
         assert row.new_amount == pytest.approx(created[pandas.Period(start, "Q")], rel=0.02), "an amount may change on its first day"
 
 
+def test_what_slipped_was_moved_out_of_its_quarter_while_open(analyses):
+    moves = end_of_day_values("expected_close_date").dropna().sort_values("day")
+    stages = seed("stage_history", "entered_at").sort_values("entered_at", kind="stable")
+    moves = pandas.merge_asof(moves, stages, left_on="day", right_on="entered_at", by="deal_id")
+    amounts = end_of_day_values("amount").rename(columns={"new_value": "amount"}).sort_values("day")
+    moves = pandas.merge_asof(moves, amounts[["deal_id", "day", "amount"]], on="day", by="deal_id", allow_exact_matches=False)
+    before = quarter(moves.value_before)
+    slips = moves[~moves.stage.str.startswith("Closed") & (before == quarter(moves.day)) & (before < quarter(moves.new_value))]
+    by_quarter = slips.assign(amount=slips.amount.astype(float)).groupby(quarter(slips.day))
+    found = analyses["why_did_the_pipeline_shrink"].set_index("period_start_date").sort_index()
+    found.index = found.index.to_period("Q")
+    assert found.slipped_deal_count.to_dict() == by_quarter.deal_id.nunique().to_dict()
+    assert found.slipped_amount.to_dict() == by_quarter.amount.sum().to_dict()
+
+
 def test_a_score_is_compared_with_that_of_a_month_ago(compiled, marts):
     with duckdb.connect() as connection:
         connection.execute(f"attach '{marts}' as demo (read_only)")
