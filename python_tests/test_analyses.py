@@ -215,6 +215,37 @@ def test_deals_left_the_quarters_they_were_expected_in_by_the_export(analyses, c
     assert len(found) == len(expected)
 
 
+def test_a_deal_that_came_back_or_closed_in_its_quarter_has_not_left_it(compiled):
+    move = "cast({!r} as date) as movement_date, 100 as amount_before, cast({!r} as date) as expected_close_date, cast({!r} as date) as other_expected_close_date"
+    there, later = "2025-08-20", "2025-10-05"
+    moves = {
+        "back": [("2025-08-01", there, later), ("2025-09-01", later, there)],
+        "back and out": [("2025-08-01", there, later), ("2025-09-01", later, there), ("2025-09-10", there, later)],
+        "closed": [("2025-08-01", there, later)],
+        "closed later": [("2025-08-01", there, later)],
+        "late": [("2025-10-02", there, later)],
+        "within": [("2025-08-01", there, "2025-09-29")],
+    }
+    rows = [
+        f"select '{deal}' as deal_id, '{movement}' as movement, {move.format(day, *dates)}"
+        for deal, steps in moves.items() for day, old, new in steps for movement, dates in (("moved_out", (old, new)), ("moved_in", (new, old)))
+    ]  # fmt: skip
+    closed = {"closed": "2025-09-15", "closed later": "2025-10-01"}
+    deals = [
+        f"select '{deal}' as deal_id, '' as deal_name, 'R1' as sales_rep_id, '' as outcome, try_cast('{closed.get(deal, '')}' as date) as closed_date"
+        for deal in moves
+    ]
+    with duckdb.connect() as connection:
+        connection.execute("create schema marts")
+        connection.execute(f"create table marts.fct_pipeline_movements as {' union all '.join(rows)}")
+        connection.execute(f"create table marts.fct_deals as {' union all '.join(deals)}")
+        found = connection.execute(compiled["which_deals_left_a_quarter"]).df()
+    third = found[found.quarter_start_date == "2025-07-01"].set_index("deal_id")
+    assert third.left_late.to_dict() == {"back and out": False, "closed later": False, "late": True}
+    assert third.left_date["back and out"] == pandas.Timestamp("2025-09-10")
+    assert list(found[found.quarter_start_date == "2025-10-01"].deal_id) == ["back"]
+
+
 def test_quarters_of_the_pipeline_go_from_open_to_open(analyses, crm):
     found = analyses["why_did_the_pipeline_shrink"].set_index("period_start_date")
     flows = ["new_amount", "reopened_amount", "increased_amount", "decreased_amount", "won_amount", "lost_amount", "removed_amount"]

@@ -1,8 +1,9 @@
 -- Did this driver hold in every half-year?
 -- Has its direction changed?
 -- One row per driver and half-year, drivers that are a signal over all time first. holds says whether the half-year's interval lies on the side of the
--- driver's effect: a half-year has few deals, so `unclear` is no contradiction, and what is no signal over all time has nothing to hold. stability_verdict says whether half-years differ by more than chance, and is_sign_flip
--- whether the direction changed; both are of the driver, the same in each of its rows.
+-- driver's effect: a half-year has few deals, so `unclear` is no contradiction, and what is no signal over all time has nothing to hold.
+-- stability_verdict says whether half-years differ by more than chance, and is_sign_flip whether the direction changed; both are of the driver, the same in
+-- each of its rows.
 with
 
 rpt_win_rate_drivers as (
