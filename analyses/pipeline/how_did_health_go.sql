@@ -1,8 +1,9 @@
 -- How did win rate, velocity, RAPV gap and pushes go from month to month?
 -- How much open pipeline does the quota need?
 -- Metric by metric, month by month. Compare months only where period_status is complete, and read the interval first: months whose intervals overlap may be the
--- same. basis says which deals a month stands for. coverage_needed is the open amount the quarter's quota still needs, coverage the open amount over that:
--- below 1 the pipeline is too small. The mart has more metrics: take the filter out to see them.
+-- same. basis says which deals a month stands for. coverage_needed is the open amount that the quarter's quota needs (on the last day of a quarter, the next
+-- one's), coverage the open amount over that. Below 1, today's open deals alone aren't expected to reach it: deals that are created and won within the quarter
+-- come on top. The mart has more metrics: take the filter out to see them.
 with
 
 rpt_pipeline_health as (
