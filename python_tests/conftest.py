@@ -62,16 +62,17 @@ def run_dbt(
     select: str | None = None,
     selector: str | None = None,
     with_tests: bool = True,
+    killed_after: float | None = None,
     **environment: str,
 ) -> Build:
     """Run one dbt command of the project against `database`; `environment` adds environment variables.
 
     Paths in `variables` are given relative to the database's folder, in which dbt runs. A selection brings the tests whose parents it
     holds; `selector` is one of selectors.yml, without which unit tests don't run; `with_tests=False` leaves out all data and unit tests,
-    and dbt's own JSON files.
+    and dbt's own JSON files. A process that still runs `killed_after` seconds is ended by the kernel, without warning.
     """
     scratch = database.parent / (database.stem + "_dbt")
-    arguments = ["--no-use-colors", command, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    arguments = ["--no-use-colors", *command.split(), "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     given = json.dumps(variables or {}, default=lambda value: relative(value, database.parent))
     arguments += ["--vars", given]
@@ -89,8 +90,14 @@ def run_dbt(
     if parsed.exists():
         shutil.copy(parsed, reread)
     output = scratch / "output.txt"
-    files = {"SALES_DB": database.name, "SALES_MARTS_DB": published_file(database).name}
-    exit_code = server.run(arguments, database.parent, {**os.environ, **files, **environment}, output)
+    files = {"SALES_DB": database.name, "SALES_MARTS_DB": str(published_file(database))}
+    exit_code = server.run(
+        arguments=arguments,
+        folder=str(database.parent),
+        environment={**os.environ, **files, **environment},
+        output=str(output),
+        killed_after=killed_after,
+    )
     if reread.exists():
         shutil.copy(reread, parsed)
     return Build(exit_code, re.sub(r"\x1b\[[0-9;]*m", "", output.read_text()), database)
@@ -122,8 +129,7 @@ class DbtServer:
             cwd=self.folder,
         )
 
-    def run(self, arguments: list[str], folder: pathlib.Path, environment: dict, output: pathlib.Path) -> int:
-        request = {"arguments": arguments, "folder": str(folder), "environment": environment, "output": str(output)}
+    def run(self, **request) -> int:
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()

@@ -1,12 +1,13 @@
 """Runs dbt commands one after another, each in a process of its own that is forked from this one, where dbt is imported and warm.
 
 A command costs its own work and not the 3 seconds in which Python imports dbt and dbt builds the schemas of its classes. A request is a
-line of JSON (arguments, folder, environment, output: a file), the answer a line with the exit code.
+line of JSON (arguments, folder, environment, output: a file, killed_after: seconds or null), the answer a line with the exit code.
 """
 
 import gc
 import json
 import os
+import signal
 import sys
 import traceback
 
@@ -29,6 +30,8 @@ def run(request: dict) -> int:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    if request["killed_after"] is not None:
+        signal.setitimer(signal.ITIMER_REAL, request["killed_after"])
     try:
         cli(request["arguments"])
     except SystemExit as end:
