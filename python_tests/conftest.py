@@ -68,8 +68,8 @@ def run_dbt(
     """Run one dbt command of the project against `database`; `environment` adds environment variables.
 
     Paths in `variables` are given relative to the database's folder, in which dbt runs. A selection brings the tests whose parents it
-    holds; `selector` is one of selectors.yml, without which unit tests don't run; `with_tests=False` leaves out all data and unit tests,
-    and dbt's own JSON files. A process that still runs `killed_after` seconds is ended by the kernel, without warning.
+    holds; `selector` is one of selectors.yml, without which unit tests don't run; `with_tests=False` leaves out all data and unit tests.
+    A process that still runs `killed_after` seconds is ended by the kernel, without warning.
     """
     scratch = database.parent / (database.stem + "_dbt")
     arguments = ["--no-use-colors", *command.split(), "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
@@ -81,7 +81,7 @@ def run_dbt(
     if selector:
         arguments += ["--selector", selector]
     if not with_tests:
-        arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test", "--no-write-json"]
+        arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
     server = DbtServer.started()
     # dbt reads a parsed project again where vars and database are the same, and parses it anew where they aren't.
     parsed = server.folder / f"{hashlib.md5(f'{database.name} {given}'.encode()).hexdigest()}.msgpack"
