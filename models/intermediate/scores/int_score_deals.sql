@@ -38,10 +38,10 @@ counted as (
 -- A deal is drawn by its own hash: the next build draws the same ones. Every open deal is scored, drawn or not.
 drawn as (
     select
-        *,
-        sample_number * 1.0 * training_deal_count < 4294967296.0 * {{ var('training_max_deals') }} as is_sampled,
-        {{ dbt.datediff('created_date', 'observed_until_date', 'day') }} as days_since_created,
-        {{ dbt.datediff('closed_date', 'observed_until_date', 'day') }} + 1 as days_since_last_open
+        hashed.*,
+        hashed.sample_number * 1.0 * counted.training_deal_count < 4294967296.0 * {{ var('training_max_deals') }} as is_sampled,
+        {{ dbt.datediff('hashed.created_date', 'hashed.observed_until_date', 'day') }} as days_since_created,
+        {{ dbt.datediff('hashed.closed_date', 'hashed.observed_until_date', 'day') }} + 1 as days_since_last_open
     from hashed
     cross join counted
 ),
