@@ -14,12 +14,13 @@ fct_deal_score_reasons as (
     where can_rep_change
 ),
 
-int_playbook as (
-    select * from {{ ref('int_playbook') }}
+effects as (
+    select * from {{ ref('rpt_intervention_effects') }}
+    where verdict = 'signal' and effect_per_acted_deal is not null
 ),
 
-risk_categories as (
-    select * from {{ ref('risk_categories') }}
+int_playbook as (
+    select * from {{ ref('int_playbook') }}
 ),
 
 -- With the gate closed every deal has the same score: no risk category tells one from another then, and there are no reasons.
@@ -31,7 +32,7 @@ deals as (
     from fct_open_deals
     inner join fct_deal_scores
         on fct_open_deals.deal_id = fct_deal_scores.deal_id
-    left join risk_categories
+    left join {{ ref('risk_categories') }} as risk_categories
         on
             fct_deal_scores.risk_category = risk_categories.risk_category
             and fct_deal_scores.score_status in ('model', 'table')
@@ -47,12 +48,12 @@ played as (
         {% for column in ['deal_id', 'sales_rep_id', 'deal_amount', 'risk_category', 'as_of_date'] -%}
         deals.{{ column }},
         {% endfor -%}
-        {% for column in ['action_id', 'play_id', 'action_text', 'priority', 'priority_order', 'rationale', 'threshold'] -%}
+        {% for column in ['action_id', 'play_id', 'action_text', 'priority', 'priority_order', 'rationale', 'trigger_kind', 'trigger_name'] -%}
         int_playbook.{{ column }},
         {% endfor -%}
-        {% for column in ['trigger_kind', 'trigger_name', 'trigger_value', 'trigger_deal_count'] -%}
-        triggers.{{ column }},
-        {% endfor -%}
+        triggers.trigger_value,
+        triggers.trigger_deal_count,
+        int_playbook.threshold as trigger_limit,
         {{ play_evidence() }} as evidence
     from deals
     inner join triggers
@@ -95,25 +96,23 @@ final as (
         ranked.priority,
         ranked.rationale,
         evidences.evidence,
-        {% for column in ['play_id', 'trigger_kind', 'trigger_name', 'trigger_value'] -%}
+        {% for column in [
+            'play_id', 'trigger_kind', 'trigger_name', 'trigger_value', 'trigger_limit', 'trigger_deal_count', 'risk_category', 'sales_rep_id', 'deal_amount',
+        ] -%}
         ranked.{{ column }},
         {% endfor -%}
-        ranked.threshold as trigger_limit,
-        {% for column in ['trigger_deal_count', 'risk_category', 'sales_rep_id', 'deal_amount'] -%}
-        ranked.{{ column }},
+        case when effects.action_id is null then 'unmeasured' else 'measured' end as effect_status,
+        effects.effect_per_acted_deal,
+        {% for end in ['', '_lower', '_upper'] -%}
+        cast(ranked.deal_amount * effects.effect_per_acted_deal{{ end }} as decimal(18, 2)) as expected_value{{ end }}_amount,
         {% endfor -%}
-        'unmeasured' as effect_status,
-        cast(null as double) as effect_per_acted_deal,
-        cast(null as decimal(18, 2)) as expected_value_amount,
-        cast(null as decimal(18, 2)) as expected_value_lower_amount,
-        cast(null as decimal(18, 2)) as expected_value_upper_amount,
         {{ is_holdout('ranked.deal_id') }} as is_holdout,
         ranked.as_of_date
     from ranked
     inner join evidences
-        on
-            ranked.deal_id = evidences.deal_id
-            and ranked.action_id = evidences.action_id
+        on ranked.deal_id = evidences.deal_id and ranked.action_id = evidences.action_id
+    left join effects
+        on ranked.action_id = effects.action_id
     where ranked.play_rank = 1
 )
 
