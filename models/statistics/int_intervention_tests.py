@@ -147,9 +147,10 @@ def model(dbt, session):
         "max_unflagged_share": float(dbt.config.meta_get("max_unflagged_share")),
     }
     deals = dbt.ref("int_flagged_deals")
-    sums = "count(*), count_if(is_won), count_if(is_acted), count_if(is_acted and is_won)"
+    sums = ", ".join(f"count(case when {condition} then 1 end)" for condition in ("true", "is_won", "is_acted", "is_acted and is_won"))
     rows = deals.filter("flagged_date is not null").aggregate(f"action_id, score_band, is_holdout, {sums}").fetchall()
-    [(early, acted)] = deals.filter("action_id = 'all'").aggregate("count_if(is_acted_unflagged), count_if(is_acted or is_acted_unflagged)").fetchall()
+    flags = "count(case when is_acted_unflagged then 1 end), count(case when is_acted or is_acted_unflagged then 1 end)"
+    [(early, acted)] = deals.filter("action_id = 'all'").aggregate(flags).fetchall()
     actions, bands = (sorted({row[position] for row in rows}) for position in (0, 1))
     cells = np.zeros((len(actions), len(bands), 2, len(CELLS)))
     for action, band, is_holdout, *counts in rows:
@@ -160,6 +161,6 @@ def model(dbt, session):
         for position, count in enumerate(("deal_count", "won_deal_count", "acted_deal_count")):
             table[f"{name}_{count}"] = pa.array(cells[:, :, arm, position].sum(1), pa.float64()).cast(pa.int64())
     table |= {name: pa.array(found[name], pa.float64(), from_pandas=True) for name in FIGURES}
-    table["acted_unflagged_deal_count"] = pa.array([int(early)] * len(actions), pa.int64())
+    table["acted_unflagged_deal_count"] = pa.array([early] * len(actions), pa.int64())
     table |= {name: pa.array(found[name], pa.string()) for name in ("verdict", "missing_reason")}
     return pa.table(table)
