@@ -1,11 +1,9 @@
 -- noqa: disable=layout.indent
 {{ config(materialized = 'view') }}
-
-{% set over_limit_date = dbt.dateadd('day', 'stretches.stall_threshold_days', 'stretches.counted_from_date') %}
 -- Of each fact where its stretches stand, the capability it needs, and the date it counts from or its one value.
 {% set facts = [
     ('days_in_stage', 'visits', 'stage_history', 'stretches.counted_from_date', 'null'),
-    ('days_over_stall_limit', 'visits', 'stage_history', 'cast(' ~ over_limit_date ~ ' as date)', 'null'),
+    ('days_over_stall_limit', 'visits', 'stage_history', 'cast(' ~ dbt.dateadd('day', 'stretches.stall_threshold_days', 'stretches.counted_from_date') ~ ' as date)', 'null'),
     ('push_count', 'int_deal_change_counts', 'field_history', 'null', 'stretches.push_count'),
     ('days_overdue', 'expected_dates', 'field_history', 'stretches.expected_close_date', 'null'),
     ('days_since_last_activity', 'activity_days', 'activities', 'stretches.from_date', 'null'),
@@ -25,6 +23,7 @@ int_deal_change_counts as (
 
 expected_close_changes as (
     select * from {{ ref('int_expected_close_changes') }}
+    where deal_id in (select deals.deal_id from deals)
 ),
 
 visits as (
@@ -95,6 +94,7 @@ expected_dates as (
     from {{ ref('int_deals') }} as int_deals
     left join expected_close_changes
         on int_deals.deal_id = expected_close_changes.deal_id
+    where int_deals.deal_id in (select deals.deal_id from deals)
     group by int_deals.deal_id, int_deals.expected_close_date, int_deals.created_date
 ),
 
