@@ -7,6 +7,7 @@ SIMULATIONS = {
     "change": "the planted bad quarter, and its rate and mix parts",
     "drift": "false alarms and found changes of the open deals' distribution",
     "drivers": "intervals, found and false drivers of the win rate",
+    "effects": "intervals of the effect of actions, and what acting alone is associated with",
     "rapv": "forecasts of past pipelines against what came, through whole dbt builds",
     "reps": "found and falsely flagged sales reps",
     "scores": "gate, power and calibration of the deal scores",
