@@ -14,15 +14,16 @@ from dashboard import published, words  # noqa: E402
 from dashboard.views import change, deals, drivers, input_quality, model_quality, overview, reps, stages  # noqa: E402
 
 PAGES = (
-    ("Overview", "overview", ":material/monitoring:", overview),
-    ("Why it changed", "change", ":material/difference:", change),
-    ("Drivers", "drivers", ":material/account_tree:", drivers),
-    ("Stages", "stages", ":material/filter_alt:", stages),
-    ("Deals at risk", "deals", ":material/warning:", deals),
-    ("Reps", "reps", ":material/groups:", reps),
-    ("Forecast and model quality", "model", ":material/fact_check:", model_quality),
-    ("Data quality", "data", ":material/rule:", input_quality),
+    ("Overview", "overview", overview),
+    ("Why it changed", "change", change),
+    ("Drivers", "drivers", drivers),
+    ("Stages", "stages", stages),
+    ("Deals at risk", "deals", deals),
+    ("Reps", "reps", reps),
+    ("Forecast and model quality", "model", model_quality),
+    ("Data quality", "data", input_quality),
 )
+ICON = str(Path(__file__).parent / "icon.svg")
 LOOK_FOR_A_NEW_BUILD = "15s"
 
 
@@ -51,18 +52,15 @@ def show_build(build: published.Build, now: datetime) -> None:
 
 
 def main() -> None:
-    st.set_page_config(page_title="Pipeline intelligence", page_icon=":material/monitoring:", layout="wide")
     try:
         build = published.current_build()
     except published.NotPublished as reason:
         st.title("Pipeline intelligence")
         st.info(words.escape(reason), icon=":material/info:")
         return
-    pages = [
-        st.Page(partial(view.show, build), title=title, url_path=path, icon=icon, default=view is overview)
-        for title, path, icon, view in PAGES
-    ]
+    pages = [st.Page(partial(view.show, build), title=title, url_path=path, default=view is overview) for title, path, view in PAGES]
     page = st.navigation(pages)
+    st.set_page_config(page_title=f"{page.title}: pipeline intelligence", page_icon=ICON, layout="wide")
     st.title(page.title)
     show_build(build, datetime.now(UTC))
     page.run()

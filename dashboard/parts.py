@@ -55,5 +55,7 @@ def figure(where, name: str, value: str, below: str, key: str, help: str | None 
 
 
 def table(frame: pd.DataFrame, columns: dict[str, object], key: str | None = None, height: int | str = "auto") -> None:
-    """The named columns only, in their order."""
-    st.dataframe(frame[list(columns)], column_config=columns, hide_index=True, height=height, key=key)
+    """The named columns in their order, without those that are empty."""
+    shown = frame[[name for name in columns if frame[name].notna().any()]]
+    texts = shown.select_dtypes(["object", "string"]).columns
+    st.dataframe(shown.fillna({name: "" for name in texts}), column_config=columns, hide_index=True, height=height, key=key)

@@ -39,6 +39,12 @@ class Build:
         """The rows of a query over the marts, by their bare names."""
         return _rows(self.key, sql, parameters, self)
 
+    @property
+    def money(self) -> str:
+        """The one currency of the build, as far as the input tells."""
+        [(code,)] = self.rows("select max(currency_code) as code from fct_deals").itertuples(index=False)
+        return code if isinstance(code, str) else "currency of the CRM"
+
     def has(self, mart: str) -> bool:
         found = self.rows("select 1 from duckdb_tables() where database_name = 'published' and table_name = ?", mart)
         return not found.empty

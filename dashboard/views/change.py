@@ -74,7 +74,9 @@ def win_rate_change(build: Build) -> None:
     signals = frame[frame.verdict == "signal"]
     if signals.empty:
         st.markdown("**No segment stands out:** with this many segments compared, chance can explain each of these effects.")
-    parts.findings([*signals.finding, *frame[frame.verdict != "signal"].finding])
+    parts.findings(signals.finding.tolist(), limit=10)
+    with st.expander("Each segment in words"):
+        parts.findings(frame.finding.tolist(), limit=MAX_SEGMENTS)
 
 
 def change_figures(build: Build, frame: pd.DataFrame, period_type: str, period: str) -> None:
@@ -119,8 +121,7 @@ def effect_chart(frame: pd.DataFrame, effect: str) -> alt.LayerChart:
         frame.assign(verdict=frame[f"{effect}_verdict"].map(words.verdict)),
         "segment_value",
         f"{effect}_effect",
-        f"{effect}_effect_lower",
-        f"{effect}_effect_upper",
+        (f"{effect}_effect_lower", f"{effect}_effect_upper"),
         "Share of the change (percentage points)",
         {
             "segment_value": "",
@@ -137,7 +138,6 @@ def effect_chart(frame: pd.DataFrame, effect: str) -> alt.LayerChart:
         },
         form="points",
         rule=0,
-        sort=frame.segment_value.tolist(),
     )
 
 
@@ -183,7 +183,7 @@ def bridge(build: Build) -> None:
         return
     row = found.iloc[0]
     steps = waterfall(row)
-    parts.chart(waterfall_chart(steps), steps, "Waterfall of the open pipeline from opening to closing amount")
+    parts.chart(waterfall_chart(steps, build.money), steps, "Waterfall of the open pipeline from opening to closing amount")
     st.caption(
         f"From {row.period_start_date:%Y-%m-%d} to {row.period_end_date:%Y-%m-%d}"
         f"{' (the period is not complete)' if row.is_partial_period else ''}: {words.money(row.opening_amount)} in "
@@ -215,16 +215,16 @@ def waterfall(row: pd.Series) -> pd.DataFrame:
     return pd.DataFrame(steps)
 
 
-def waterfall_chart(steps: pd.DataFrame) -> alt.LayerChart:
-    kinds = alt.Scale(domain=["stands", "comes in", "leaves"], range=[charts.GREY, charts.BLUE, charts.ORANGE])
+def waterfall_chart(steps: pd.DataFrame, money: str) -> alt.LayerChart:
+    kinds = {"stands": charts.GREY, "comes in": charts.BLUE, "leaves": charts.ORANGE}
     base = alt.Chart(steps).encode(
-        y=alt.Y("step:N", sort=steps.step.tolist(), title=None),
+        y=charts.names("step", steps),
         tooltip=charts.tooltips({"step": "", "amount": "+,.0f", "deals": ",", "end": ",.0f"}),
     )
     bars = base.mark_bar(height=18).encode(
-        x=alt.X("start:Q", title="Open amount (money)", axis=alt.Axis(format="~s")),
+        x=alt.X("start:Q", title=f"Open amount ({money})", axis=charts.axis("~s")),
         x2="end:Q",
-        color=alt.Color("kind:N", scale=kinds, legend=alt.Legend(title=None, orient="top")),
+        color=charts.colours("kind", kinds),
     )
     text = base.mark_text(align="left", dx=5).encode(x="right:Q", text=alt.Text("amount:Q", format="+.3s"))
-    return alt.layer(bars, text.transform_calculate(right="max(datum.start, datum.end)")).properties(height=alt.Step(30))
+    return charts.rows(alt.layer(bars, text.transform_calculate(right="max(datum.start, datum.end)")), 30)

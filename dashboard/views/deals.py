@@ -242,15 +242,15 @@ def reasons(build: Build, deal: str) -> None:
         st.info("The score gives no reasons for this deal.", icon=":material/info:")
         return
     base = alt.Chart(frame).encode(
-        y=alt.Y("name:N", sort=frame.name.tolist(), title=None, axis=alt.Axis(labelLimit=190)),
+        y=charts.names("name", frame, 190),
         tooltip=charts.tooltips({"name": "", "contribution_pp": "+.1f", "training_deal_count": ",", "can_rep_change": "", "factor": ""}),
     )
     bars = base.mark_bar(height=16).encode(
-        x=alt.X("contribution_pp:Q", title="Points of win probability against the average deal", axis=alt.Axis(format="+.0f")),
+        x=alt.X("contribution_pp:Q", title="Points of win probability against the average deal", axis=charts.axis("+.0f")),
         color=alt.condition(alt.datum.contribution_pp < 0, alt.value(charts.VERMILLION), alt.value(charts.BLUE)),
     )
     zero = alt.Chart(pd.DataFrame({"at": [0]})).mark_rule(color=charts.GREY).encode(x="at:Q")
-    parts.chart(alt.layer(bars, zero).properties(height=alt.Step(charts.ROW_HEIGHT)), frame, "Reasons of the score in points")
+    parts.chart(charts.rows(alt.layer(bars, zero)), frame, "Reasons of the score in points")
     parts.findings(frame.reason.tolist())
 
 
@@ -310,8 +310,8 @@ def history(build: Build, deal: str) -> None:
         alt.Chart(frame)
         .mark_line(color=charts.BLUE, point=alt.OverlayMarkDef(color=charts.BLUE, size=60))
         .encode(
-            x=alt.X("as_of_date:T", title="As of", axis=alt.Axis(format="%Y-%m-%d", labelAngle=-45)),
-            y=alt.Y("win_probability:Q", title="P(win)", axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1])),
+            x=charts.months("As of", "as_of_date", "%Y-%m-%d"),
+            y=alt.Y("win_probability:Q", title="P(win)", axis=charts.axis(".0%"), scale=alt.Scale(domain=[0, 1])),
             order="build_number:O",
             tooltip=charts.tooltips(
                 {

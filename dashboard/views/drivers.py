@@ -73,9 +73,8 @@ def effects(build: Build) -> None:
         frame,
         "name",
         "vs_others_pp",
-        "vs_others_lower_pp",
-        "vs_others_upper_pp",
-        "Win rate against the factor's other levels (points)",
+        ("vs_others_lower_pp", "vs_others_upper_pp"),
+        "Win rate against the factor's other levels (percentage points)",
         {
             "name": "",
             "vs_others_pp": "+.1f",
@@ -162,12 +161,13 @@ def heat_chart(frame: pd.DataFrame, pair: str, measure: str) -> alt.LayerChart:
         opacity=alt.condition(alt.datum.verdict == "insufficient_n", alt.value(0.25), alt.value(1)),
     )
     framed = base.transform_filter(alt.datum.verdict == "signal").mark_rect(fillOpacity=0, stroke="black", strokeWidth=2)
-    is_dark = alt.datum.win_rate > (frame.win_rate.quantile(0.75) if len(frame) else 1) if is_rate else alt.datum.verdict == "never"
+    dark_from = frame.win_rate.min() + 0.55 * (frame.win_rate.max() - frame.win_rate.min())
+    is_dark = f"datum.win_rate > {dark_from} && datum.verdict != 'insufficient_n'" if is_rate and len(frame) else "false"
     text = base.mark_text(fontSize=11, lineBreak="|").encode(
         text="label:N",
-        color=alt.condition(is_dark & (alt.datum.verdict != "insufficient_n"), alt.value("white"), alt.value("black")),
+        color=alt.condition(is_dark, alt.value("white"), alt.value("black")),
     )
-    return alt.layer(cells, framed, text).properties(height=alt.Step(38))
+    return charts.rows(alt.layer(cells, framed, text), 38)
 
 
 def _cell(row: dict, measure: str) -> str:
@@ -212,8 +212,7 @@ def rates_of(build: Build, dimension: str, period: str) -> None:
         frame.assign(verdict=frame.verdict.map(words.verdict)),
         "segment_value",
         "win_rate",
-        "win_rate_lower",
-        "win_rate_upper",
+        ("win_rate_lower", "win_rate_upper"),
         "Win rate (won / closed deals)",
         RATE_TIPS,
         rule=pooled,
@@ -228,7 +227,6 @@ def rates_of(build: Build, dimension: str, period: str) -> None:
 
 def lost_reasons(build: Build) -> None:
     frame = build.rows("select * from rpt_lost_reasons order by lost_share desc limit 25")
-    now = frame.rename(columns=lambda name: name)
     before = frame.assign(
         lost_share=frame.previous_lost_share,
         lost_share_lower=frame.previous_lost_share_lower,
@@ -237,12 +235,13 @@ def lost_reasons(build: Build) -> None:
         all_lost_deal_count=frame.previous_all_lost_deal_count,
         lost_amount=frame.previous_lost_amount,
     )
-    both = pd.concat([now.assign(period="last four quarters"), before.assign(period="the four before")])
-    colours = alt.Scale(domain=["last four quarters", "the four before"], range=[charts.BLUE, charts.ORANGE])
+    both = pd.concat([frame.assign(period="last four quarters"), before.assign(period="the four before")])
+    periods = {"last four quarters": (charts.BLUE, "diamond"), "the four before": (charts.ORANGE, "circle")}
+    colour, shape = charts.marks(both, "period", periods)
     base = alt.Chart(both).encode(
-        y=alt.Y("lost_reason:N", sort=frame.lost_reason.tolist(), title=None, axis=alt.Axis(labelLimit=150)),
-        yOffset=alt.YOffset("period:N", sort=colours.domain),
-        color=alt.Color("period:N", scale=colours, legend=alt.Legend(title=None, orient="top")),
+        y=charts.names("lost_reason", frame),
+        yOffset=alt.YOffset("period:N", sort=list(periods)),
+        color=colour,
         tooltip=charts.tooltips(
             {
                 "lost_reason": "",
@@ -257,8 +256,12 @@ def lost_reasons(build: Build) -> None:
         ),
     )
     ranges = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("lost_share_lower:Q", title="Share of lost deals", axis=alt.Axis(format=".0%")), x2="lost_share_upper:Q"
+        x=alt.X("lost_share_lower:Q", title="Share of lost deals", axis=charts.axis(".0%")), x2="lost_share_upper:Q"
     )
-    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x="lost_share:Q")
-    parts.chart(alt.layer(ranges, dots).properties(height=alt.Step(22)), both, "Share of lost deals by reason, now and before")
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x="lost_share:Q", shape=shape)
+    parts.chart(
+        charts.rows(alt.layer(ranges, dots), 22),
+        both,
+        "Share of lost deals by reason, now and before",
+    )
     parts.findings(frame.finding.tolist())

@@ -49,8 +49,10 @@ def backtest(build: Build) -> None:
         "band-held",
     )
     frame = build.rows("select * from rpt_pipeline_value_backtest where method = ? order by forecast_date", method)
-    parts.chart(backtest_chart(frame), frame, "Forecast with its band and realised amount by month end")
-    st.caption("Hollow: some of the deals are still open, so what came isn't all in yet. Bands exist for the default method only.")
+    parts.chart(backtest_chart(frame, build.money), frame, "Forecast with its band and realised amount by month end")
+    st.caption(
+        "Hollow: some of the deals are still open, so what came isn't all in yet. The band, P10 to P90, stands where the forecast has one."
+    )
     methods["name"] = methods.method.map(lambda name: METHODS.get(name, words.label(name)))
     methods["ratio"] = methods.forecast_to_realised_ratio.round(3)
     methods["error"] = methods.mean_absolute_error_rate.map(words.percent)
@@ -69,7 +71,7 @@ def backtest(build: Build) -> None:
     )
 
 
-def backtest_chart(frame: pd.DataFrame) -> alt.LayerChart:
+def backtest_chart(frame: pd.DataFrame, money: str) -> alt.LayerChart:
     names = {"forecast_amount": "forecast", "realised_amount": "realised"}
     long = frame.melt(
         ["forecast_date", "is_evaluable", "yield_p10_amount", "yield_p90_amount", "open_deal_count", "still_open_deal_count"],
@@ -78,7 +80,7 @@ def backtest_chart(frame: pd.DataFrame) -> alt.LayerChart:
         "amount",
     )
     long["what"] = long.what.map(names)
-    x = alt.X("forecast_date:T", title="Month end of the forecast", axis=alt.Axis(format="%b %Y", labelAngle=-45, labelOverlap=True))
+    x = charts.months("Month end of the forecast", "forecast_date", "%d %b %Y")
     tips = charts.tooltips(
         {
             "forecast_date": "%Y-%m-%d",
@@ -90,15 +92,10 @@ def backtest_chart(frame: pd.DataFrame) -> alt.LayerChart:
             "still_open_deal_count": ",",
         }
     )
-    colour = alt.Color(
-        "what:N",
-        scale=alt.Scale(domain=list(names.values()), range=[charts.BLUE, charts.VERMILLION]),
-        legend=alt.Legend(title=None, orient="top"),
-    )
+    looks = {"forecast": (charts.BLUE, "circle"), "realised": (charts.VERMILLION, "diamond")}
+    colour, shape = charts.marks(long, "what", looks)
     base = alt.Chart(long).encode(x=x, tooltip=tips)
-    y = alt.Y(
-        "yield_p10_amount:Q", title="Amount won of the deals open then (money)", axis=alt.Axis(format="~s"), scale=alt.Scale(zero=False)
-    )
+    y = alt.Y("yield_p10_amount:Q", title=f"Won of the deals open then ({money})", axis=charts.axis("~s"), scale=alt.Scale(zero=False))
     band = (
         base.transform_filter(alt.datum.what == "forecast").mark_area(color=charts.BLUE, opacity=0.18).encode(y=y, y2="yield_p90_amount:Q")
     )
@@ -106,15 +103,15 @@ def backtest_chart(frame: pd.DataFrame) -> alt.LayerChart:
     points = base.mark_point(size=60, opacity=1).encode(
         y="amount:Q",
         color=colour,
-        shape=alt.Shape("what:N", scale=alt.Scale(domain=list(names.values()), range=["circle", "diamond"]), legend=None),
+        shape=shape,
         fill=alt.condition("datum.is_evaluable", colour, alt.value("white")),
     )
     return alt.layer(band, lines, points).properties(height=320)
 
 
 def quality(build: Build) -> None:
-    frame = build.rows("select * from rpt_score_quality order by fold = 'pooled', trained_until_date, fold")
-    pooled = frame[frame.fold == "pooled"]
+    frame = build.rows("select * from rpt_score_quality order by fold = 'all', trained_until_date, fold")
+    pooled = frame[frame.fold == "all"]
     row = pooled.iloc[0] if len(pooled) else frame.iloc[-1]
     with st.container(border=True, key="gate"):
         st.markdown(f"**The gate:** {words.escape(row.finding)}")
@@ -137,11 +134,10 @@ def quality(build: Build) -> None:
     )
     folds = frame.dropna(subset=["auc"])
     drawn = charts.intervals(
-        folds.assign(verdict=folds.verdict.map(words.verdict)),
+        folds.assign(verdict=folds.verdict.map(words.verdict), fold=folds.fold.replace("all", "all together")),
         "fold",
         "auc",
-        "auc_lower",
-        "auc_upper",
+        ("auc_lower", "auc_upper"),
         "AUC on deals created after the training",
         {
             "fold": "",
@@ -159,7 +155,7 @@ def quality(build: Build) -> None:
         rule=0.5,
     )
     parts.chart(drawn, folds, "AUC of each past test with its interval")
-    parts.findings(frame[frame.fold != "pooled"].finding.tolist())
+    parts.findings(frame[frame.fold != "all"].finding.tolist())
 
 
 def _number(value: float | None) -> str:
@@ -167,11 +163,13 @@ def _number(value: float | None) -> str:
 
 
 def calibration(build: Build) -> None:
-    methods = build.rows("select distinct method from rpt_score_calibration order by 1").method.tolist()
+    methods = build.rows(
+        "select distinct method from rpt_score_calibration order by list_position(['model', 'table', 'base'], method)"
+    ).method.tolist()
     method = parts.choose("Score", methods, "calibration-method")
     frame = build.rows("select * from rpt_score_calibration where method = ? order by bin_number", method)
     base = alt.Chart(frame).encode(
-        x=alt.X("predicted_win_rate:Q", title="Predicted win probability", axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1])),
+        x=alt.X("predicted_win_rate:Q", title="Predicted win probability", axis=charts.axis(".0%"), scale=alt.Scale(domain=[0, 1])),
         tooltip=charts.tooltips(
             {
                 "bin_number": ",",
@@ -184,7 +182,7 @@ def calibration(build: Build) -> None:
             }
         ),
     )
-    y = alt.Y("win_rate_lower:Q", title="Really won", axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1]))
+    y = alt.Y("win_rate_lower:Q", title="Really won", axis=charts.axis(".0%"), scale=alt.Scale(domain=[0, 1]))
     right = alt.Chart(pd.DataFrame({"a": [0, 1]})).mark_line(color=charts.GREY, strokeDash=[4, 4]).encode(x="a:Q", y="a:Q")
     drawn = alt.layer(
         right,
@@ -198,9 +196,9 @@ def calibration(build: Build) -> None:
 def drift(build: Build) -> None:
     frame = build.rows("select *, factor_label as name from rpt_score_drift order by psi - no_drift_psi_upper desc nulls last")
     judged = frame.dropna(subset=["psi"]).assign(verdict=lambda rows: rows.verdict.map(words.verdict))
-    present = [name for name in charts.VERDICT_SCALE.domain if name in set(judged.verdict)]
+    colour, shape = charts.marks(judged, "verdict", charts.VERDICT_MARKS)
     base = alt.Chart(judged).encode(
-        y=alt.Y("name:N", sort=judged.name.tolist(), title=None, axis=alt.Axis(labelLimit=170)),
+        y=charts.names("name", judged, 170),
         tooltip=charts.tooltips(
             {
                 "name": "",
@@ -215,14 +213,22 @@ def drift(build: Build) -> None:
         ),
     )
     chance = base.mark_bar(color=charts.GREY, opacity=0.25, height=14).encode(
-        x=alt.X("no_drift_psi_upper:Q", title="PSI: difference between today's open deals and those of past month ends")
+        x=alt.X(
+            "no_drift_psi_upper:Q",
+            title=charts.title("PSI: how far today's open deals differ from those of past month ends"),
+            axis=charts.axis(".2f"),
+        )
     )
     points = base.mark_point(filled=True, size=80, opacity=1).encode(
         x="psi:Q",
-        color=alt.Color("verdict:N", scale=charts.VERDICT_SCALE, legend=alt.Legend(title=None, orient="top", values=present)),
-        shape=alt.Shape("verdict:N", scale=charts.VERDICT_SHAPES, legend=None),
+        color=colour,
+        shape=shape,
     )
-    parts.chart(alt.layer(chance, points).properties(height=alt.Step(24)), judged, "Drift of each factor beside what chance makes")
+    parts.chart(
+        charts.rows(alt.layer(chance, points), 24),
+        judged,
+        "Drift of each factor beside what chance makes",
+    )
     st.caption("Grey bars: how far chance alone seldom goes.")
     signals = frame[frame.verdict == "signal"]
     parts.findings(signals.finding.tolist() or frame.finding.head(2).tolist())

@@ -12,10 +12,12 @@ TREND_KINDS = {
     "Closed in the period, allowing for the mix of deals": ("closed_date", True),
     "Created in the period": ("created_cohort", False),
 }
-STATUS_SCALE = alt.Scale(
-    domain=["within limits", "alarm", "not judged", "period not complete"], range=[charts.BLUE, charts.VERMILLION, charts.SKY, charts.GREY]
-)
-STATUS_SHAPES = alt.Scale(domain=STATUS_SCALE.domain, range=["circle", "diamond", "circle", "square"])
+STATUS_MARKS = {
+    "within limits": (charts.BLUE, "circle"),
+    "alarm": (charts.VERMILLION, "diamond"),
+    "not judged": (charts.SKY, "circle"),
+    "period not complete": (charts.GREY, "square"),
+}
 METHODS = {
     "raw": "Raw amount",
     "stage_weighted": "CRM stage-weighted",
@@ -155,7 +157,7 @@ def trend(build: Build) -> None:
 
 
 def trend_chart(frame: pd.DataFrame) -> alt.LayerChart:
-    x = alt.X("period_start_date:T", title="Period", axis=alt.Axis(format="%b %Y", labelAngle=-45, labelOverlap=True))
+    x = charts.months("Period that begins")
     tips = charts.tooltips(
         {
             "period_start_date": "%b %Y",
@@ -171,20 +173,14 @@ def trend_chart(frame: pd.DataFrame) -> alt.LayerChart:
         }
     )
     base = alt.Chart(frame).encode(x=x, tooltip=tips)
-    y = alt.Y("lower_limit:Q", title="Win rate (won / closed deals)", axis=alt.Axis(format=".0%"))
-    status = alt.Color(
-        "status:N",
-        scale=STATUS_SCALE,
-        legend=alt.Legend(title=None, orient="top", columns=2, values=[s for s in STATUS_SCALE.domain if s in set(frame.status)]),
-    )
+    y = alt.Y("lower_limit:Q", title="Win rate (won / closed deals)", axis=charts.axis(".0%"))
+    status, shape = charts.marks(frame, "status", STATUS_MARKS)
     limits = base.mark_area(color=charts.GREY, opacity=0.15, line={"color": charts.GREY, "strokeWidth": 1}).encode(y=y, y2="upper_limit:Q")
     top = base.mark_line(color=charts.GREY, strokeWidth=1).encode(y="upper_limit:Q")
     expected = base.mark_line(color=charts.GREY, strokeDash=[4, 4]).encode(y="expected_win_rate:Q")
     interval = base.mark_rule(opacity=0.5).encode(y="win_rate_lower:Q", y2="win_rate_upper:Q", color=status)
     rate = base.mark_line(color=charts.BLUE, strokeWidth=1, opacity=0.5).encode(y="win_rate:Q")
-    point = base.mark_point(filled=True, size=70, opacity=1).encode(
-        y="win_rate:Q", color=status, shape=alt.Shape("status:N", scale=STATUS_SHAPES, legend=None)
-    )
+    point = base.mark_point(filled=True, size=70, opacity=1).encode(y="win_rate:Q", color=status, shape=shape)
     return alt.layer(limits, top, expected, rate, interval, point).properties(height=330)
 
 
@@ -196,14 +192,12 @@ def pipeline_value(build: Build) -> None:
     values = build.rows("select * from rpt_pipeline_value where segment_dimension = ? order by rapv_amount desc limit 40", dimension)
     segment = "all"
     if dimension != "all":
-        charts_row = values.assign(status="estimated")
         drawn = charts.intervals(
-            charts_row,
+            values,
             "segment_value",
             "rapv_amount",
-            "yield_p10_amount",
-            "yield_p90_amount",
-            "Risk-adjusted value, P10 to P90 (money)",
+            ("yield_p10_amount", "yield_p90_amount"),
+            f"Risk-adjusted value, P10 to P90 ({build.money})",
             {
                 "segment_value": "",
                 "open_deal_count": ",",
@@ -230,7 +224,7 @@ def pipeline_value(build: Build) -> None:
             "open_deals": [chosen.stage_weighted_deal_count if name == "stage_weighted" else chosen.open_deal_count for name in METHODS],
         }
     ).dropna(subset=["amount"])
-    parts.chart(methods_chart(methods), methods, "The open pipeline by each method, RAPV with its P10 to P90 band")
+    parts.chart(methods_chart(methods, build.money), methods, "The open pipeline by each method, RAPV with its P10 to P90 band")
     st.caption(
         f"{words.count(chosen.open_deal_count)} open deals. RAPV {words.money(chosen.rapv_amount)}, P10 to P90 "
         f"{words.between(chosen.yield_p10_amount, chosen.yield_p90_amount, words.money)}; the five largest deals make "
@@ -239,15 +233,15 @@ def pipeline_value(build: Build) -> None:
     )
 
 
-def methods_chart(methods: pd.DataFrame) -> alt.LayerChart:
-    y = alt.Y("method:N", sort=methods.method.tolist(), title=None, axis=alt.Axis(labelLimit=150))
+def methods_chart(methods: pd.DataFrame, money: str) -> alt.LayerChart:
+    y = charts.names("method", methods)
     tips = charts.tooltips({"method": "", "amount": ",.0f", "p10": ",.0f", "p90": ",.0f", "open_deals": ","})
     base = alt.Chart(methods).encode(y=y, tooltip=tips)
-    is_rapv = alt.condition(alt.datum.method == METHODS["rapv"], alt.value(charts.BLUE), alt.value("#B8C4CC"))
-    bar = base.mark_bar(height=16).encode(x=alt.X("amount:Q", title="Amount (money)", axis=alt.Axis(format="~s")), color=is_rapv)
+    is_rapv = alt.condition(alt.datum.method == METHODS["rapv"], alt.value(charts.BLUE), alt.value(charts.PALE))
+    bar = base.mark_bar(height=16).encode(x=alt.X("amount:Q", title=f"Amount ({money})", axis=charts.axis("~s")), color=is_rapv)
     band = base.mark_rule(color="black", strokeWidth=2).encode(x="p10:Q", x2="p90:Q")
     ends = [base.mark_tick(color="black", height=12, thickness=2).encode(x=f"{end}:Q") for end in ("p10", "p90")]
-    return alt.layer(bar, band, *ends).properties(height=alt.Step(charts.ROW_HEIGHT))
+    return charts.rows(alt.layer(bar, band, *ends))
 
 
 def health(build: Build) -> None:
@@ -283,7 +277,7 @@ def health(build: Build) -> None:
         "period_status": "",
     }
     drawn = charts.band_over_time(
-        frame, "period_start_date", "metric_value", "value_lower", "value_upper", f"{words.label(metric)} ({unit})", tips, form
+        frame, "metric_value", ("value_lower", "value_upper"), f"{words.label(metric)} ({unit.replace('money', build.money)})", tips, form
     )
     parts.chart(drawn, frame, f"{words.label(metric)} by month with its interval")
     st.caption(words.escape(frame.meaning.iloc[0]))

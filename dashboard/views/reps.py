@@ -37,7 +37,7 @@ def show(build: Build) -> None:
     parts.findings(signals.finding.tolist(), limit=12)
     st.subheader("Risk in their open deals")
     if frame.open_deal_count.sum() > 0:
-        risk_load(frame)
+        risk_load(build, frame)
     else:
         parts.can_say(build, "fct_deal_scores")
     st.subheader("Each rep in words")
@@ -46,9 +46,9 @@ def show(build: Build) -> None:
 
 def funnel_chart(frame: pd.DataFrame) -> alt.LayerChart:
     frame = frame.sort_values("expected_won_deal_count")
-    x = alt.X("expected_won_deal_count:Q", title="Wins expected of the rep's closed deals", scale=alt.Scale(zero=False))
+    x = alt.X("expected_won_deal_count:Q", title="Wins expected of the rep's closed deals", axis=charts.axis(), scale=alt.Scale(zero=False))
     base = alt.Chart(frame).encode(x=x)
-    y = alt.Y("funnel_outer_lower:Q", title="Risk-adjusted win rate", axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False))
+    y = alt.Y("funnel_outer_lower:Q", title="Risk-adjusted win rate", axis=charts.axis(".0%"), scale=alt.Scale(zero=False))
     outer = base.mark_area(color=charts.GREY, opacity=0.15).encode(y=y, y2="funnel_outer_upper:Q")
     inner = base.mark_area(color=charts.GREY, opacity=0.25).encode(y="funnel_inner_lower:Q", y2="funnel_inner_upper:Q")
     middle = base.mark_line(color=charts.GREY, strokeDash=[4, 4]).encode(y="overall_win_rate:Q")
@@ -67,12 +67,9 @@ def funnel_chart(frame: pd.DataFrame) -> alt.LayerChart:
             "adjusted_p_value": ".4f",
         }
     )
-    present = [name for name in charts.VERDICT_SCALE.domain if name in set(frame.words)]
-    colour = alt.Color("words:N", scale=charts.VERDICT_SCALE, legend=alt.Legend(title=None, orient="top", values=present))
+    colour, shape = charts.marks(frame, "words", charts.VERDICT_MARKS)
     interval = base.mark_rule(opacity=0.35).encode(y="risk_adjusted_lower:Q", y2="risk_adjusted_upper:Q", color=colour)
-    points = base.mark_point(filled=True, size=90, opacity=1).encode(
-        y="risk_adjusted_win_rate:Q", color=colour, shape=alt.Shape("words:N", scale=charts.VERDICT_SHAPES, legend=None), tooltip=tips
-    )
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(y="risk_adjusted_win_rate:Q", color=colour, shape=shape, tooltip=tips)
     names = (
         base.transform_filter(alt.datum.verdict == "signal")
         .mark_text(align="left", dx=9, dy=-7, fontWeight="bold")
@@ -81,7 +78,7 @@ def funnel_chart(frame: pd.DataFrame) -> alt.LayerChart:
     return alt.layer(outer, inner, middle, interval, points, names).properties(height=380)
 
 
-def risk_load(frame: pd.DataFrame) -> None:
+def risk_load(build: Build, frame: pd.DataFrame) -> None:
     rows = frame[frame.open_deal_count > 0].sort_values("at_risk_amount", ascending=False)
     shown = rows.head(MAX_REPS)
     parts_of = {"at_risk_amount": "in deals at high risk", "rest_amount": "in other open deals"}
@@ -92,17 +89,13 @@ def risk_load(frame: pd.DataFrame) -> None:
         )
         .assign(position=lambda r: (r.part == "rest_amount").astype(int), part=lambda r: r.part.map(parts_of))
     )
-    drawn = (
+    drawn = charts.rows(
         alt.Chart(long)
         .mark_bar(height=16)
         .encode(
-            y=alt.Y("name:N", sort=shown.name.tolist(), title=None, axis=alt.Axis(labelLimit=150)),
-            x=alt.X("amount:Q", title="Open amount (money)", axis=alt.Axis(format="~s")),
-            color=alt.Color(
-                "part:N",
-                scale=alt.Scale(domain=list(parts_of.values()), range=[charts.VERMILLION, "#B8C4CC"]),
-                legend=alt.Legend(title=None, orient="top"),
-            ),
+            y=charts.names("name", shown),
+            x=alt.X("amount:Q", title=f"Open amount ({build.money})", axis=charts.axis("~s")),
+            color=charts.colours("part", dict(zip(parts_of.values(), (charts.VERMILLION, charts.PALE), strict=True))),
             order="position:Q",
             tooltip=charts.tooltips(
                 {
@@ -116,8 +109,8 @@ def risk_load(frame: pd.DataFrame) -> None:
                     "rapv_amount": ",.0f",
                 }
             ),
-        )
-        .properties(height=alt.Step(22))
+        ),
+        22,
     )
     parts.chart(drawn, long, "Open amount of each rep, and how much of it is in deals at high risk")
     st.caption(

@@ -1,6 +1,7 @@
 """Where deals are lost and how long they stay, from the visits of their stages."""
 
 import altair as alt
+import pandas as pd
 import streamlit as st
 
 from dashboard import charts, parts, words
@@ -72,20 +73,18 @@ def funnel(build: Build, dimension: str, segment: str) -> None:
         ", ".join(f"{words.escape(row.stage)} {words.count(row.open_here_deal_count)}" for row in frame.itertuples()),
         "open-here",
     )
-    order = frame.stage.tolist()
     left, right = st.columns(2)
     with left:
         st.markdown("**Deals by stage reached**")
-        parts.chart(reached_chart(frame, order), frame, "Deals that reached each stage, by what became of them there")
+        parts.chart(reached_chart(frame), frame, "Deals that reached each stage, by what became of them there")
     with right:
         st.markdown("**Won in the end, of the deals that reached it**")
         drawn = charts.intervals(
             frame,
             "stage",
             "win_probability",
-            "win_probability_lower",
-            "win_probability_upper",
-            "P(win | reached), open deals allowed for",
+            ("win_probability_lower", "win_probability_upper"),
+            "Won, of the deals that reached the stage, open ones allowed for",
             {
                 "stage": "",
                 "win_probability": ".1%",
@@ -98,7 +97,6 @@ def funnel(build: Build, dimension: str, segment: str) -> None:
                 "probability_status": "",
             },
             verdict=None,
-            sort=order,
         )
         parts.chart(drawn, frame, "Probability of winning by stage reached, with intervals")
     frame["win"] = _with_interval(frame, "win_probability")
@@ -119,33 +117,28 @@ def funnel(build: Build, dimension: str, segment: str) -> None:
     )
 
 
-def _with_interval(frame, name: str, write=words.percent) -> list[str]:
+def _with_interval(frame: pd.DataFrame, name: str, write=words.percent) -> list[str]:
     return [
         f"{write(value)} ({words.between(lower, upper, write)})"
         for value, lower, upper in zip(frame[name], frame[f"{name}_lower"], frame[f"{name}_upper"], strict=True)
     ]
 
 
-def reached_chart(frame, order: list[str]) -> alt.Chart:
+def reached_chart(frame: pd.DataFrame) -> alt.Chart:
     names = {"advanced_deal_count": "went on or won", "open_here_deal_count": "still open here", "lost_here_deal_count": "lost here"}
     long = frame.melt(["stage", "reached_deal_count"], list(names), "what", "deals").assign(
         what=lambda rows: rows.what.map(names), position=lambda rows: rows.what.map({name: i for i, name in enumerate(names.values())})
     )
-    return (
+    return charts.rows(
         alt.Chart(long)
         .mark_bar(height=18)
         .encode(
-            y=alt.Y("stage:N", sort=order, title=None, axis=alt.Axis(labelLimit=150)),
-            x=alt.X("deals:Q", title="Deals that reached the stage", axis=alt.Axis(format="~s")),
-            color=alt.Color(
-                "what:N",
-                scale=alt.Scale(domain=list(names.values()), range=[charts.BLUE, charts.GREY, charts.ORANGE]),
-                legend=alt.Legend(title=None, orient="top", columns=3),
-            ),
+            y=charts.names("stage", frame),
+            x=alt.X("deals:Q", title="Deals that reached the stage", axis=charts.axis("~s")),
+            color=charts.colours("what", dict(zip(names.values(), (charts.BLUE, charts.GREY, charts.ORANGE), strict=True))),
             order="position:Q",
             tooltip=charts.tooltips({"stage": "", "what": "", "deals": ",", "reached_deal_count": ","}),
         )
-        .properties(height=alt.Step(charts.ROW_HEIGHT))
     )
 
 
@@ -168,8 +161,7 @@ def durations(build: Build, dimension: str, segment: str) -> None:
         frame,
         "stage",
         "days",
-        "lower_days",
-        "upper_days",
+        ("lower_days", "upper_days"),
         f"{quantile.capitalize()} days in the stage, visits still open allowed for",
         {
             "stage": "",
