@@ -42,7 +42,7 @@ def show_build(build: published.Build, now: datetime) -> None:
     age = words.age_days(build.as_of_date, now)
     with st.sidebar:
         st.caption(
-            f"Data as of **{build.as_of_date}**, {age} days old  \nBuild `{words.escape(build.build_id)}`, "
+            f"Data as of **{build.as_of_date}**, {age} days old  \nBuild {words.escape(build.build_id)}, "
             f"published {build.published_at:%Y-%m-%d %H:%M} UTC  \nVersion {words.escape(build.project_version)}"
         )
     if words.is_stale(build.as_of_date, now):

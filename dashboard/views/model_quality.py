@@ -95,7 +95,7 @@ def backtest_chart(frame: pd.DataFrame, money: str) -> alt.LayerChart:
     looks = {"forecast": (charts.BLUE, "circle"), "realised": (charts.VERMILLION, "diamond")}
     colour, shape = charts.marks(long, "what", looks)
     base = alt.Chart(long).encode(x=x, tooltip=tips)
-    y = alt.Y("yield_p10_amount:Q", title=f"Won of the deals open then ({money})", axis=charts.axis("~s"), scale=alt.Scale(zero=False))
+    y = alt.Y("yield_p10_amount:Q", title=f"Amount ({money})", axis=charts.axis("~s"), scale=alt.Scale(zero=False))
     band = (
         base.transform_filter(alt.datum.what == "forecast").mark_area(color=charts.BLUE, opacity=0.18).encode(y=y, y2="yield_p90_amount:Q")
     )
