@@ -22,11 +22,15 @@ DEAL_COLUMNS = (
 
 @dataclasses.dataclass
 class Build:
-    """One finished dbt command: its exit code, what it printed, and its database."""
+    """One finished dbt command: its exit code, what it printed, its database, and the file it publishes to."""
 
     exit_code: int
     output: str
     database: pathlib.Path
+
+    @property
+    def published(self) -> pathlib.Path:
+        return published_file(self.database)
 
     def query(self, sql: str) -> list[tuple]:
         with duckdb.connect(str(self.database), read_only=True) as connection:
@@ -39,6 +43,10 @@ class Build:
     def check(self) -> "Build":
         assert self.exit_code == 0, self.output
         return self
+
+
+def published_file(database: pathlib.Path) -> pathlib.Path:
+    return database.with_name(f"{database.stem}_marts.duckdb")
 
 
 def run_dbt(
@@ -67,9 +75,8 @@ def run_dbt(
         arguments += ["--selector", selector]
     if not with_tests:
         arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
-    done = subprocess.run(
-        arguments, capture_output=True, text=True, cwd=database.parent, env={**os.environ, "SALES_DB": str(database), **environment}
-    )
+    files = {"SALES_DB": str(database), "SALES_MARTS_DB": str(published_file(database))}
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=database.parent, env={**os.environ, **files, **environment})
     return Build(done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr), database)
 
 
