@@ -24,7 +24,7 @@ PAGES = (
     ("Data quality", "data", input_quality),
 )
 ICON = str(Path(__file__).parent / "icon.svg")
-LOOK_FOR_A_NEW_BUILD = "15s"
+LOOK_FOR_A_NEW_BUILD = "5s"
 
 
 @st.fragment(run_every=LOOK_FOR_A_NEW_BUILD)
@@ -49,6 +49,8 @@ def show_build(build: published.Build, now: datetime) -> None:
         st.warning(
             f"These data end on {build.as_of_date}: they are {age} days old, and nothing later is known here.", icon=":material/schedule:"
         )
+    else:
+        st.caption(f"Data as of {build.as_of_date}")
 
 
 def main() -> None:

@@ -70,14 +70,13 @@ def current_build() -> Build:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _open(identity: tuple[str, int, int]) -> Build:
-    # Attached under a name of its own: a file marts.duckdb would be a catalog named like its schema.
     path = identity[0]
     quoted = path.replace("'", "''")
     try:
         connection = duckdb.connect(config={"threads": 2})
         connection.execute(f"attach '{quoted}' as published (read_only)")
         connection.execute("set enable_external_access = false")
-        [info] = connection.execute("select build_id, as_of_date, published_at, project_version from published.marts.build_info").fetchall()
+        [info] = connection.execute("select build_id, as_of_date, published_at, project_version from published.build_info").fetchall()
     except (duckdb.Error, ValueError) as error:
         raise NotPublished(f"{path} can't be read as published marts ({type(error).__name__}). {BUILD_HELP}") from error
     return Build(identity, *info, connection)
@@ -86,5 +85,5 @@ def _open(identity: tuple[str, int, int]) -> Build:
 @st.cache_data(max_entries=400, show_spinner=False)
 def _rows(key: str, sql: str, parameters: tuple, _build: Build) -> pd.DataFrame:
     cursor = _build.connection.cursor()
-    cursor.execute("use published.marts")
+    cursor.execute("use published")
     return cursor.execute(sql, list(parameters)).df()

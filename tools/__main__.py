@@ -9,6 +9,7 @@ COMMANDS = {
     "generate": "write a CRM of any size, with planted effects, as CSV or Parquet",
     "benchmark": "time and memory of a whole build beside plain DuckDB",
     "simulate": "how often a statistical model is right on CRMs whose truth is known",
+    "screenshots": "pictures of the dashboard for the README",
 }
 
 

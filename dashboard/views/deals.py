@@ -10,6 +10,7 @@ from dashboard.published import Build
 
 PAGE = 50
 CATEGORIES = ["critical", "high", "medium", "low"]
+EFFECTS = {"measured": "Its effect was measured.", "unmeasured": "What it brings, nobody has measured yet."}
 FLAGS = ["stalled", "stale", "pushed", "overdue"]
 
 
@@ -20,8 +21,8 @@ def show(build: Build) -> None:
             "`as_of_date` set to a past day. How well scores would have told them apart stands under *Forecast and model quality*."
         )
         return
-    say_if_gated(build)
-    chosen, order = pick(build)
+    is_scored = say_if_gated(build)
+    chosen, order = pick(build, "Highest risk" if is_scored else "Most money at risk")
     where, parameters = chosen.where()
     totals(build, where, parameters)
     deal = deal_table(build, where, parameters, order)
@@ -31,14 +32,16 @@ def show(build: Build) -> None:
         st.info("Click the box left of a deal to see why it is at risk, and what to do.", icon=":material/touch_app:")
 
 
-def say_if_gated(build: Build) -> None:
+def say_if_gated(build: Build) -> bool:
+    """Whether scores tell deals apart; if not, the scores' own sentence."""
     statuses = build.rows("select score_status, any_value(score_reason) as reason from fct_deal_scores group by 1")
     for row in statuses.itertuples():
         if row.score_status != "model":
             st.info(words.escape(row.reason), icon=":material/info:")
+    return not (statuses.score_status == "gated").any()
 
 
-def pick(build: Build) -> tuple[DealFilter, str]:
+def pick(build: Build, default_order: str) -> tuple[DealFilter, str]:
     """The filters: the usual ones in the open, the rest folded in."""
     options = {name: _options(build, name) for name in LISTS}
     options["risk_category"] = [name for name in CATEGORIES if name in options["risk_category"]]
@@ -73,7 +76,7 @@ def pick(build: Build) -> tuple[DealFilter, str]:
         for where, name in zip(st.columns(4), ("Expected close from", "Expected close to", "Created from", "Created to"), strict=True):
             with where:
                 dates.append(st.date_input(name, value=None, key=f"deals-{name}", format="YYYY-MM-DD"))
-    order = parts.choose("Order", list(ORDERS), "deals-order", write=str)
+    order = parts.choose("Order", list(ORDERS), "deals-order", write=str, default=default_order)
     return DealFilter(picked, flags, search, least, most, *dates), order
 
 
@@ -261,7 +264,7 @@ def actions(build: Build, deal: str) -> None:
     frame = build.rows(
         """
         select * from fct_recommended_actions where deal_id = ?
-        order by list_position(['immediate', 'this_week', 'ongoing'], priority), action_id
+        order by action_rank
         """,
         deal,
     )
@@ -274,7 +277,8 @@ def actions(build: Build, deal: str) -> None:
             icon=":material/science:",
         )
     for row in frame.itertuples():
-        st.markdown(f"**{words.escape(words.label(row.priority))}:** {words.escape(row.action_text)}  \n{words.escape(row.rationale)}")
+        st.markdown(f"**{words.escape(words.label(row.priority))}:** {words.escape(row.action_text)}")
+        st.caption(f"{words.escape(row.rationale)} {EFFECTS.get(row.effect_status, '')} Evidence: {words.escape(row.evidence)}.")
 
 
 def similar(build: Build, deal: str) -> None:

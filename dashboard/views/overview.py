@@ -76,7 +76,7 @@ def answer(months: pd.DataFrame) -> str:
         return f"It can't be told yet: {month} has {newest.missing_reason}."
     alarms = complete.tail(12).query("verdict == 'signal'")
     if alarms.empty:
-        return f"Chance can explain it: the win rate of {month} is within its limits, and so were the months before it."
+        return f"Chance can explain it: the win rate of {month} is within its limits, and none of the months judged before it is an alarm."
     named = ", ".join(f"{day:%B %Y} ({direction})" for day, direction in zip(alarms.period_start_date, alarms.alarm_direction, strict=True))
     return f"{month} is within its limits, but the twelve months up to it hold more than chance: {named}."
 
@@ -101,8 +101,8 @@ def headline_figures(build: Build) -> None:
     if "last_4_quarters" in rates.index:
         now = rates.loc["last_4_quarters"]
         below = f"{words.between(now.win_rate_lower, now.win_rate_upper)}; {words.count(now.closed_deal_count)} closed deals. "
-        if "prior_4_quarters" in rates.index:
-            before = rates.loc["prior_4_quarters"]
+        before = rates.reindex(["prior_4_quarters"]).iloc[0]
+        if before.closed_deal_count > 0:
             below += f"The four before: {words.percent(before.win_rate)} of {words.count(before.closed_deal_count)}."
         parts.figure(win_rate, "Win rate, last four quarters", words.percent(now.win_rate), below, "win-rate")
     value = build.rows("select * from rpt_pipeline_value where segment_dimension = 'all'")
@@ -111,11 +111,14 @@ def headline_figures(build: Build) -> None:
         parts.figure(rapv, "Risk-adjusted value (RAPV)", words.MISSING, "No deal is open in these data.", "rapv")
     else:
         [row] = value.itertuples()
+        weighted = "the CRM gives no stage weights"
+        if row.stage_weighted_deal_count:
+            weighted = f"the CRM's stage weights make it {words.money(row.stage_weighted_amount)}"
         parts.figure(
             pipeline,
             "Open pipeline",
             words.money(row.raw_amount),
-            f"{words.count(row.open_deal_count)} open deals; the CRM's stage weights make it {words.money(row.stage_weighted_amount)}.",
+            f"{words.count(row.open_deal_count)} open deals; {weighted}.",
             "pipeline",
         )
         parts.figure(
@@ -173,7 +176,7 @@ def trend_chart(frame: pd.DataFrame) -> alt.LayerChart:
         }
     )
     base = alt.Chart(frame).encode(x=x, tooltip=tips)
-    y = alt.Y("lower_limit:Q", title="Win rate (won / closed deals)", axis=charts.axis(".0%"))
+    y = alt.Y("lower_limit:Q", title="Win rate (won / closed deals)", axis=charts.axis(".0%"), scale=alt.Scale(zero=False))
     status, shape = charts.marks(frame, "status", STATUS_MARKS)
     limits = base.mark_area(color=charts.GREY, opacity=0.15, line={"color": charts.GREY, "strokeWidth": 1}).encode(y=y, y2="upper_limit:Q")
     top = base.mark_line(color=charts.GREY, strokeWidth=1).encode(y="upper_limit:Q")
@@ -181,7 +184,8 @@ def trend_chart(frame: pd.DataFrame) -> alt.LayerChart:
     interval = base.mark_rule(opacity=0.5).encode(y="win_rate_lower:Q", y2="win_rate_upper:Q", color=status)
     rate = base.mark_line(color=charts.BLUE, strokeWidth=1, opacity=0.5).encode(y="win_rate:Q")
     point = base.mark_point(filled=True, size=70, opacity=1).encode(y="win_rate:Q", color=status, shape=shape)
-    return alt.layer(limits, top, expected, rate, interval, point).properties(height=330)
+    judged = [limits, top, expected] if frame.expected_win_rate.notna().any() else []
+    return alt.layer(*judged, interval, rate, point).properties(height=330)
 
 
 def pipeline_value(build: Build) -> None:

@@ -75,7 +75,8 @@ def funnel_chart(frame: pd.DataFrame) -> alt.LayerChart:
         .mark_text(align="left", dx=9, dy=-7, fontWeight="bold")
         .encode(y="risk_adjusted_win_rate:Q", text="name:N")
     )
-    return alt.layer(outer, inner, middle, interval, points, names).properties(height=380)
+    named = [names] if (frame.verdict == "signal").any() else []
+    return alt.layer(outer, inner, middle, interval, points, *named).properties(height=380)
 
 
 def risk_load(build: Build, frame: pd.DataFrame) -> None:
