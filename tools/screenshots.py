@@ -15,7 +15,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-PAGES = {"overview": ("", 1100), "drivers": ("drivers", 1500), "deals": ("deals", 1700)}
+PAGES = {"overview": ("", 1100), "drivers": ("drivers", 2000), "deals": ("deals", 1750)}
 READY_SECONDS = 60
 
 
