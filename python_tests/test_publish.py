@@ -265,7 +265,7 @@ def test_builds_that_fail_or_are_killed_or_partial_change_nothing_that_readers_s
             if "marts published" in killed.output:
                 expected.append(read(path))
         elif fate == "fails":
-            failed = run_dbt(database, variables, SALES_MEMORY_LIMIT="12MB")
+            failed = run_dbt(database, {**variables, "segment_dimensions": ["no_such_column"]})
             assert failed.exit_code != 0 and "was not published: a node did not pass" in failed.output
         elif fate == "partial":
             partial = run_dbt(database, variables, select="dim_stages").check()

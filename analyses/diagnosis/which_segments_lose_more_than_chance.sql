@@ -1,6 +1,8 @@
--- Which segments win less, or more, than chance explains, and what does it cost?
--- Only the verdict answers that: of hundreds of segments some have a p value below 0.05 on pure noise. No row is an answer too: nothing
--- here differs by more than chance. Ranked by money, not by lost deals, which rank segments by their size.
+-- Which segments lose more than chance, and against which competitors?
+-- What does that cost in deals and money?
+-- Only the verdict answers: of hundreds of segments some have a p value below 0.05 on pure noise. May be empty: then no segment differs by more than
+-- chance. A competitor is a segment_dimension like the others, if the input names any. excess_lost_deal_count and excess_lost_amount are the cost,
+-- against the average segment; below 0 it is a gain. Ranked by money: lost deals alone rank segments by their size.
 with
 
 rpt_segment_win_rates as (
@@ -12,6 +14,7 @@ final as (
         period,
         segment_dimension,
         segment_value,
+        is_known_only_after_close,
         closed_deal_count,
         win_rate,
         win_rate_lower,
@@ -21,6 +24,7 @@ final as (
         excess_lost_deal_count,
         excess_lost_amount,
         segment_q_value,
+        verdict,
         finding
     from rpt_segment_win_rates
     where verdict = 'signal'

@@ -3,48 +3,22 @@
 -- The cycle is known only after the close, so r with it describes and can't foresee; and only mature cohorts count for it, because of
 -- a young one the quick deals alone have closed.
 {% set normal_quantile = 1.959963984540054 %}
+{% set pairs = [('deal_amount', 'is_won'), ('cycle_days', 'is_won'), ('deal_amount', 'cycle_days')] %}
 {% set both_vary = "min(first_value) < max(first_value) and min(second_value) < max(second_value)" %}
 
 with
 
-fct_deals as (
-    select
-        deal_id,
-        is_mature_cohort,
-        cast(deal_amount as double) as deal_amount,
-        cast(cycle_days as double) as cycle_days,
-        case when is_won then 1.0 else 0.0 end as won
-    from {{ ref('fct_deals') }}
-    where not is_open
-),
-
 pairs as (
+    {% for first_column, second_column in pairs -%}
     select
-        'deal_amount' as first_column,
-        'is_won' as second_column,
-        deal_amount as first_value,
-        won as second_value
-    from fct_deals
-
-    union all
-
-    select
-        'cycle_days' as first_column,
-        'is_won' as second_column,
-        cycle_days as first_value,
-        won as second_value
-    from fct_deals
-    where is_mature_cohort
-
-    union all
-
-    select
-        'deal_amount' as first_column,
-        'cycle_days' as second_column,
-        deal_amount as first_value,
-        cycle_days as second_value
-    from fct_deals
-    where is_mature_cohort
+        '{{ first_column }}' as first_column,
+        '{{ second_column }}' as second_column,
+        cast({{ first_column }} as double) as first_value,
+        cast({{ second_column }} as double) as second_value
+    from {{ ref('fct_deals') }}
+    where not is_open{{ ' and is_mature_cohort' if 'cycle_days' in (first_column, second_column) }}
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
 ),
 
 -- Equal values share the middle of their ranks.
@@ -64,7 +38,8 @@ correlations as (
         second_column,
         count(*) as deal_count,
         case when {{ both_vary }} then corr(first_value, second_value) end as pearson_correlation,
-        case when {{ both_vary }} then corr(first_rank, second_rank) end as spearman_correlation
+        case when {{ both_vary }} then corr(first_rank, second_rank) end as spearman_correlation,
+        case when count(*) > 3 then {{ normal_quantile }} / sqrt(nullif(count(*), 3) - 3) end as fisher_margin
     from ranked
     group by first_column, second_column
 ),
@@ -72,8 +47,7 @@ correlations as (
 fisher as (
     select
         *,
-        case when abs(pearson_correlation) < 1 then 0.5 * ln((1 + pearson_correlation) / (1 - pearson_correlation)) end as fisher_z,
-        case when deal_count > 3 then {{ normal_quantile }} / sqrt(deal_count - 3) end as fisher_margin
+        case when abs(pearson_correlation) < 1 then 0.5 * ln((1 + pearson_correlation) / (1 - pearson_correlation)) end as fisher_z
     from correlations
 ),
 
@@ -83,8 +57,8 @@ final as (
         second_column,
         deal_count,
         pearson_correlation,
-        (exp(2 * (fisher_z - fisher_margin)) - 1) / (exp(2 * (fisher_z - fisher_margin)) + 1) as pearson_lower,
-        (exp(2 * (fisher_z + fisher_margin)) - 1) / (exp(2 * (fisher_z + fisher_margin)) + 1) as pearson_upper,
+        tanh(fisher_z - fisher_margin) as pearson_lower,
+        tanh(fisher_z + fisher_margin) as pearson_upper,
         spearman_correlation,
         pearson_correlation * pearson_correlation as explained_rate
     from fisher

@@ -1,6 +1,8 @@
--- Which factors go along with more or fewer wins, the others held equal, and has a direction changed?
+-- Which sources are associated with more wins, whoever sells?
+-- Is any driver more than chance?
 -- A plain win rate mixes a source with whoever works it; here each level is compared with the others of its factor at equal other factors. No
--- row with the verdict `signal` is an answer too. Associated is not caused: a source that wins may be given the better deals.
+-- row with the verdict `signal` is an answer too. Associated is not caused: a source that wins may be given the better deals. Signals stand first, then
+-- factors by name: effects that chance can explain are not ranked.
 with
 
 rpt_win_rate_drivers as (
@@ -16,14 +18,15 @@ final as (
         level,
         closed_deal_count,
         win_rate,
+        adjusted_win_rate,
         vs_others_pp,
         vs_others_lower_pp,
         vs_others_upper_pp,
+        level_adjusted_p_value,
         verdict,
-        is_sign_flip,
-        finding
+        coalesce(missing_reason, finding) as finding
     from rpt_win_rate_drivers
 )
 
 select * from final
-order by case verdict when 'signal' then 1 else 2 end asc, abs(vs_others_pp) desc, factor asc, level asc
+order by case verdict when 'signal' then 1 else 2 end asc, factor asc, level asc
