@@ -28,6 +28,16 @@ def can_say(build: Build, mart: str, capability: str | None = None) -> bool:
     return bool(row.is_available)
 
 
+def values(build: Build, mart: str, column: str, first: str = "all", newest: bool = False, **where: object) -> list[str]:
+    """The values of a column as text, of the rows that have these values in other columns: `first` first, the rest in order."""
+    conditions = " and ".join([f"{column} is not null", *(f"{name} = ?" for name in where)])
+    order = f"{column}::text = ? desc, 1 {'desc' if newest else 'asc'}"
+    found = build.rows(
+        f"select {column}::text as value from {mart} where {conditions} group by {column} order by {order}", *where.values(), first
+    )
+    return found.value.tolist()
+
+
 def choose(name: str, options: list[str], key: str, write=words.label, default: str | None = None) -> str:
     index = options.index(default) if default in options else 0
     return st.selectbox(name, options, index=index, key=key, format_func=write)

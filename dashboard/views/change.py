@@ -34,19 +34,13 @@ def show(build: Build) -> None:
 
 def win_rate_change(build: Build) -> None:
     columns = st.columns(3)
-    types = build.rows("select distinct period_type from rpt_win_rate_change").period_type.tolist()
+    types = parts.values(build, "rpt_win_rate_change", "period_type", first="quarter")
     with columns[0]:
-        period_type = parts.choose(
-            "Compare", [name for name in ("quarter", "month", "half_year") if name in types], "change-type", write=words.label
-        )
-    periods = build.rows(
-        "select distinct period_start_date::date::text as day from rpt_win_rate_change where period_type = ? order by 1 desc", period_type
-    ).day.tolist()
+        period_type = parts.choose("Compare", types, "change-type")
+    periods = parts.values(build, "rpt_win_rate_change", "period_start_date", newest=True, period_type=period_type)
     with columns[1]:
         period = parts.choose("Period that begins", periods, "change-period", write=str)
-    dimensions = build.rows(
-        "select distinct segment_dimension from rpt_win_rate_change where segment_dimension <> 'all' order by 1"
-    ).segment_dimension.tolist()
+    dimensions = [name for name in parts.values(build, "rpt_win_rate_change", "segment_dimension") if name != "all"]
     with columns[2]:
         dimension = parts.choose("By", dimensions, "change-dimension", write=words.dimension, default="lead_source")
     frame = build.rows(
@@ -143,27 +137,17 @@ def effect_chart(frame: pd.DataFrame, effect: str) -> alt.LayerChart:
 
 def bridge(build: Build) -> None:
     columns = st.columns(4)
+    types = parts.values(build, "rpt_pipeline_bridge", "period_type", first="quarter")
     with columns[0]:
-        period_type = parts.choose("Over a", ["quarter", "month", "week"], "bridge-type")
-    periods = build.rows(
-        "select distinct period_start_date::date::text as day from rpt_pipeline_bridge where period_type = ? order by 1 desc", period_type
-    ).day.tolist()
+        period_type = parts.choose("Over a", types, "bridge-type")
+    periods = parts.values(build, "rpt_pipeline_bridge", "period_start_date", newest=True, period_type=period_type)
     with columns[1]:
         period = parts.choose("That begins", periods, "bridge-period", write=str)
-    dimensions = build.rows(
-        "select segment_dimension from rpt_pipeline_bridge group by 1 order by segment_dimension = 'all' desc, 1"
-    ).segment_dimension.tolist()
+    dimensions = parts.values(build, "rpt_pipeline_bridge", "segment_dimension")
     with columns[2]:
         dimension = parts.choose("Of", dimensions, "bridge-dimension", write=words.dimension)
-    segments = build.rows(
-        """
-        select segment_value from rpt_pipeline_bridge
-        where period_type = ? and period_start_date = ?::date and segment_dimension = ? order by 1
-        """,
-        period_type,
-        period,
-        dimension,
-    ).segment_value.tolist()
+    where = {"period_type": period_type, "period_start_date": period, "segment_dimension": dimension}
+    segments = parts.values(build, "rpt_pipeline_bridge", "segment_value", **where)
     segment = segments[0] if segments else None
     if dimension != "all":
         with columns[3]:

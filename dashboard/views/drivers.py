@@ -47,9 +47,7 @@ def effects(build: Build) -> None:
     left, right = st.columns(2)
     with right:
         after_close = st.toggle("With what is known only after the close (describes, can't foresee)", key="driver-after-close")
-    factors = build.rows(
-        "select distinct factor from rpt_win_rate_drivers where is_known_only_after_close = ? order by 1", after_close
-    ).factor.tolist()
+    factors = parts.values(build, "rpt_win_rate_drivers", "factor", is_known_only_after_close=after_close)
     everything = "Every factor but the rep"
     with left:
         factor = parts.choose(
@@ -111,9 +109,7 @@ def _name_of(dimension: str, value: str, is_long: bool) -> str:
 
 
 def heat_map(build: Build) -> None:
-    pairs = build.rows(
-        "select distinct segment_dimension from rpt_segment_win_rates where segment_dimension like '% x %' order by 1"
-    ).segment_dimension.tolist()
+    pairs = [name for name in parts.values(build, "rpt_segment_win_rates", "segment_dimension") if " x " in name]
     left, right = st.columns(2)
     with left:
         pair = parts.choose(
@@ -177,18 +173,12 @@ def _cell(row: dict, measure: str) -> str:
 
 
 def segments(build: Build) -> None:
-    dimensions = build.rows(
-        """
-        select segment_dimension from rpt_segment_win_rates
-        where segment_dimension not like '% x %' and segment_dimension not in ('all', 'competitor') group by 1 order by 1
-        """
-    ).segment_dimension.tolist()
+    every = parts.values(build, "rpt_segment_win_rates", "segment_dimension")
+    dimensions = [name for name in every if " x " not in name and name not in ("all", "competitor")]
     left, right = st.columns(2)
     with left:
         dimension = parts.choose("By", dimensions, "segment-dimension", write=words.dimension, default="lead_source")
-    periods = build.rows(
-        "select distinct period from rpt_segment_win_rates where segment_dimension = ? order by 1", dimension
-    ).period.tolist()
+    periods = parts.values(build, "rpt_segment_win_rates", "period", segment_dimension=dimension)
     with right:
         period = parts.choose("Of", periods, "segment-period", write=lambda name: PERIODS.get(name, name))
     rates_of(build, dimension, period)

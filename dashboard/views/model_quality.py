@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import charts, parts, words
 from dashboard.published import Build
-from dashboard.views.overview import METHODS
+from dashboard.views.pipeline import METHODS
 
 
 def show(build: Build) -> None:
@@ -163,9 +163,7 @@ def _number(value: float | None) -> str:
 
 
 def calibration(build: Build) -> None:
-    methods = build.rows(
-        "select distinct method from rpt_score_calibration order by list_position(['model', 'table', 'base'], method)"
-    ).method.tolist()
+    methods = parts.values(build, "rpt_score_calibration", "method", first="model")
     method = parts.choose("Score", methods, "calibration-method")
     frame = build.rows("select * from rpt_score_calibration where method = ? order by bin_number", method)
     base = alt.Chart(frame).encode(

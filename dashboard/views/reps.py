@@ -13,7 +13,7 @@ MAX_REPS = 40
 def show(build: Build) -> None:
     if not parts.can_say(build, "rpt_rep_performance"):
         return
-    teams = build.rows("select distinct team from rpt_rep_performance where team is not null order by 1").team.tolist()
+    teams = parts.values(build, "rpt_rep_performance", "team")
     picked = st.multiselect("Teams", teams, key="rep-teams", placeholder="All teams", disabled=not teams)
     frame = build.rows(
         """
@@ -82,7 +82,7 @@ def funnel_chart(frame: pd.DataFrame) -> alt.LayerChart:
 def risk_load(build: Build, frame: pd.DataFrame) -> None:
     rows = frame[frame.open_deal_count > 0].sort_values("at_risk_amount", ascending=False)
     shown = rows.head(MAX_REPS)
-    parts_of = {"at_risk_amount": "in deals at high risk", "rest_amount": "in other open deals"}
+    parts_of = {"at_risk_amount": "in deals at risk", "rest_amount": "in other open deals"}
     long = (
         shown.assign(rest_amount=shown.open_amount - shown.at_risk_amount)
         .melt(
@@ -113,10 +113,10 @@ def risk_load(build: Build, frame: pd.DataFrame) -> None:
         ),
         22,
     )
-    parts.chart(drawn, long, "Open amount of each rep, and how much of it is in deals at high risk")
+    parts.chart(drawn, long, "Open amount of each rep, and how much of it is in deals at risk")
     st.caption(
-        f"{words.count(rows.at_risk_deal_count.sum())} of {words.count(rows.open_deal_count.sum())} open deals of these reps are at high or "
-        "critical risk. The load says where help is needed first, not who is to blame."
+        f"{words.count(rows.at_risk_deal_count.sum())} of {words.count(rows.open_deal_count.sum())} open deals of these reps are in "
+        "the categories of high risk. The load says where help is needed first, not who is to blame."
     )
 
 

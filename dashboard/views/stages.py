@@ -25,19 +25,15 @@ def show(build: Build) -> None:
 
 
 def choose_segment(build: Build) -> tuple[str, str]:
-    dimensions = build.rows(
-        "select segment_dimension from rpt_stage_conversion group by 1 order by segment_dimension = 'all' desc, 1"
-    ).segment_dimension.tolist()
+    dimensions = parts.values(build, "rpt_stage_conversion", "segment_dimension")
     left, right = st.columns(2)
     with left:
         dimension = parts.choose("Deals by", dimensions, "stage-dimension", write=words.dimension)
     if dimension == "all":
         return "all", "all"
-    values = build.rows(
-        "select distinct segment_value from rpt_stage_conversion where segment_dimension = ? order by 1", dimension
-    ).segment_value.tolist()
+    segments = parts.values(build, "rpt_stage_conversion", "segment_value", segment_dimension=dimension)
     with right:
-        return dimension, parts.choose(words.dimension(dimension), values, "stage-segment", write=str)
+        return dimension, parts.choose(words.dimension(dimension), segments, "stage-segment", write=str)
 
 
 def funnel(build: Build, dimension: str, segment: str) -> None:
