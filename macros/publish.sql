@@ -16,7 +16,8 @@
 
 
 {% macro why_not_published(results) %}
-    {% set passed = results | selectattr("status", "in", ["success", "pass", "warn"]) | map(attribute="node.unique_id") | list %}
+    {# Saved queries and exposures are nodes that have nothing to run. #}
+    {% set passed = results | selectattr("status", "in", ["success", "pass", "warn", "no-op"]) | map(attribute="node.unique_id") | list %}
     {% if passed | length < results | length %}
         {{ return("a node did not pass") }}
     {% endif %}

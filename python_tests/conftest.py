@@ -64,7 +64,7 @@ def run_dbt(
     `with_tests=False` leaves out all data and unit tests.
     """
     scratch = database.parent / (database.stem + "_dbt")
-    arguments = [str(pathlib.Path(sys.executable).parent / "dbt"), "--no-use-colors", command]
+    arguments = [str(pathlib.Path(sys.executable).parent / "dbt"), "--no-use-colors", *command.split()]
     arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     if variables:
