@@ -129,7 +129,7 @@ def figure(page, name: str) -> str:
 
 
 def wait_for_figure(page, name: str, value: str) -> None:
-    page.locator(f".st-key-figure-{name}").get_by_test_id("stMetricValue").get_by_text(value, exact=True).wait_for(timeout=15_000)
+    page.locator(f".st-key-figure-{name}").get_by_test_id("stMetricValue").get_by_text(value, exact=True).wait_for(timeout=30_000)
 
 
 def choose(page, key: str, option: str) -> None:
@@ -253,7 +253,7 @@ def test_an_open_page_shows_a_new_build_without_a_restart(demo, real_build, site
     sidebar.get_by_text(f"Build {first}").wait_for()
     second = site.show(real_build.published)
     assert first != second
-    sidebar.get_by_text(f"Build {second}").wait_for(timeout=20_000)
+    sidebar.get_by_text(f"Build {second}").wait_for(timeout=30_000)
     rate = one(real_build, "select * from marts.rpt_segment_win_rates where segment_dimension = 'all' and period = 'last_4_quarters'")
     wait_for_figure(page, "win-rate", percent(rate["win_rate"]))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-PAGES = {"overview": ("", 1100), "drivers": ("drivers", 2000), "deals": ("deals", 1750)}
+PAGES = {"overview": ("", 1450), "drivers": ("drivers", 2000), "deals": ("deals", 1750)}
 READY_SECONDS = 60
 
 
@@ -89,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
             settle(page)
             if name == "deals":
                 choose_first_deal(page)
+            page.mouse.move(0, 0)  # off the table, whose tools show under the mouse
             page.wait_for_timeout(1000)
             file = arguments.out / f"dashboard_{name}.png"
             page.screenshot(path=file)

@@ -86,7 +86,7 @@ def reasons(build: Build, deal: str) -> None:
         tooltip=charts.tooltips({"name": "", "contribution_pp": "+.1f", "training_deal_count": ",", "can_rep_change": "", "factor": ""}),
     )
     bars = base.mark_bar(height=16).encode(
-        x=alt.X("contribution_pp:Q", title="Points of win probability against the average deal", axis=charts.axis("+.0f")),
+        x=alt.X("contribution_pp:Q", title=charts.title("Points of win probability against the average deal"), axis=charts.axis("+.0f")),
         color=alt.condition(alt.datum.contribution_pp < 0, alt.value(charts.VERMILLION), alt.value(charts.BLUE)),
     )
     zero = alt.Chart(pd.DataFrame({"at": [0]})).mark_rule(color=charts.GREY).encode(x="at:Q")
