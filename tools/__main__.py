@@ -10,6 +10,7 @@ COMMANDS = {
     "benchmark": "time and memory of a whole build beside plain DuckDB",
     "export": "write the scores, reasons and actions of open deals as a file for the CRM",
     "simulate": "how often a statistical model is right on CRMs whose truth is known",
+    "screenshots": "pictures of the dashboard for the README",
 }
 
 
