@@ -14,15 +14,13 @@ int_cohort_maturity as (
     select * from {{ ref('int_cohort_maturity') }}
 ),
 
-visited as (
+last_visits as (
     select
-        visits.deal_id,
-        max(case when visits.is_censored then visits.stage end) as open_stage,
-        max(case when int_stages.is_late then 1 else 0 end) = 1 as has_reached_late_stage
-    from {{ ref('int_deal_stage_visits') }} as visits
-    inner join {{ ref('int_stages') }} as int_stages
-        on visits.stage = int_stages.stage
-    group by visits.deal_id
+        deal_id,
+        case when is_censored then stage end as open_stage,
+        has_reached_late_stage
+    from {{ ref('int_deal_stage_visits') }}
+    where is_last
 ),
 
 final as (
@@ -41,9 +39,9 @@ final as (
         int_deals.region,
         int_deals.product_type,
         int_deals.lead_source,
-        coalesce(visited.open_stage, int_deals.deal_stage) as deal_stage,
-        int_deals.is_open and visited.open_stage is null as is_stage_undated,
-        visited.has_reached_late_stage,
+        coalesce(last_visits.open_stage, int_deals.deal_stage) as deal_stage,
+        int_deals.is_open and last_visits.open_stage is null as is_stage_undated,
+        last_visits.has_reached_late_stage,
         int_deals.deal_amount,
         int_deals.deal_size_band,
         int_deals.cycle_days,
@@ -68,8 +66,8 @@ final as (
         on
             int_deals.cohort_month = int_cohort_maturity.cohort_month
             and int_deals.as_of_date = int_cohort_maturity.forecast_date
-    left join visited
-        on int_deals.deal_id = visited.deal_id
+    left join last_visits
+        on int_deals.deal_id = last_visits.deal_id
 )
 
 select * from final
