@@ -5,13 +5,14 @@
     {% if execute and flags.WHICH in ["build", "run", "seed", "test", "snapshot"] %}
         {% set inputs = input_contract().keys() | list %}
         {% if not var("deals_file", none) %}
-            {% for input in inputs if input != "stages" and var(input ~ "_file", none) %}
+            {% for input in inputs if input not in ["stages", "playbook"] and var(input ~ "_file", none) %}
                 {% do stop(input ~ "_file is set without deals_file: set deals_file too, or unset it to build the demo CRM") %}
             {% endfor %}
         {% endif %}
         {% do check_mapping(inputs) %}
         {% do check_dates() %}
         {% do check_keep_history() %}
+        {% do check_holdout() %}
         {% do run_query("create schema if not exists staging") %}
         {% do run_query(
             "create or replace table staging.rejected_lines "
@@ -67,6 +68,14 @@
 {% endmacro %}
 
 
+{% macro check_holdout() %}
+    {% set percent = var("holdout_percent") %}
+    {% if percent is not integer or percent < 0 or percent > 99 %}
+        {% do stop("holdout_percent is '" ~ percent ~ "', which is no whole number from 0 to 99") %}
+    {% endif %}
+{% endmacro %}
+
+
 {% macro check_file(input, path) %}
     {% set variable = input ~ "_file" %}
     {% set quoted = "'" ~ path | replace("'", "''") ~ "'" %}
@@ -97,11 +106,17 @@
             ~ column ~ " (found: " ~ found | join(", ") ~ "): correct the mapping"
         ) %}
     {% endfor %}
-    {% if input in ["deals", "stages"] and not run_query("select 1 from " ~ file_scan(path) ~ " limit 1").rows %}
+    {% if input in ["deals", "stages", "playbook"] and not run_query("select 1 from " ~ file_scan(path) ~ " limit 1").rows %}
         {% do stop(variable ~ " '" ~ path ~ "' has a header and no row that can be read: export it again with its data") %}
     {% endif %}
     {% if input == "stages" %}
         {% do check_stages(variable, path) %}
+    {% endif %}
+    {% if input == "playbook" %}
+        {% set row = run_query(play_problems("(" ~ read_input("playbook") ~ ") as plays") ~ " order by 1, 2 limit 1").rows %}
+        {% if row %}
+            {% do stop(variable ~ " '" ~ path ~ "' can't be used: " ~ row[0][1] ~ " (play '" ~ (row[0][0] or "(blank)") ~ "'); correct the file") %}
+        {% endif %}
     {% endif %}
     {% if input == "deals" and file_column(input, "currency_code") | lower in found %}
         {% do check_currency(variable, path, file_column(input, "currency_code")) %}

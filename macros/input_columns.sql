@@ -24,6 +24,10 @@
             "required": ["stage", "stage_order", "is_closed"],
             "optional": ["is_won", "is_late", "default_probability"],
         },
+        "playbook": {
+            "required": ["play_id", "action_id", "trigger_kind", "trigger_name", "threshold", "priority", "action_text", "rationale"],
+            "optional": ["stage", "least_risk_category", "evidence_text"],
+        },
     }) }}
 {% endmacro %}
 

@@ -171,3 +171,9 @@ def reference_folder() -> pathlib.Path:
     if not REFERENCE_FOLDER:
         pytest.skip("SALES_REFERENCE_DATA names no folder with skygeni_sales_data.csv and skygeni_reference.json")
     return pathlib.Path(REFERENCE_FOLDER).resolve()
+
+
+@pytest.fixture(scope="session")
+def real_build(reference_folder, tmp_path_factory) -> Build:
+    """The real file, built whole: closed deals only."""
+    return run_dbt(tmp_path_factory.mktemp("reference") / "reference.duckdb", {"deals_file": reference_folder / "skygeni_sales_data.csv"}).check()

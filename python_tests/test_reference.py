@@ -39,8 +39,8 @@ def deals_file(reference_folder) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def build(deals_file, tmp_path_factory) -> Build:
-    return run_dbt(tmp_path_factory.mktemp("reference") / "reference.duckdb", {"deals_file": deals_file}).check()
+def build(real_build) -> Build:
+    return real_build
 
 
 @pytest.fixture(scope="module")
