@@ -24,7 +24,20 @@
             "required": ["stage", "stage_order", "is_closed"],
             "optional": ["is_won", "is_late", "default_probability"],
         },
+        "alert_rules": {
+            "required": [
+                "alert_rule_id", "metric", "comparator", "threshold", "above_amount", "severity", "audience", "cadence",
+                "cool_down_days", "description",
+            ],
+            "optional": [],
+        },
     }) }}
+{% endmacro %}
+
+
+{# The inputs that stand in for a reference seed: they may be given to the demo CRM too. #}
+{% macro reference_inputs() %}
+    {{ return(["stages", "alert_rules"]) }}
 {% endmacro %}
 
 

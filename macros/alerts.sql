@@ -1,0 +1,339 @@
+{# What alert rules may look at. `needs_signal`: statistical, so a rule on it fires on the verdict and never on a raw difference;
+   `is_score`: of a deal's score, so a closed gate has no value for it. #}
+{% macro alert_metrics() %}
+    {{ return({
+        "risk_score": {"subject_type": "deal", "needs_signal": false, "is_score": true},
+        "stalled_days": {"subject_type": "deal", "needs_signal": false, "is_score": false},
+        "days_since_last_activity": {"subject_type": "deal", "needs_signal": false, "is_score": false},
+        "days_overdue": {"subject_type": "deal", "needs_signal": false, "is_score": false},
+        "win_rate_gap_pp": {"subject_type": "win_rate", "needs_signal": true, "is_score": false},
+        "created_volume_change_rate": {"subject_type": "volume", "needs_signal": true, "is_score": false},
+        "segment_gap_pp": {"subject_type": "segment", "needs_signal": true, "is_score": false},
+        "source_gap_pp": {"subject_type": "lead_source", "needs_signal": true, "is_score": false},
+        "driver_swing_pp": {"subject_type": "driver", "needs_signal": true, "is_score": false},
+        "calibration_error_pp": {"subject_type": "score", "needs_signal": true, "is_score": true},
+    }) }}
+{% endmacro %}
+
+{# Severities, the least first: a more severe alert silences the others of its subject. #}
+{% macro alert_severities() %}
+    {{ return(["low", "medium", "high", "critical"]) }}
+{% endmacro %}
+
+{# `'a', 'b'` of a list. #}
+{% macro quoted_list(values) -%}
+    {% for value in values %}'{{ value }}'{{ ", " if not loop.last }}{% endfor %}
+{%- endmacro %}
+
+{# Does the metric's value meet the rule's comparator and threshold? That a crossing was seen is asked elsewhere. #}
+{% macro meets_threshold(value, rules) -%}
+    case {{ rules }}.comparator
+        when 'above' then {{ value }} > {{ rules }}.threshold
+        when 'crosses_above' then {{ value }} > {{ rules }}.threshold
+        when 'at_least' then {{ value }} >= {{ rules }}.threshold
+        when 'below' then {{ value }} < {{ rules }}.threshold
+        when 'at_most' then {{ value }} <= {{ rules }}.threshold
+        else false
+    end
+{%- endmacro %}
+
+{# Is `name` one of the words of a blank-separated list? #}
+{% macro has_word(list, name) -%}
+    ' ' || {{ list }} || ' ' like '% {{ name }} %'
+{%- endmacro %}
+
+{# Alerts of the demo don't meet those of the user's files in one database. #}
+{% macro alert_source() -%}
+    '{{ "files" if reads_files() else "demo" }}'
+{%- endmacro %}
+
+
+{# Text of the user, for others to read. One line, whatever was typed into it. #}
+{% macro one_line(text) -%}
+    trim(replace(replace(replace({{ text }}, chr(10), ' '), chr(13), ' '), chr(9), ' '))
+{%- endmacro %}
+
+{# What HTML and Slack read as markup. #}
+{% macro escape_html(text) -%}
+    replace(replace(replace({{ text }}, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')
+{%- endmacro %}
+
+{# Text that Markdown, and the HTML made of it, show as it is. #}
+{% macro escape_markdown(text) -%}
+    {%- set escaped = namespace(text=escape_html("replace(" ~ text ~ ", '\\', '\\\\')")) -%}
+    {%- for mark in ['`', '*', '_', '[', ']', '|', '~', '#', '!'] -%}
+        {%- set escaped.text = "replace(" ~ escaped.text ~ ", '" ~ mark ~ "', '\\" ~ mark ~ "')" -%}
+    {%- endfor -%}
+    {{ escaped.text }}
+{%- endmacro %}
+
+{# At most `limit` characters of escaped text for Slack: cut before it is escaped, so that no entity is cut. One character becomes five at most. #}
+{% macro slack_text(text, limit) -%}
+    case
+        when length({{ escape_html(text) }}) <= {{ limit }} then {{ escape_html(text) }}
+        else {{ escape_html("left(" ~ text ~ ", " ~ (limit // 5 - 1) ~ ")") }} || '…'
+    end
+{%- endmacro %}
+
+{# A text as a JSON string. #}
+{% macro json_text(text) -%}
+    {{ return(adapter.dispatch("json_text", "pipeline_intelligence")(text)) }}
+{%- endmacro %}
+
+{% macro default__json_text(text) -%}
+    cast(to_json({{ text }}) as varchar)
+{%- endmacro %}
+
+{# A block of Slack's Block Kit whose text is shown as it is: plain_text knows no markup, and no emoji. Slack takes 150 characters in a
+   header and 3,000 in a section. #}
+{% macro slack_block(type, text) -%}
+    {%- set limit = 150 if type == "header" else 3000 -%}
+    {%- set object = "'{\"type\": \"plain_text\", \"emoji\": false, \"text\": ' || " ~ json_text(slack_text(text, limit)) ~ " || '}'" -%}
+    {%- if type == "context" -%}
+    '{"type": "context", "elements": [' || {{ object }} || ']}'
+    {%- else -%}
+    '{"type": "{{ type }}", "text": ' || {{ object }} || '}'
+    {%- endif -%}
+{%- endmacro %}
+
+{# '12,345' of an amount. #}
+{% macro money(amount) -%}
+    {{ return(adapter.dispatch("money", "pipeline_intelligence")(amount)) }}
+{%- endmacro %}
+
+{% macro default__money(amount) -%}
+    format('{:,}', cast(round({{ amount }}) as bigint))
+{%- endmacro %}
+
+{# Ends the query with a message. #}
+{% macro raise_message(message) -%}
+    {{ return(adapter.dispatch("raise_message", "pipeline_intelligence")(message)) }}
+{%- endmacro %}
+
+{% macro default__raise_message(message) -%}
+    error({{ message }})
+{%- endmacro %}
+
+
+{# How long a stalled deal has stood still: in its stage beyond the usual, or without any activity. 0 when it isn't stalled. #}
+{% macro stalled_days(deals) -%}
+    case when {{ deals }}.is_stalled is not null then greatest(
+        case when {{ deals }}.days_in_stage > {{ deals }}.stall_threshold_days then {{ deals }}.days_in_stage else 0 end,
+        case when {{ deals }}.days_since_last_activity >= {{ var('stall_inactivity_days') }} then {{ deals }}.days_since_last_activity else 0 end
+    ) end
+{%- endmacro %}
+
+{# The metrics of an open deal, and what stands for each of them in words. #}
+{% macro alert_deal_evidence() %}
+    {% set activity = "'last activity ' || coalesce(cast(last_activity_date as " ~ dbt.type_string() ~ "), 'never')" %}
+    {{ return({
+        "risk_score": "'risk score ' || risk_score || ', win probability ' || " ~ percent("win_probability") ~ " || coalesce('; ' || reason, '.')",
+        "stalled_days": "'stalled for ' || stalled_days || ' days'
+            || coalesce('; ' || days_in_stage || ' days in its stage, where nine in ten won deals stay at most ' || stall_threshold_days, '')
+            || case when days_since_last_activity is null then '.' else '; ' || " ~ activity ~ " || '.' end",
+        "days_since_last_activity": "'no activity for ' || days_since_last_activity || ' days; ' || " ~ activity ~ " || '.'",
+        "days_overdue": "'expected to close on ' || cast(expected_close_date as " ~ dbt.type_string() ~ ") || ', ' || days_overdue || ' days ago'
+            || coalesce('; pushed ' || push_count || case push_count when 1 then ' time' else ' times' end, '') || '.'",
+    }) }}
+{% endmacro %}
+
+{# One row per metric and open deal of which it is known. #}
+{% macro alert_deal_values(deals) %}
+    {% for metric, evidence in alert_deal_evidence().items() -%}
+    select
+        '{{ metric }}' as metric,
+        'deal' as subject_type,
+        deal_id as subject_id,
+        subject_name,
+        cast({{ metric }} as double) as value,
+        {{ "cast(previous_risk_score as double)" if metric == "risk_score" else "cast(null as double)" }} as previous_value,
+        cast(null as boolean) as is_signal,
+        deal_amount,
+        sales_rep_id,
+        'Deal ' || subject_name || ' (' || deal_id || coalesce(', ' || {{ money('deal_amount') }}, '') || coalesce(', ' || stage, '') || '): '
+        || {{ evidence }} as evidence
+    from {{ deals }}
+    where {{ metric }} is not null
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+{% endmacro %}
+
+{# The metrics that aren't of a deal: each a value, whether its verdict is a signal, and the sentence of its mart. #}
+{% macro alert_company_values() %}
+    {% set text = dbt.type_string() %}
+    {% set metrics = [
+        ("win_rate_gap_pp", "win_rate", "'all'", "'All deals'", "value", "is_signal", "null", "finding", "win_rates where recency = 1"),
+        (
+            "created_volume_change_rate", "volume", "'created_deals'", "'Created deals'", "value / nullif(expected_value, 0) - 1",
+            "verdict = 'signal'", "null", volume_finding(),
+            ref("int_volume_changes") ~ " where metric = 'created_deals' and period_type = 'month' and is_newest_period",
+        ),
+        (
+            "segment_gap_pp", "segment", "segment_dimension || ': ' || segment_value", "segment_dimension || ' ' || segment_value",
+            "100 * vs_rest_difference", "verdict = 'signal'", "case segment_dimension when 'sales_rep_id' then segment_value end", "finding",
+            ref("rpt_segment_win_rates") ~ " where period = 'all' and second_segment_value is null and not is_known_only_after_close
+            and segment_dimension not in ('all', 'lead_source')",
+        ),
+        (
+            "source_gap_pp", "lead_source", "segment_value", "'lead_source ' || segment_value", "100 * abs(vs_rest_difference)",
+            "verdict = 'signal'", "null", "finding", ref("rpt_segment_win_rates") ~ " where period = 'all' and segment_dimension = 'lead_source'",
+        ),
+        (
+            "driver_swing_pp", "driver", "drivers.factor || ': ' || drivers.level", "drivers.factor || ' ' || drivers.level", "swing_pp",
+            "is_sign_flip", "null", "finding", ref("rpt_win_rate_drivers") ~ " as drivers inner join (
+                select factor, level, max(vs_others_pp) - min(vs_others_pp) as swing_pp from " ~ ref("rpt_win_rate_driver_half_years") ~ " group by factor, level
+            ) as swings on drivers.factor = swings.factor and drivers.level = swings.level where is_sign_flip is not null and swing_pp is not null",
+        ),
+        (
+            "calibration_error_pp", "score", "'scores'", "'Deal scores'", "100 * mean_error",
+            "calibration_slope_lower > 1 or calibration_slope_upper < 1 or calibration_intercept_lower > 0 or calibration_intercept_upper < 0",
+            "null", "'Scores of deals created after the training were off by ' || " ~ one_decimal("100 * mean_error")
+            ~ " || ' points on average. ' || finding", ref("rpt_score_quality") ~ " as quality inner join (
+                select method, sum(weighted_deal_count * abs(predicted_win_rate - win_rate)) / sum(weighted_deal_count) as mean_error
+                from " ~ ref("rpt_score_calibration") ~ " group by method
+            ) as calibrations on quality.score_status = calibrations.method where fold = 'all' and score_status in ('model', 'table')",
+        ),
+    ] %}
+    {% for metric, subject_type, subject_id, subject_name, value, is_signal, sales_rep_id, evidence, relation in metrics -%}
+    select
+        '{{ metric }}' as metric,
+        '{{ subject_type }}' as subject_type,
+        {{ subject_id }} as subject_id,
+        {{ one_line(subject_name) }} as subject_name,
+        cast({{ value }} as double) as value,
+        cast(null as double) as previous_value,
+        coalesce({{ is_signal }}, false) as is_signal,
+        cast(null as decimal(18, 2)) as deal_amount,
+        cast({{ sales_rep_id }} as {{ text }}) as sales_rep_id,
+        {{ one_line(evidence) }} as evidence
+    from {{ relation }}
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+{% endmacro %}
+
+{# What a row of int_volume_changes says, in a sentence that claims no more than its verdict. #}
+{% macro volume_finding() -%}
+    case metric when 'created_deals' then 'Created' when 'closed_deals' then 'Closed' else 'Win rate of the deals closed' end
+    || ' from ' || cast(period_start_date as {{ dbt.type_string() }}) || ' to ' || cast(period_end_date as {{ dbt.type_string() }}) || ': '
+    || case metric
+        when 'win_rate' then cast(cast(amount as bigint) as {{ dbt.type_string() }}) || ' of ' || cast(cast(size as bigint) as {{ dbt.type_string() }}) || ' won' || coalesce(', ' || {{ percent("value") }}, '')
+        else cast(cast(amount as bigint) as {{ dbt.type_string() }}) || ' deals'
+    end
+    || case
+        when previous_value is null or value is null then ''
+        when value = previous_value then ', as in the ' || period_type || ' before'
+        when metric = 'win_rate' then ', ' || {{ one_decimal("100 * abs(value - previous_value)") }} || ' points ' || case when value < previous_value then 'less' else 'more' end || ' than in the ' || period_type || ' before'
+        else ', ' || cast(cast(abs(value - previous_value) as bigint) as {{ dbt.type_string() }}) || case when value < previous_value then ' fewer' else ' more' end || ' than in the ' || period_type || ' before'
+    end
+    || case
+        when verdict = 'insufficient_n' then '; not judged: too few ' || period_type || 's or deals before.'
+        else
+            '; the {{ var("trend_min_baseline_periods") }} ' || period_type || 's before lead to '
+            || case metric
+                when 'win_rate' then {{ percent("expected_value") }} || ' ' || {{ interval("expected_lower", "expected_upper", 100) }}
+                else {{ one_decimal("expected_value") }} || ' ' || {{ interval("expected_lower", "expected_upper") }}
+            end
+            || case verdict when 'signal' then ': more than chance.' else ': chance can explain it.' end
+    end
+{%- endmacro %}
+
+
+{# The columns of fct_alert_events, without a row: what the first build finds. #}
+{% macro no_alert_events() %}
+    {% set types = {
+        dbt.type_string(): [
+            'alert_source', 'alert_key', 'alert_rule_id', 'title', 'metric', 'subject_type', 'subject_id', 'subject_name', 'status', 'status_reason',
+            'severity', 'audience', 'cadence', 'delivery', 'sales_rep_id', 'message',
+        ],
+        'date': ['as_of_date', 'first_seen_date', 'cool_until_date'],
+        'double': ['value', 'threshold'],
+        'integer': ['severity_rank'],
+        'decimal(18, 2)': ['deal_amount'],
+    } %}
+    select
+        {% for type, columns in types.items() -%}
+            {%- set last = loop.last -%}
+            {%- for column in columns -%}
+                cast(null as {{ type }}) as {{ column }}{{ "," if not (last and loop.last) }}
+            {% endfor -%}
+        {%- endfor %}
+    from {{ ref('int_as_of') }}
+    where false
+{% endmacro %}
+
+{# Of fct_alert_events: what meets a rule today. Immediate alerts beyond the cap wait for the daily digest. #}
+{% macro kept_alert_matches(about) -%}
+    select
+        {{ alert_source() }} as alert_source,
+        as_of_date,
+        case status
+            when 'raised' then substr(md5(
+                {{ alert_source() }} || '|' || alert_rule_id || '|' || subject_type || '|' || subject_id || '|' || cast(as_of_date as {{ dbt.type_string() }})
+            ), 1, 16)
+            else alert_key
+        end as alert_key,
+        status,
+        case when status = 'suppressed' then case when is_cooling_down then 'cool_down' else 'more_severe_alert' end end as status_reason,
+        case
+            when status = 'ongoing' then delivery
+            when status = 'raised' and cadence = 'immediate' and raised_order > {{ var('alert_cap') }} then 'daily'
+            when status = 'raised' then cadence
+        end as delivery,
+        case status when 'raised' then as_of_date else first_seen_date end as first_seen_date,
+        case status when 'raised' then cast({{ dbt.dateadd('day', 'cool_down_days', 'as_of_date') }} as date) else cool_until_date end as cool_until_date,
+        {{ about | join(', ') }}
+    from capped
+{%- endmacro %}
+
+{# Of fct_alert_events: alerts that went on until the build before and don't today, and why. #}
+{% macro resolved_alerts(about) -%}
+    select
+        previous.alert_source,
+        today.as_of_date,
+        previous.alert_key,
+        'resolved' as status,
+        case
+            when rules.alert_rule_id is null then 'rule_removed'
+            when deals.outcome = 'Won' then 'deal_won'
+            when deals.outcome = 'Lost' then 'deal_lost'
+            when previous.subject_type = 'deal' and deals.deal_id is null then 'no_longer_in_data'
+            when checks.value is null and rules.is_score then 'score_withheld'
+            when checks.value is null then 'no_longer_known'
+            when rules.needs_signal and not checks.is_signal then 'signal_ended'
+            else 'condition_ended'
+        end as status_reason,
+        previous.delivery,
+        previous.first_seen_date,
+        previous.cool_until_date,
+        {% for column in about -%}
+        {{ "checks.value" if column == "value" else "previous." ~ column }}{{ "," if not loop.last }}
+        {% endfor -%}
+    from previous
+    cross join today
+    left join {{ ref('int_alert_rules') }} as rules
+        on previous.alert_rule_id = rules.alert_rule_id
+    left join {{ ref('fct_deals') }} as deals
+        on
+            previous.subject_type = 'deal'
+            and previous.subject_id = deals.deal_id
+    left join fct_alert_checks as checks
+        on
+            previous.alert_rule_id = checks.alert_rule_id
+            and previous.subject_id = checks.subject_id
+    left join decided
+        on previous.alert_key = decided.alert_key
+    where
+        previous.alert_key is not null
+        and decided.alert_key is null
+{%- endmacro %}
+
+{# 'rep R07, manager Ines Alder, cro' of an alert's audience: company-wide alerts have no rep. #}
+{% macro alert_recipients() -%}
+    concat_ws(
+        ', ',
+        case when {{ has_word('audience', 'rep') }} then 'rep ' || sales_rep_id end,
+        case when {{ has_word('audience', 'manager') }} then 'manager ' || manager end,
+        case when {{ has_word('audience', 'cro') }} then 'cro' end,
+        case when {{ has_word('audience', 'executive') }} then 'executive' end
+    )
+{%- endmacro %}
