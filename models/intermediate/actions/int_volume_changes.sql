@@ -1,10 +1,8 @@
 -- Weeks and months against the twelve before them, as the chart of the win rate does it: dispersion from the baseline, t for its few
 -- periods. A count has size 1 a period and the variance of its mean, a rate the size of its deals and p (1 - p).
 {% set baseline_periods = var('trend_min_baseline_periods') %}
-{% set metrics = {
-    'created_deals': ('created_date', 'count(*)'), 'closed_deals': ('closed_date', 'count(*)'),
-    'win_rate': ('closed_date', 'sum(case when is_won then 1 else 0 end)'),
-} %}
+{% set won = 'sum(case when is_won then 1 else 0 end)' %}
+{% set metrics = {'created_deals': ('created_date', 'count(*)'), 'closed_deals': ('closed_date', 'count(*)'), 'win_rate': ('closed_date', won)} %}
 
 with
 
