@@ -9,6 +9,8 @@ COMMANDS = {
     "generate": "write a CRM of any size, with planted effects, as CSV or Parquet",
     "benchmark": "time and memory of a whole build beside plain DuckDB",
     "simulate": "how often a statistical model is right on CRMs whose truth is known",
+    "replay": "build the demo week by week, and check what alerts it raises",
+    "deliver": "send alerts and digests to Slack and e-mail, each at most once",
 }
 
 
