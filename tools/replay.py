@@ -11,7 +11,6 @@ import csv
 import datetime
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,15 +28,31 @@ REASONS = {
 Date = datetime.date
 
 
-def build(database: Path, variables: dict) -> None:
-    """The alerts and digests as of a date; tests are left out, the checks of this module are more."""
-    scratch = database.parent / "replay_dbt"
-    command = [str(Path(sys.executable).parent / "dbt"), "--no-use-colors", "build", "--select", *SELECT]
-    command += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test", "--vars", json.dumps(variables)]
-    command += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "SALES_DB": str(database)})
-    if done.returncode:
-        raise SystemExit(f"the build as of {variables.get('as_of_date', 'the newest date')} failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+class Builder:
+    """Builds the alerts and digests as of one date after the other, in this process: the project is parsed once. Tests are left out, the
+    checks of this module are more."""
+
+    def __init__(self, database: Path, variables: dict):
+        from dbt.cli.main import dbtRunner
+
+        self.variables, self.scratch = variables, database.parent / f"{database.stem}_dbt"
+        os.environ["SALES_DB"] = str(database)
+        self.runner = dbtRunner(manifest=self.invoke(dbtRunner(), ["parse"], variables))
+
+    def invoke(self, runner, command: list[str], variables: dict):
+        paths = ["--target-path", str(self.scratch / "target"), "--log-path", str(self.scratch / "logs")]
+        done = runner.invoke(["--quiet", "--no-use-colors", *command, "--vars", json.dumps(variables), *paths])
+        if not done.success:
+            raise SystemExit(f"dbt {command[0]} failed with {variables}, see {self.scratch / 'logs'}: {done.exception or ''}")
+        return done.result
+
+    def build(self, select: list[str], as_of_date: Date | None = None) -> None:
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        tests = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+        variables = self.variables | ({"as_of_date": str(as_of_date)} if as_of_date else {})
+        self.invoke(self.runner, ["build", "--select", *select, *tests], variables)
+        DuckDBConnectionManager.close_all_connections()  # else the file can't be read here
 
 
 def read(database: Path, sql: str) -> list[dict]:
@@ -155,16 +170,15 @@ def find_missed_bad_quarter(events: list[dict], dates: list[Date]) -> list[str]:
 
 def replay(database: Path, variables: dict, weeks: int, end: Date | None) -> tuple[list[Date], list[str]]:
     """Builds, and what is wrong with what came of them."""
+    builder = Builder(database, variables)
     if end is None:
-        with tempfile.TemporaryDirectory() as folder:
-            first = Path(folder) / "first.duckdb"
-            build(first, variables)
-            end = read(first, "select as_of_date from intermediate.int_as_of")[0]["as_of_date"]
+        builder.build(["+int_as_of"])
+        end = read(database, "select as_of_date from intermediate.int_as_of")[0]["as_of_date"]
     dates = [end - datetime.timedelta(weeks=week) for week in range(weeks, -1, -1)]
     wrong, is_demo = [], "deals_file" not in variables
     for number, date in enumerate(dates, start=1):
         start = time.perf_counter()
-        build(database, {**variables, "as_of_date": str(date)})
+        builder.build(SELECT, date)
         longest = read(database, "select coalesce(max(row_count), 0) as row_count from marts.rpt_digests")[0]["row_count"]
         if longest > 10:
             wrong.append(f"a digest of {longest} rows on {date}")
