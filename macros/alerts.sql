@@ -58,13 +58,13 @@
     replace(replace(replace({{ text }}, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')
 {%- endmacro %}
 
-{# Text that Markdown, and the HTML made of it, show as it is. #}
+{# Text that Markdown, and the HTML made of it, show as it is. Not all dialects know a backslash before | and ~. #}
 {% macro escape_markdown(text) -%}
     {%- set escaped = namespace(text=escape_html("replace(" ~ text ~ ", '\\', '\\\\')")) -%}
-    {%- for mark in ['`', '*', '_', '[', ']', '|', '~', '#', '!'] -%}
+    {%- for mark in ['`', '*', '_', '[', ']', '#', '!'] -%}
         {%- set escaped.text = "replace(" ~ escaped.text ~ ", '" ~ mark ~ "', '\\" ~ mark ~ "')" -%}
     {%- endfor -%}
-    {{ escaped.text }}
+    replace(replace({{ escaped.text }}, '|', '&#124;'), '~', '&#126;')
 {%- endmacro %}
 
 {# At most `limit` characters of escaped text for Slack: cut before it is escaped, so that no entity is cut. One character becomes five at most. #}
@@ -82,6 +82,14 @@
 
 {% macro default__json_text(text) -%}
     cast(to_json({{ text }}) as varchar)
+{%- endmacro %}
+
+{% macro is_json(text) -%}
+    {{ return(adapter.dispatch("is_json", "pipeline_intelligence")(text)) }}
+{%- endmacro %}
+
+{% macro default__is_json(text) -%}
+    json_valid({{ text }})
 {%- endmacro %}
 
 {# A block of Slack's Block Kit whose text is shown as it is: plain_text knows no markup, and no emoji. Slack takes 150 characters in a
@@ -183,7 +191,7 @@
             "driver_swing_pp", "driver", "drivers.factor || ': ' || drivers.level", "drivers.factor || ' ' || drivers.level", "swing_pp",
             "is_sign_flip", "null", "finding", ref("rpt_win_rate_drivers") ~ " as drivers inner join (
                 select factor, level, max(vs_others_pp) - min(vs_others_pp) as swing_pp from " ~ ref("rpt_win_rate_driver_half_years") ~ " group by factor, level
-            ) as swings on drivers.factor = swings.factor and drivers.level = swings.level where is_sign_flip is not null and swing_pp is not null",
+            ) as swings on drivers.factor = swings.factor and drivers.level = swings.level where not is_known_only_after_close and is_sign_flip is not null and swing_pp is not null",
         ),
         (
             "calibration_error_pp", "score", "'scores'", "'Deal scores'", "100 * mean_error",

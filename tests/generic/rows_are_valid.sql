@@ -1,13 +1,21 @@
-{# Fails with a message that names every bad row and what is wrong with it. `problems`: what is wrong, by the condition of a row that has it. #}
+{# Fails with a message that names every bad row and what is wrong with it. `problems`: what is wrong, by the condition of a row that has it, which
+   may use key_count, the number of rows with the row's key. #}
 {% test rows_are_valid(model, key, problems) %}
 with
+
+rows_of_keys as (
+    select
+        *,
+        count(*) over (partition by {{ key }}) as key_count
+    from {{ model }}
+),
 
 problems as (
     {% for problem, condition in problems.items() -%}
     select
         coalesce({{ key }}, '(blank)') as row_key,
         '{{ problem | replace("'", "''") }}' as problem
-    from {{ model }}
+    from rows_of_keys
     where {{ condition }}
     {{ "union all" if not loop.last }}
     {% endfor %}

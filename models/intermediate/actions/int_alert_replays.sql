@@ -18,7 +18,7 @@ levels as (
     from {{ ref('int_data_levels') }}
 ),
 
--- By fits of deals that were created before; a closed gate has no score to replay.
+-- By fits of deals created before; a closed gate has no score to replay.
 predictions as (
     select predictions.*
     from {{ ref('int_score_predictions') }} as predictions
@@ -48,8 +48,6 @@ observed as (
         end as days_overdue
     from {{ ref('int_deal_observations') }} as observed
     cross join levels
-    inner join (select distinct int_past_stall_thresholds.replay_date from int_past_stall_thresholds) as replay_dates
-        on observed.observation_date = replay_dates.replay_date
     inner join int_deals
         on observed.deal_id = int_deals.deal_id
     left join int_past_stall_thresholds as thresholds
@@ -65,7 +63,9 @@ observed as (
         on
             observed.deal_id = predictions.deal_id
             and observed.observation_date = predictions.observation_date
-    where observed.purpose = 'training'
+    where
+        observed.purpose = 'training'
+        and observed.observation_date in (select past.replay_date from int_past_stall_thresholds as past)
 ),
 
 -- Months that were judged, and whether the next one too was on the same side of what was expected.
