@@ -126,7 +126,7 @@ def read_seed(name: str) -> list[dict]:
 
 def planted_stalls(dates: list[Date]) -> set[tuple[str, Date]]:
     """Large deals, open and without activity for long, told from the demo's files; those whose amount was ever edited are left out."""
-    edited = {row["deal_id"] for row in read_seed("field_history") if row["field"] == "amount"}
+    edited = {row["deal_id"] for row in read_seed("field_history") if row["field"] == "amount" and row["old_value"]}
     active = defaultdict(list)
     for row in read_seed("activities"):
         active[row["deal_id"]].append(Date.fromisoformat(row["occurred_at"][:10]))

@@ -6,16 +6,8 @@
 
 with
 
-int_as_of as (
-    select * from {{ ref('int_as_of') }}
-),
-
 int_deals as (
     select * from {{ ref('int_deals') }}
-),
-
-int_confidence_quantile as (
-    select * from {{ ref('int_confidence_quantile') }}
 ),
 
 steps as (
@@ -31,7 +23,7 @@ periods as (
         '{{ period_type }}' as period_type,
         cast({{ dbt.dateadd(period_type, '(-1 - steps.step)', this_period) }} as date) as period_start_date,
         cast({{ dbt.dateadd('day', -1, dbt.dateadd(period_type, '(-steps.step)', this_period)) }} as date) as period_end_date
-    from int_as_of
+    from {{ ref('int_as_of') }} as int_as_of
     cross join steps
     {{ "union all" if not loop.last }}
     {% endfor %}
@@ -51,6 +43,10 @@ days as (
     {% endfor %}
 ),
 
+metrics as (
+    select distinct metric from days
+),
+
 -- Of the period in which the data begin only a part is known. One without events counts as 0.
 counted as (
     select
@@ -61,7 +57,7 @@ counted as (
         cast(coalesce(sum(days.amount), 0) as double) as amount,
         cast(case metrics.metric when 'win_rate' then coalesce(sum(days.deal_count), 0) else 1 end as double) as size
     from periods
-    cross join (select distinct days.metric from days) as metrics
+    cross join metrics
     inner join (select min(created_date) as created_date from int_deals) as first_creation
         on periods.period_start_date > first_creation.created_date
     left join days
@@ -86,16 +82,19 @@ compared as (
 
 with_variance as (
     select
-        *,
-        case metric when 'win_rate' then expected_value * (1 - expected_value) else expected_value end as variance,
-        case metric when 'win_rate' then least(expected_value, 1 - expected_value) * size else expected_value end as expected_count
+        compared.*,
+        quantiles.baseline_quantile,
+        quantiles.baseline_limit,
+        compared.expected_value * case compared.metric when 'win_rate' then 1 - compared.expected_value else 1 end as variance
     from compared
+    cross join {{ ref('int_confidence_quantile') }} as quantiles
 ),
 
 judged as (
     select
         *,
-        baseline_period_count = {{ baseline_periods }} and expected_count >= {{ var('trend_min_expected_deals') }} as is_judged,
+        baseline_period_count = {{ baseline_periods }}
+        and case metric when 'win_rate' then least(expected_value, 1 - expected_value) * size else expected_value end >= {{ var('trend_min_expected_deals') }} as is_judged,
         sqrt(variance * (1 / nullif(size, 0) + 1 / baseline_size) * greatest(1, squares / nullif(variance, 0) / (baseline_period_count - 1)))
             as standard_error
     from with_variance
@@ -103,7 +102,7 @@ judged as (
 
 final as (
     select
-        judged.*,
+        *,
         period_start_date = max(period_start_date) over (partition by metric, period_type) as is_newest_period,
         case when is_judged then greatest(0, expected_value - baseline_quantile * standard_error) end as expected_lower,
         case when is_judged then expected_value + baseline_quantile * standard_error end as expected_upper,
@@ -114,7 +113,6 @@ final as (
             else 'no_signal'
         end as verdict
     from judged
-    cross join int_confidence_quantile
 )
 
 select * from final

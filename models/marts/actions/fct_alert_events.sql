@@ -48,22 +48,22 @@ cool_downs as (
 -- Who is above a threshold that must be crossed was below it in the build before, or has been a match ever since.
 matches as (
     select
-        checks.* exclude (as_of_date),
-        today.as_of_date,
+        checks.*,
         previous.alert_key,
         previous.first_seen_date,
         previous.cool_until_date,
         previous.delivery,
-        coalesce(cool_downs.until_date > today.as_of_date, false) as is_cooling_down,
+        coalesce(cool_downs.until_date > checks.as_of_date, false) as is_cooling_down,
         row_number() over (
             partition by checks.subject_type, checks.subject_id
-            order by checks.severity_rank desc, previous.alert_key is null, checks.alert_rule_id
+            order by -checks.severity_rank, previous.alert_key is null, checks.alert_rule_id
         ) as severity_order,
         max(case when previous.alert_key is not null then checks.severity_rank else 0 end) over (
             partition by checks.subject_type, checks.subject_id
         ) as ongoing_rank
     from fct_alert_checks as checks
-    cross join today
+    inner join today
+        on checks.as_of_date = today.as_of_date
     left join previous
         on
             checks.alert_rule_id = previous.alert_rule_id
@@ -92,7 +92,7 @@ decided as (
 capped as (
     select
         *,
-        row_number() over (partition by cadence, status order by severity_rank desc, deal_amount desc nulls first, alert_rule_id, subject_id) as raised_order
+        row_number() over (partition by cadence, status order by -severity_rank, -deal_amount nulls first, alert_rule_id, subject_id) as raised_order
     from decided
 ),
 

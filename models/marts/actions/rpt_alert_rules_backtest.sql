@@ -86,7 +86,11 @@ counted as (
 judged as (
     select
         rules.*,
-        counted.* exclude (alert_rule_id),
+        {% for column in [
+            'replay_start_date', 'replay_end_date', 'replay_date_count', 'observed_subject_count', 'fired_count', 'fired_subject_count', 'judged_count', 'happened_count',
+        ] -%}
+        counted.{{ column }},
+        {% endfor -%}
         quantiles.normal_quantile,
         counted.happened_count * 1.0 / nullif(counted.judged_count, 0) as happened_rate,
         counted.expected_count / nullif(counted.judged_count, 0) as base_rate,

@@ -13,16 +13,22 @@ dim_reps as (
     select * from {{ ref('dim_reps') }}
 ),
 
+managers as (
+    select distinct manager
+    from dim_reps
+    where deal_count > 0
+),
+
 -- A digest stands for its period: once the week is over it is the same digest until the next one is.
 digests as (
     select
         'daily' as cadence,
         'manager' as audience,
-        manager as recipient,
-        as_of_date as period_start_date,
-        as_of_date as period_end_date
+        managers.manager as recipient,
+        int_as_of.as_of_date as period_start_date,
+        int_as_of.as_of_date as period_end_date
     from int_as_of
-    cross join (select distinct dim_reps.manager from dim_reps where dim_reps.deal_count > 0) as managers
+    cross join managers
     {% for cadence, audience, period in [('weekly', 'cro', 'week'), ('monthly', 'executive', 'month')] %}
     {% set this_period = dbt.date_trunc(period, dbt.dateadd('day', 1, 'as_of_date')) %}
 
@@ -76,7 +82,7 @@ candidates as (
     from digests
     inner join sentences
         on
-            sentences.cadence = digests.cadence
+            digests.cadence = sentences.cadence
             or (sentences.cadence = 'both' and digests.cadence <> 'daily')
 
     union all
@@ -90,7 +96,7 @@ ranked as (
         {{ digest_key() }} as digest_key,
         cast(row_number() over (
             partition by cadence, recipient
-            order by row_order, deal_amount desc nulls first, topic, row_text, alert_key
+            order by row_order, -deal_amount nulls first, topic, row_text, alert_key
         ) as integer) as row_number,
         count(*) over (partition by cadence, recipient) as all_row_count
     from candidates
@@ -98,17 +104,11 @@ ranked as (
 
 final as (
     select
-        digest_key,
-        cadence,
-        audience,
-        recipient,
-        period_start_date,
-        period_end_date,
-        row_number,
-        section,
-        topic,
-        verdict,
-        alert_key,
+        {% for column in [
+            'digest_key', 'cadence', 'audience', 'recipient', 'period_start_date', 'period_end_date', 'row_number', 'section', 'topic', 'verdict', 'alert_key',
+        ] -%}
+        {{ column }},
+        {% endfor -%}
         coalesce(row_text, 'No alert is open.') as row_text,
         '- ' || {{ escape_markdown("coalesce(row_text, 'No alert is open.')") }} as row_markdown,
         all_row_count
