@@ -12,6 +12,7 @@
         {% do check_mapping(inputs) %}
         {% do check_dates() %}
         {% do check_keep_history() %}
+        {% do check_holdout() %}
         {% do run_query("create schema if not exists staging") %}
         {% do run_query(
             "create or replace table staging.rejected_lines "
@@ -67,6 +68,14 @@
 {% endmacro %}
 
 
+{% macro check_holdout() %}
+    {% set percent = var("holdout_percent") %}
+    {% if percent is not integer or percent < 0 or percent > 99 %}
+        {% do stop("holdout_percent is '" ~ percent ~ "', which is no whole number from 0 to 99") %}
+    {% endif %}
+{% endmacro %}
+
+
 {% macro check_file(input, path) %}
     {% set variable = input ~ "_file" %}
     {% set quoted = "'" ~ path | replace("'", "''") ~ "'" %}
@@ -102,6 +111,12 @@
     {% endif %}
     {% if input == "stages" %}
         {% do check_stages(variable, path) %}
+    {% endif %}
+    {% if input == "playbook" %}
+        {% set row = run_query(play_problems("(" ~ read_input("playbook") ~ ") as plays") ~ " order by 1, 2 limit 1").rows %}
+        {% if row %}
+            {% do stop(variable ~ " '" ~ path ~ "' can't be used: " ~ row[0][1] ~ " (play '" ~ (row[0][0] or "(blank)") ~ "'); correct the file") %}
+        {% endif %}
     {% endif %}
     {% if input == "deals" and file_column(input, "currency_code") | lower in found %}
         {% do check_currency(variable, path, file_column(input, "currency_code")) %}

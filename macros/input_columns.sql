@@ -31,13 +31,17 @@
             ],
             "optional": [],
         },
+        "playbook": {
+            "required": ["play_id", "action_id", "trigger_kind", "trigger_name", "threshold", "priority", "action_text", "rationale"],
+            "optional": ["stage", "least_risk_category", "evidence_text"],
+        },
     }) }}
 {% endmacro %}
 
 
 {# The inputs that stand in for a reference seed: they may be given to the demo CRM too. #}
 {% macro reference_inputs() %}
-    {{ return(["stages", "alert_rules"]) }}
+    {{ return(["stages", "alert_rules", "playbook"]) }}
 {% endmacro %}
 
 

@@ -73,3 +73,13 @@
 {% macro default__try_cast(value, type) -%}
     try_cast({{ value }} as {{ type }})
 {%- endmacro %}
+
+
+{# The words of comma-separated text. #}
+{% macro words(text, separator=",") %}
+    {% set found = [] %}
+    {% for word in (text | string).split(separator) if word.strip() %}
+        {% do found.append(word.strip()) %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}

@@ -245,3 +245,44 @@
             end
     end
 {%- endmacro %}
+
+{# What a row of rpt_intervention_effects says, in a sentence that claims no more than its verdict. #}
+{% macro intervention_finding() -%}
+    case action_id when 'all' then 'Any action' else action_id end
+    || ': of ' || offered_deal_count || ' deals to which it was offered when they were first flagged ' || coalesce({{ percent("offered_win_rate") }}, 'none')
+    || ' were won, of ' || holdout_deal_count || ' held out ' || coalesce({{ percent("holdout_win_rate") }}, 'none')
+    || case
+        when verdict in ('insufficient_n', 'not_computable') then '; not judged: ' || missing_reason || '.'
+        else
+            '; like with like by score, ' || {{ one_decimal("100 * abs(difference)") }} || ' points ' || case when difference < 0 then 'fewer' else 'more' end
+            || ' ' || {{ interval("difference_lower", "difference_upper", 100) }}
+            || case
+                when verdict = 'signal' then ', more than chance'
+                when action_id = 'all' then ', which chance can explain'
+                else ', which with several actions compared chance can explain'
+            end
+            || '. Reps acted on ' || {{ percent("offered_acted_share") }} || ' of those offered'
+            || coalesce(
+                ', so per deal acted on that is ' || {{ one_decimal("100 * abs(effect_per_acted_deal)") }} || ' points '
+                || case when effect_per_acted_deal < 0 then 'fewer ' else 'more ' end
+                || {{ interval("effect_per_acted_deal_lower", "effect_per_acted_deal_upper", 100) }} || '.',
+                ', too few to say what that is per deal acted on.'
+            )
+    end
+{%- endmacro %}
+
+{# What a row of rpt_intervention_effects leaves open. #}
+{% macro intervention_caveat() -%}
+    'It can''t be concluded which deals gain, what one step does apart from those that followed it, or what would come of deals that reps left alone.'
+    || coalesce(
+        ' That offered deals acted on won ' || {{ one_decimal("100 * abs(association_difference)") }} || ' points '
+        || case when association_difference < 0 then 'less' else 'more' end || ' often than similar ones not acted on '
+        || {{ interval("association_difference_lower", "association_difference_upper", 100) }}
+        || ' is an association only: reps choose the deals they act on.',
+        ''
+    )
+    || case
+        when action_id <> 'all' and verdict = 'signal' then ' Of several actions those that stand out tend to look better than they are.'
+        else ''
+    end
+{%- endmacro %}

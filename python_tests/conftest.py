@@ -1,12 +1,18 @@
 """Whole builds of the project, each in a process, a database and a target folder of its own."""
 
+import atexit
 import dataclasses
+import fcntl
+import functools
+import hashlib
 import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import duckdb
 import pytest
@@ -20,13 +26,22 @@ DEAL_COLUMNS = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that build come first, so that short ones are left when workers run out of work."""
+    items.sort(key=lambda item: not hasattr(item.module, "run_dbt"))
+
+
 @dataclasses.dataclass
 class Build:
-    """One finished dbt command: its exit code, what it printed, and its database."""
+    """One finished dbt command: its exit code, what it printed, its database, and the file it publishes to."""
 
     exit_code: int
     output: str
     database: pathlib.Path
+
+    @property
+    def published(self) -> pathlib.Path:
+        return published_file(self.database)
 
     def query(self, sql: str) -> list[tuple]:
         with duckdb.connect(str(self.database), read_only=True) as connection:
@@ -41,6 +56,10 @@ class Build:
         return self
 
 
+def published_file(database: pathlib.Path) -> pathlib.Path:
+    return database.with_name(f"{database.stem}_marts.duckdb")
+
+
 def run_dbt(
     database: pathlib.Path,
     variables: dict | None = None,
@@ -48,29 +67,80 @@ def run_dbt(
     select: str | None = None,
     selector: str | None = None,
     with_tests: bool = True,
+    killed_after: float | None = None,
     **environment: str,
 ) -> Build:
     """Run one dbt command of the project against `database`; `environment` adds environment variables.
 
-    A selection brings the tests whose parents it holds; `selector` is one of selectors.yml, without which unit tests don't run;
-    `with_tests=False` leaves out all data and unit tests.
+    Paths in `variables` are given relative to the database's folder, in which dbt runs. A selection brings the tests whose parents it
+    holds; `selector` is one of selectors.yml, without which unit tests don't run; `with_tests=False` leaves out all data and unit tests.
+    A process that still runs `killed_after` seconds is ended by the kernel, without warning.
     """
     scratch = database.parent / (database.stem + "_dbt")
-    arguments = [str(pathlib.Path(sys.executable).parent / "dbt"), "--no-use-colors", command]
-    arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    arguments = ["--no-use-colors", *command.split(), "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
-    if variables:
-        arguments += ["--vars", json.dumps(variables, default=str)]
+    given = json.dumps(variables or {}, default=lambda value: relative(value, database.parent))
+    arguments += ["--vars", given]
     if select:
         arguments += ["--indirect-selection", "buildable", "--select", *select.split()]
     if selector:
         arguments += ["--selector", selector]
     if not with_tests:
         arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
-    done = subprocess.run(
-        arguments, capture_output=True, text=True, cwd=database.parent, env={**os.environ, "SALES_DB": str(database), **environment}
+    server = DbtServer.started()
+    # dbt reads a parsed project again where vars and database are the same, and parses it anew where they aren't.
+    parsed = server.folder / f"{hashlib.md5(f'{database.name} {given}'.encode()).hexdigest()}.msgpack"
+    reread = scratch / "target" / "partial_parse.msgpack"
+    reread.parent.mkdir(parents=True, exist_ok=True)
+    if parsed.exists():
+        shutil.copy(parsed, reread)
+    output = scratch / "output.txt"
+    files = {"SALES_DB": database.name, "SALES_MARTS_DB": str(published_file(database))}
+    exit_code = server.run(
+        arguments=arguments,
+        folder=str(database.parent),
+        environment={**os.environ, **files, **environment},
+        output=str(output),
+        killed_after=killed_after,
     )
-    return Build(done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr), database)
+    if reread.exists():
+        shutil.copy(reread, parsed)
+    return Build(exit_code, re.sub(r"\x1b\[[0-9;]*m", "", output.read_text()), database)
+
+
+def relative(path: object, folder: pathlib.Path) -> str:
+    return os.path.relpath(path, folder) if isinstance(path, pathlib.Path) else str(path)
+
+
+class DbtServer:
+    """The process of dbt_server.py, one for each worker of pytest."""
+
+    @classmethod
+    @functools.cache
+    def started(cls) -> "DbtServer":
+        return cls()
+
+    def __init__(self) -> None:
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sales_dbt_server_"))
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        warm_up = ["--no-use-colors", "parse", "--no-write-json", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+        warm_up += ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
+        self.process = subprocess.Popen(
+            [sys.executable, str(PROJECT / "python_tests" / "dbt_server.py"), *warm_up],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(self.folder / "server.txt").open("w"),
+            text=True,
+            cwd=self.folder,
+        )
+
+    def run(self, **request) -> int:
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"dbt_server.py ended: {(self.folder / 'server.txt').read_text()}")
+        return int(answer)
 
 
 def write_deals(path: pathlib.Path, *rows: str, header: str = DEAL_COLUMNS) -> pathlib.Path:
@@ -80,8 +150,19 @@ def write_deals(path: pathlib.Path, *rows: str, header: str = DEAL_COLUMNS) -> p
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> Build:
-    """The embedded demo CRM, built whole with its data and unit tests."""
-    return run_dbt(tmp_path_factory.mktemp("demo") / "demo_sales.duckdb", selector="data_and_code").check()
+    """The embedded demo CRM, built whole with its data and unit tests: once, and each worker of pytest has a copy."""
+    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
+    folder = shared / "demo_build"
+    with (shared / "demo_build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            folder.mkdir()
+            built = run_dbt(folder / "demo_sales.duckdb", selector="data_and_code")
+            (folder / "exit_code").write_text(str(built.exit_code))
+    copy = tmp_path_factory.mktemp("demo") / "demo_build"
+    shutil.copytree(folder, copy)
+    output = (copy / "demo_sales_dbt" / "output.txt").read_text()
+    return Build(int((copy / "exit_code").read_text()), output, copy / "demo_sales.duckdb").check()
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +171,9 @@ def reference_folder() -> pathlib.Path:
     if not REFERENCE_FOLDER:
         pytest.skip("SALES_REFERENCE_DATA names no folder with skygeni_sales_data.csv and skygeni_reference.json")
     return pathlib.Path(REFERENCE_FOLDER).resolve()
+
+
+@pytest.fixture(scope="session")
+def real_build(reference_folder, tmp_path_factory) -> Build:
+    """The real file, built whole: closed deals only."""
+    return run_dbt(tmp_path_factory.mktemp("reference") / "reference.duckdb", {"deals_file": reference_folder / "skygeni_sales_data.csv"}).check()

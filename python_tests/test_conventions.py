@@ -4,9 +4,11 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
+import duckdb
 import pytest
 import yaml
 from conftest import PROJECT, run_dbt
@@ -33,6 +35,25 @@ def test_the_demo_builds_without_a_warning(demo):
 def test_a_second_build_on_the_same_database_passes_too(demo):
     again = run_dbt(demo.database).check()
     assert re.search(r"WARN=0 ERROR=0 SKIP=0", again.output)
+
+
+def test_every_kind_of_broken_value_fails_its_test(demo, tmp_path):
+    database = shutil.copy(demo.database, tmp_path / "broken.duckdb")
+    broken = {
+        "rpt_win_rate_trend": "verdict = 'perhaps'",
+        "rpt_score_drift": "p_value = 1.01",
+        "rpt_lost_reasons": "lost_share = -1",
+        "rpt_segment_win_rates": "vs_rest_difference_lower = 'nan'",
+        "rpt_win_rate_drivers": "vs_others_lower_pp = null where vs_others_upper_pp is not null",
+    }
+    with duckdb.connect(database) as connection:
+        for mart, change in broken.items():
+            connection.execute(f"update marts.{mart} set {change}")
+        connection.execute("update intermediate.int_expected_wins set closed_month = null")
+    tests = [f"{name}_values_hold" for name in [*broken, "int_expected_wins", "rpt_win_rate_change"]]
+    done = run_dbt(database, command="test", select=" ".join(tests))
+    assert re.findall(r"PASS (\w+)_values_hold", done.output) == ["rpt_win_rate_change"], done.output
+    assert set(re.findall(r"FAIL [1-9]\d* (\w+)_values_hold", done.output)) == {*broken, "int_expected_wins"}, done.output
 
 
 def test_yaml_keeps_to_the_schema_of_dbt(tmp_path):

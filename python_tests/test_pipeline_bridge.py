@@ -133,23 +133,24 @@ def is_value(field: str, text: str) -> bool:
 
 
 class Field:
-    """A field of a deal: what it was on any day, told from the changes known as of the end."""
+    """A field of a deal: what it was on any day, told from the changes known as of the end. An emptied amount is 0; an emptied owner or date
+    stays, and in the end an amount too."""
 
     def __init__(self, deal: dict, field: str) -> None:
         known = [(at, new, old) for name, old, new, at in deal["rows"] if name.lower() == field and at.date() <= AS_OF]
         known.sort(key=lambda row: row[0])
-        if field == "amount":
-            known = [(at, new or "0", old) for at, new, old in known]
         self.field = field
-        self.changes = [row for row in known if field == "sales_rep_id" or is_value(field, row[1])]
-        values = [new for _, new, _ in known if is_value(field, new) and new != "0"]
-        self.current = values[-1] if values else deal[field] or ("Unknown" if field == "sales_rep_id" else "")
+        accepted = [(at, new, old) for at, new, old in known if new == "" or is_value(field, new)]
+        stays = [(at, old if new in ("", "0") else new, old) for at, new, old in accepted]
+        stays = [(at, value, old) for at, value, old in stays if is_value(field, value) and value != "0"]
+        self.changes = [(at, new or "0", old) for at, new, old in accepted] if field == "amount" else stays
+        self.current = stays[-1][1] if stays else deal[field] or ("Unknown" if field == "sales_rep_id" else "")
 
     def on(self, day: datetime.date) -> str:
         before = ""
         for at, new, old in self.changes:
             if at.date() > day:
-                return (old if is_value(self.field, old) else before) or self.current
+                return before or (old if is_value(self.field, old) else "") or self.current
             before = new
         return self.current
 

@@ -13,6 +13,7 @@ from conftest import Build, run_dbt, write_deals
 
 from tools import crm as crm_effects
 from tools import generate
+from tools.simulations import rapv as simulation
 
 MODELS = "+rpt_pipeline_value +rpt_pipeline_value_methods"
 RATE_DIMENSIONS = ["industry", "product_type", "lead_source", "region"]
@@ -64,7 +65,8 @@ def read_deals(crm: dict) -> pd.DataFrame:
 
 
 def daily_states(crm: dict, deals: pd.DataFrame, last_day: int) -> pd.DataFrame:
-    """Stage and age in stage at the end of every day of every deal; no stage before its history starts and between a loss and a reopening."""
+    """Stage and age in stage at the end of every day of every deal; no stage before its history starts, and between a loss and a
+    reopening (a gap) the one before, since nobody knew of the reopening."""
     end = np.minimum(deals.closed, last_day + 1)
     length = (end - deals.created).to_numpy()
     days = deals.loc[deals.index.repeat(length), ["deal_id", "created"]].reset_index(drop=True)
@@ -79,11 +81,11 @@ def daily_states(crm: dict, deals: pd.DataFrame, last_day: int) -> pd.DataFrame:
     rows["entered"] = np.where(first, rows.created, rows.day)
     rows["truncated"] = first & (rows.day > rows.created)
     rows["visit"] = np.arange(len(rows))
+    rows["gap"] = ~rows.stage.isin(STAGE_PROBABILITY)
+    state = ["stage", "entered", "truncated", "visit"]
+    rows[state] = rows[state].where(~rows.gap).groupby(rows.deal_id).ffill()
     rows = rows.drop_duplicates(["deal_id", "day"], keep="last")
-    days = pd.merge_asof(
-        days.sort_values("day"), rows[["deal_id", "day", "stage", "entered", "truncated", "visit"]].sort_values("day"), on="day", by="deal_id"
-    )
-    days["stage"] = days.stage.where(days.stage.isin(STAGE_PROBABILITY))
+    days = pd.merge_asof(days.sort_values("day"), rows[["deal_id", "day", *state, "gap"]].sort_values("day"), on="day", by="deal_id")
     days["age_in_stage"] = days.day - days.entered
     days["age"] = days.day - days.created
     return days
@@ -130,9 +132,13 @@ def offsets(days: pd.DataFrame) -> dict[str, pd.Series]:
     """What each segment of a dimension adds to the log odds. `days` has won, rate (of its cell), cycle (of its deal) and the segments."""
     found = {}
     for dimension in OFFSET_DIMENSIONS:
-        parts = days.assign(
-            score=days.won - days.rate, information=days.rate * (1 - days.rate), variance=days.cycle * days.rate * (1 - days.rate)
-        ).groupby(dimension)[["score", "information", "variance"]].sum()
+        parts = (
+            days.assign(
+                score=days.won - days.rate, information=days.rate * (1 - days.rate), variance=days.cycle * days.rate * (1 - days.rate)
+            )
+            .groupby(dimension)[["score", "information", "variance"]]
+            .sum()
+        )
         own = parts.score - parts.information * parts.score.sum() / parts.information.sum()
         between = max(0.0, (own**2 - parts.variance).sum() / (parts.information**2).sum())
         weight = between / (between + parts.variance / parts.information**2)
@@ -145,7 +151,7 @@ def forecast(deals: pd.DataFrame, days: pd.DataFrame, amounts: pd.DataFrame, dat
     known = deals[deals.closed <= date].assign(cycle=lambda frame: frame.closed - frame.created)
     base = known.won.mean()
     training = days.merge(known.loc[known.cohort.isin(trained), ["deal_id", "won", "cycle", *OFFSET_DIMENSIONS]], on="deal_id")
-    in_stage = training[training.stage.notna() & ~training.truncated.eq(True)].assign(
+    in_stage = training[training.stage.notna() & ~training.truncated.eq(True) & ~training.gap.eq(True)].assign(
         band=lambda frame: np.searchsorted(STAGE_EDGES, frame.age_in_stage), life=lambda frame: frame.visit
     )
     by_age = training.assign(stage="all", band=np.searchsorted(AGE_EDGES, training.age), life=training.deal_id)
@@ -173,7 +179,8 @@ def forecast(deals: pd.DataFrame, days: pd.DataFrame, amounts: pd.DataFrame, dat
 
     def mean_of_segments(statistic) -> pd.Series:
         return sum(
-            open_deals[name].map(statistic(known.groupby(name))).fillna(statistic(known.assign(one=1).groupby("one")).iloc[0]) for name in RATE_DIMENSIONS
+            open_deals[name].map(statistic(known.groupby(name))).fillna(statistic(known.assign(one=1).groupby("one")).iloc[0])
+            for name in RATE_DIMENSIONS
         ) / len(RATE_DIMENSIONS)
 
     segment_rate = mean_of_segments(lambda groups: groups.won.mean())
@@ -302,3 +309,23 @@ def test_input_with_little_in_it_builds_and_says_so(case, tmp_path):
         columns = f"select column_name from information_schema.columns where table_name = '{table}' and data_type = 'DOUBLE'"
         no_number = " or ".join(f"isnan({name}) or isinf({name})" for (name,) in little.query(columns))
         assert little.query(f"select count(*) from marts.{table} where {no_number}") == [(0,)], table
+
+
+# The simulation
+
+
+def test_the_simulation_runs_the_models_as_dbt_does(tmp_path, monkeypatch):
+    """A small version of `python -m tools simulate rapv`. The statements that are run again give what dbt's own build gave."""
+    monkeypatch.setenv("SALES_DB", "restored after the test")
+    models = simulation.Models(tmp_path, 101, 3_000, crm_effects.PLANTED)
+    built, planted = models.month_ends(), models.rebuild(101, crm_effects.PLANTED)
+    assert len(built) == len(simulation.METHODS) * 15
+    for one, other in zip(built, planted, strict=True):
+        assert dataclasses.astuple(one) == pytest.approx(dataclasses.astuple(other), rel=1e-9)
+    quiet = models.rebuild(101, simulation.KINDS["planted, no bad quarter"])
+    rapv = [[each for each in month_ends if each.method == "rapv"] for month_ends in (quiet, planted)]
+    for one, other in zip(*rapv, strict=True):
+        if one.when == "before the quarter":
+            assert one.predicted == pytest.approx(other.predicted, rel=1e-9) and one.realised >= other.realised > 0.98 * one.realised
+    assert abs(simulation.ratio_of_sums(rapv[0]) - 1) < 0.15 and simulation.ratio_of_sums(rapv[1]) > simulation.ratio_of_sums(rapv[0])
+    assert [each.when for each in rapv[0]] == sorted((each.when for each in rapv[0]), key=simulation.WHEN.index)

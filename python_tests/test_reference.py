@@ -10,7 +10,7 @@ import pathlib
 import pandas
 import pytest
 import scipy.stats
-from conftest import Build, run_dbt
+from conftest import PROJECT, Build, run_dbt
 
 SEGMENT_DIMENSIONS = ["industry", "region", "product_type", "lead_source", "deal_size_band", "sales_rep_id"]
 # Methods of the backtest and the reference's forecast by them; the project's RAPV is not the published one.
@@ -39,15 +39,15 @@ def deals_file(reference_folder) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def build(deals_file, tmp_path_factory) -> Build:
-    return run_dbt(tmp_path_factory.mktemp("reference") / "reference.duckdb", {"deals_file": deals_file}).check()
+def build(real_build) -> Build:
+    return real_build
 
 
 @pytest.fixture(scope="module")
 def analyses(build, deals_file) -> dict[str, pandas.DataFrame]:
     """What every analysis gives, by its name."""
     run_dbt(build.database, {"deals_file": deals_file}, command="compile", select="path:analyses").check()
-    compiled = build.database.parent.glob("reference_dbt/target/compiled/*/analyses/*.sql")
+    compiled = build.database.parent.glob("reference_dbt/target/compiled/*/analyses/**/*.sql")
     return {file.stem: build.frame(file.read_text(encoding="utf-8")) for file in compiled}
 
 
@@ -186,6 +186,14 @@ def test_a_past_date_replays_the_deals_open_then(date, open_deals, deals_file, t
     # What isn't open had closed by then, and nothing of what is open tells how it will end.
     assert past.query(f"select count(*) from marts.fct_deals where not is_open and closed_date > '{date}'") == [(0,)]
     assert past.query("select count(*) from marts.fct_deals where is_open and (outcome <> 'Open' or deal_stage is not null)") == [(0,)]
+
+
+def test_an_analysis_without_an_answer_says_that_it_may_have_none(analyses):
+    files = {file.stem: file.read_text(encoding="utf-8") for file in PROJECT.glob("analyses/**/*.sql")}
+    assert sorted(analyses) == sorted(files)
+    empty = [name for name, frame in analyses.items() if frame.empty]
+    assert len(empty) > 5
+    assert [name for name in empty if "May be empty" not in files[name]] == []
 
 
 # Published formulas: the analyses reproduce the published figures on fct_deals.

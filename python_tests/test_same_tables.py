@@ -67,7 +67,7 @@ def cut(input_name: str, rows: list[dict], date: str) -> list[dict]:
 
 def write_inputs(folder: pathlib.Path, change) -> dict:
     """Write the demo's files with `change(input, rows)` applied; returns the vars that read them."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     variables = {}
     for name in INPUTS:
         rows = read_rows(DEMO / f"demo_{name}.csv")
@@ -108,10 +108,10 @@ def assert_same_marts(one: Build, other: Build) -> None:
 
 @pytest.mark.parametrize("date", DATES)
 def test_as_of_a_past_date_equals_a_build_on_data_cut_at_it(date, tmp_path):
-    whole = write_inputs(tmp_path / "whole", lambda name, rows: rows)
-    known = write_inputs(tmp_path / "known", lambda name, rows: cut(name, rows, date))
-    replayed = run_dbt(tmp_path / "replayed.duckdb", {**whole, "as_of_date": date}, with_tests=False).check()
-    then = run_dbt(tmp_path / "then.duckdb", {**known, "as_of_date": date}, with_tests=False).check()
+    whole = write_inputs(tmp_path / "replayed" / "files", lambda name, rows: rows)
+    known = write_inputs(tmp_path / "then" / "files", lambda name, rows: cut(name, rows, date))
+    replayed = run_dbt(tmp_path / "replayed" / "sales.duckdb", {**whole, "as_of_date": date}, with_tests=False).check()
+    then = run_dbt(tmp_path / "then" / "sales.duckdb", {**known, "as_of_date": date}, with_tests=False).check()
     assert replayed.query("select count(*) from marts.fct_open_deals")[0][0] > 50
     assert_same_marts(replayed, then)
 

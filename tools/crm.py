@@ -22,6 +22,8 @@ What `PLANTED` holds, in points of win rate unless it says otherwise:
 - `rescue`: a deal that has sat in one stage for 21 days is offered an action, unless it is in the hold-out (the first eight hex digits
   of the md5 of its id, modulo 100, below `HOLDOUT_PERCENT`) or has moved back before. Seven in ten offers are taken up, if the
   deal lives four more days. A taken action turns 25 % of the deals that would have been lost: about 17 points.
+- `uptake`: the share of offers taken up in deals that would be lost, and that would be won. Here the same; where they differ, reps act on what
+  no score knows, and deals acted on differ from others by more than the action.
 
 `NO_EFFECTS` is the null CRM: every deal wins with the same chance, whatever its segment, amount, stage, age, length, quarter or
 actions. There deals are won and lost from any stage alike.
@@ -92,6 +94,7 @@ class Effects:
     lingering_days: tuple[int, ...]
     cycle_gap_days: tuple[int, ...]
     rescue: float
+    uptake: tuple[float, float]
     competitor: tuple[str, float]
     growing_reason: tuple[str, date, float]
 
@@ -110,6 +113,7 @@ PLANTED = Effects(
     lingering_days=(3, 3, 17),
     cycle_gap_days=(0, 0, 14),
     rescue=0.25,
+    uptake=(0.7, 0.7),
     competitor=("Cobalt", -0.15),
     growing_reason=("Price", date(2025, 1, 1), 0.12),
 )
@@ -127,6 +131,7 @@ NO_EFFECTS = Effects(
     lingering_days=(0, 0, 0),
     cycle_gap_days=(0, 0, 0),
     rescue=0.0,
+    uptake=(0.7, 0.7),
     competitor=("Cobalt", 0.0),
     growing_reason=("Price", date(2025, 1, 1), 0.0),
 )
@@ -152,8 +157,10 @@ class Lives:
     expected_day: Array
     owner_at: Array  # n x 2: creation, then a change of owner
     owner: Array
+    flagged_at: Array  # the first 21 days in one stage, of held-out deals too
     action_at: Array
     action: Array
+    rescued: Array  # won, and lost without the action
     activity_at: Array  # n x 5
     activity: Array
     has_history: Array
@@ -258,7 +265,8 @@ def draw_lives(seed: int, deals: int, start: int, stop: int, effects: Effects, y
     # Actions: offered once a deal has sat in a stage for 21 days.
     moves_back = (uniform() < 0.06) & (last_stage > 0)
     reopens = (uniform() < 0.015) & ~moves_back
-    action_at, action, taken = draw_actions(rng, entered_at, closed_at, last_stage, moves_back | reopens, start, deals)
+    uptake = np.array(effects.uptake)[won.astype(int)]
+    flagged_at, action_at, action, taken = draw_actions(rng, entered_at, closed_at, last_stage, moves_back | reopens, uptake, start, deals)
     rescued = taken & ~won & (uniform() < effects.rescue)
     later = np.arange(4) > action[:, None]
     restart = (np.arange(4) - action[:, None] - 0.5 * uniform(4)) / (4 - action[:, None])
@@ -299,8 +307,10 @@ def draw_lives(seed: int, deals: int, start: int, stop: int, effects: Effects, y
         expected_day=expected_day,
         owner_at=owner_at,
         owner=owner,
+        flagged_at=flagged_at,
         action_at=np.where(taken, action_at, NEVER),
         action=action,
+        rescued=rescued & won,
         activity_at=activity_at,
         activity=pick(uniform(5), SHARES["activity"]),
         has_history=has_history,
@@ -335,21 +345,23 @@ def draw_competitors(uniform: Array, won: Array, effects: Effects) -> Array:
 
 
 def draw_actions(
-    rng: Generator, entered_at: Array, closed_at: Array, last_stage: Array, moved_back: Array, start: int, deals: int
-) -> tuple[Array, Array, Array]:
-    """The moment an action would be taken, the stage it is taken in, and whether it is: 21 days in one stage, not held out, taken up."""
+    rng: Generator, entered_at: Array, closed_at: Array, last_stage: Array, moved_back: Array, uptake: Array, start: int, deals: int
+) -> tuple[Array, Array, Array, Array]:
+    """The moment of 21 days in one stage, the moment an action would be taken, the stage it is taken in, and whether it is: not held out,
+    taken up."""
     n = len(closed_at)
     stage = np.arange(4)
     left_at = np.where(stage < last_stage[:, None], np.hstack([entered_at[:, 1:], closed_at[:, None]]), closed_at[:, None])
     sits = (left_at - entered_at > AGING_DAYS * DAY) & (stage <= last_stage[:, None])
     where = np.argmax(sits, axis=1)
     flagged_at = entered_at[np.arange(n), where] + AGING_DAYS * DAY
-    offered = sits.any(axis=1) & ~moved_back
+    is_flagged = sits.any(axis=1)
+    offered = is_flagged & ~moved_back
     flagged = np.flatnonzero(offered)
     width = deal_id_width(deals)
     offered[flagged] = ~in_holdout([f"D{number:0{width}d}" for number in flagged + start + 1])
-    taken = offered & (rng.random(n) < 0.7) & (closed_at - flagged_at >= 4 * DAY)
-    return flagged_at + (2 * DAY * rng.random(n)).astype(np.int64), where, taken
+    taken = offered & (rng.random(n) < uptake) & (closed_at - flagged_at >= 4 * DAY)
+    return np.where(is_flagged, flagged_at, NEVER), flagged_at + (2 * DAY * rng.random(n)).astype(np.int64), where, taken
 
 
 def draw_events(

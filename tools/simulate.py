@@ -7,6 +7,8 @@ SIMULATIONS = {
     "change": "the planted bad quarter, and its rate and mix parts",
     "drift": "false alarms and found changes of the open deals' distribution",
     "drivers": "intervals, found and false drivers of the win rate",
+    "effects": "intervals of the effect of actions, and what acting alone is associated with",
+    "rapv": "forecasts of past pipelines against what came, through whole dbt builds",
     "reps": "found and falsely flagged sales reps",
     "scores": "gate, power and calibration of the deal scores",
     "trend": "false alarms and found drops of the chart of the win rate",
@@ -20,9 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crms", type=int, default=200, help="generated CRMs (of trend: series of months, of yield: pipelines) of each kind (200)")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same table (1)")
     parser.add_argument("--processes", type=int, default=1, help="worker processes (1)")
+    parser.add_argument("--deals", type=int, help="deals of a CRM, of rapv alone (3000)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     simulation = importlib.import_module(f"tools.simulations.{arguments.simulation}")
-    print(simulation.run(arguments.crms, arguments.seed, arguments.processes))
+    if arguments.deals and arguments.simulation != "rapv":
+        raise SystemExit(f"--deals is for rapv: {arguments.simulation} has sizes of its own.")
+    options = {"deals": arguments.deals} if arguments.deals else {}
+    print(simulation.run(arguments.crms, arguments.seed, arguments.processes, **options))
     return 0

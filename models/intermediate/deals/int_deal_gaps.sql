@@ -13,7 +13,10 @@ reopened_deals as (
 visits as (
     select
         visits.deal_id,
+        visits.stage,
+        visits.is_left_truncated,
         visits.next_stage_rank,
+        cast(visits.entered_at as date) as entered_date,
         cast(visits.exited_at as date) as exited_date,
         cast(lead(visits.entered_at) over (partition by visits.deal_id order by visits.visit_number) as date) as next_entered_date
     from {{ ref('int_deal_stage_visits') }} as visits
@@ -25,6 +28,9 @@ visits as (
 final as (
     select
         visits.deal_id,
+        visits.stage,
+        visits.is_left_truncated,
+        visits.entered_date,
         case when int_stages.is_won then 'won' when not int_stages.is_won then 'lost' else 'removed' end as closed_as,
         visits.exited_date as from_date,
         visits.next_entered_date as until_date

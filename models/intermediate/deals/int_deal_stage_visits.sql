@@ -9,6 +9,11 @@ int_stages as (
     select * from {{ ref('int_stages') }}
 ),
 
+late_stages as (
+    select coalesce(cast(sum(case when is_late then power(2, stage_rank) end) as bigint), 0) as stage_bits
+    from int_stages
+),
+
 int_deals as (
     select * from {{ ref('int_deals') }}
 ),
@@ -99,6 +104,7 @@ final as (
         coalesce(dated.stages_before & dated.stage_bit, 0) > 0 as is_reentry,
         greatest(coalesce(dated.stages_before, 0), coalesce(dated.stages_after, 0)) < 2 * dated.stage_bit as is_furthest,
         coalesce(dated.stages_before, 0) >= 2 * dated.stage_bit as is_regression,
+        (coalesce(dated.stages_before, 0) | dated.stage_bit) & late_stages.stage_bits > 0 as has_reached_late_stage,
         case
             when dated.is_left_truncated then 0
             else greatest(dated.stage_rank - coalesce(floor(log2(dated.stages_before)), 0) - 1, 0)
@@ -107,6 +113,7 @@ final as (
     from dated
     inner join int_stages
         on dated.stage_rank = int_stages.stage_rank
+    cross join late_stages
 )
 
 select * from final

@@ -24,9 +24,10 @@ mature_cohorts as (
     {%- endif %}
 ),
 
+-- Read apart: what is named twice, all deals with all columns, DuckDB would hold in memory.
 first_creation as (
     select min(created_date) as created_date
-    from int_deals
+    from {{ ref('int_deals') }}
 ),
 
 closed as (

@@ -14,7 +14,8 @@ dates as (
         deal_id,
         changed_at,
         cast({{ to_timestamp('old_value') }} as date) as old_date,
-        cast({{ to_timestamp('new_value') }} as date) as new_date
+        cast({{ to_timestamp('coalesce(new_value, old_value)') }} as date) as known_date,
+        case when new_value is null then 0 else 1 end as is_filled
     from int_checked__field_history
 ),
 
@@ -23,10 +24,10 @@ changes as (
         deal_id,
         cast(changed_at as date) as changed_date,
         cast(lag(changed_at) over deal_dates as date) as previous_changed_date,
-        coalesce(old_date, lag(new_date) over deal_dates) as expected_close_date
+        coalesce(lag(known_date) over deal_dates, old_date) as expected_close_date
     from dates
-    where new_date is not null
-    window deal_dates as (partition by deal_id order by changed_at, new_date)
+    where known_date is not null
+    window deal_dates as (partition by deal_id order by changed_at, is_filled, known_date)
 ),
 
 final as (

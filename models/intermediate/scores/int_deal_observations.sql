@@ -1,5 +1,10 @@
 -- noqa: disable=layout.indent
 {% set stretches = {'visits': 'int_score_visits', 'changes': 'int_deal_change_counts', 'activities': 'int_active_days'} %}
+{% set recorded = {
+    'stage_history': ('int_stage_history', 'entered_at'),
+    'field_history': ('int_checked__field_history', 'changed_at'),
+    'activities': ('int_checked__activities', 'occurred_at'),
+} %}
 {% set replaced = {'amounts': 'int_amount_changes', 'owners': 'int_owner_changes'} %}
 
 with
@@ -8,48 +13,56 @@ int_observation_dates as (
     select * from {{ ref('int_observation_dates') }}
 ),
 
-int_data_levels as (
-    select * from {{ ref('int_data_levels') }}
+first_records as (
+    select
+        {% for input, (relation, column) in recorded.items() -%}
+        (
+            select cast(min(records.{{ column }}) as date)
+            from {{ ref(relation) }} as records
+            where records.reason_codes is null
+        ) as {{ input }}_date{{ "," if not loop.last }}
+        {% endfor -%}
 ),
 
-levels as (
+-- Before its first record nobody knew what an input would tell.
+dated as (
     select
-        {% for capability in ['stage_history', 'field_history', 'activities'] -%}
-        max(case when capability = '{{ capability }}' and is_available then 1 else 0 end) = 1 as has_{{ capability }}{{ "," if not loop.last }}
+        int_observation_dates.*,
+        {% for input in recorded -%}
+        coalesce(int_observation_dates.observation_date >= first_records.{{ input }}_date, false) as has_{{ input }}{{ "," if not loop.last }}
         {% endfor -%}
-    from int_data_levels
+    from int_observation_dates
+    cross join first_records
 ),
 
 -- What the input can't know is null; what a deal of a known input doesn't have is 0, or counts from its creation.
 known as (
     select
-        int_observation_dates.*,
-        levels.has_field_history,
-        coalesce(owners.sales_rep_id, int_observation_dates.sales_rep_id) as known_sales_rep_id,
-        coalesce(amounts.deal_amount, int_observation_dates.deal_amount) as known_amount,
+        dated.*,
+        coalesce(owners.sales_rep_id, dated.sales_rep_id) as known_sales_rep_id,
+        coalesce(amounts.known_amount, dated.deal_amount) as known_amount,
         visits.stage,
         visits.entered_date,
-        case when levels.has_stage_history then coalesce(visits.regression_count, 0) end as regression_count,
+        case when dated.has_stage_history then coalesce(visits.regression_count, 0) end as regression_count,
         {% for column in ['push_count', 'amount_increase_count', 'amount_decrease_count'] -%}
-        case when levels.has_field_history then coalesce(changes.{{ column }}, 0) end as {{ column }},
+        case when dated.has_field_history then coalesce(changes.{{ column }}, 0) end as {{ column }},
         {% endfor -%}
-        case when levels.has_activities then coalesce(activities.from_date, int_observation_dates.created_date) end as last_active_date,
-        greatest(int_observation_dates.created_date, visits.from_date, changes.from_date, activities.from_date) as last_updated_date
-    from int_observation_dates
-    cross join levels
+        case when dated.has_activities then coalesce(activities.from_date, dated.created_date) end as last_active_date,
+        greatest(dated.created_date, visits.from_date, changes.from_date, activities.from_date) as last_updated_date
+    from dated
     {% for alias, relation in stretches.items() -%}
     left join {{ ref(relation) }} as {{ alias }}
         on
-            int_observation_dates.deal_id = {{ alias }}.deal_id
-            and int_observation_dates.observation_date >= {{ alias }}.from_date
-            and int_observation_dates.observation_date < {{ alias }}.until_date
+            dated.deal_id = {{ alias }}.deal_id
+            and dated.observation_date >= {{ alias }}.from_date
+            and dated.observation_date < {{ alias }}.until_date
     {% endfor -%}
     {% for alias, relation in replaced.items() -%}
     left join {{ ref(relation) }} as {{ alias }}
         on
-            int_observation_dates.deal_id = {{ alias }}.deal_id
-            and int_observation_dates.observation_date >= {{ alias }}.known_from_date
-            and int_observation_dates.observation_date < {{ alias }}.changed_date
+            dated.deal_id = {{ alias }}.deal_id
+            and dated.observation_date >= {{ alias }}.known_from_date
+            and dated.observation_date < {{ alias }}.changed_date
     {% endfor -%}
 ),
 

@@ -24,21 +24,26 @@ hashed as (
             and int_deals.closed_date <= int_cohort_maturity.forecast_date
 ),
 
+-- Read apart from the deals above: what is named twice, all deals with all columns, DuckDB would hold in memory.
 counted as (
-    select
-        *,
-        sum(case when is_training then 1 else 0 end) over () as training_deal_count
-    from hashed
+    select count(*) as training_deal_count
+    from {{ ref('int_deals') }} as int_deals
+    inner join int_cohort_maturity
+        on
+            int_deals.cohort_month = int_cohort_maturity.cohort_month
+            and {{ train_date('int_deals.as_of_date') }} = int_cohort_maturity.forecast_date
+            and int_deals.closed_date <= int_cohort_maturity.forecast_date
 ),
 
 -- A deal is drawn by its own hash: the next build draws the same ones. Every open deal is scored, drawn or not.
 drawn as (
     select
-        *,
-        sample_number * 1.0 * training_deal_count < 4294967296.0 * {{ var('training_max_deals') }} as is_sampled,
-        {{ dbt.datediff('created_date', 'observed_until_date', 'day') }} as days_since_created,
-        {{ dbt.datediff('closed_date', 'observed_until_date', 'day') }} + 1 as days_since_last_open
-    from counted
+        hashed.*,
+        hashed.sample_number * 1.0 * counted.training_deal_count < 4294967296.0 * {{ var('training_max_deals') }} as is_sampled,
+        {{ dbt.datediff('hashed.created_date', 'hashed.observed_until_date', 'day') }} as days_since_created,
+        {{ dbt.datediff('hashed.closed_date', 'hashed.observed_until_date', 'day') }} + 1 as days_since_last_open
+    from hashed
+    cross join counted
 ),
 
 -- Observations lie whole intervals before the as-of date, or that of the training: from `newest_step` of them back to `oldest_step`.

@@ -1,5 +1,6 @@
--- What an amount was before a later change of it: a replay must not know the change. Where the CRM records new values only, the
--- old one is the value before. An amount that was emptied is 0 until it is filled in again.
+-- What an amount was before a later change of it: a replay must not know the change. The value that was recorded before counts; only where
+-- there is none, the old one of the change. An amount that was emptied is 0 in the ledger, where it is known to have been filled in
+-- later. Nobody knew that then: known_amount, what a build of the day valued the deal at, is the last amount above 0.
 with
 
 int_input__field_history as (
@@ -20,7 +21,7 @@ amounts as (
     select
         {{ to_text('int_input__field_history.deal_id') }} as deal_id,
         {{ to_timestamp('int_input__field_history.changed_at') }} as changed_at,
-        {{ to_amount('int_input__field_history.old_value') }} as old_amount,
+        {{ to_amount('int_input__field_history.old_value') }} as stated_old_amount,
         case
             when {{ to_text('int_input__field_history.new_value') }} is null then 0
             else {{ to_amount('int_input__field_history.new_value') }}
@@ -30,33 +31,44 @@ amounts as (
     cross join int_as_of
 ),
 
-changes as (
+valid_amounts as (
     select
         deal_id,
-        cast(changed_at as date) as changed_date,
-        cast(lag(changed_at) over deal_amounts as date) as previous_changed_date,
-        coalesce(
-            case when old_amount >= 0 and old_amount < {{ var('max_deal_amount') }} then old_amount end,
-            lag(new_amount) over deal_amounts
-        ) as deal_amount
+        changed_at,
+        new_amount,
+        case when stated_old_amount >= 0 and stated_old_amount < {{ var('max_deal_amount') }} then stated_old_amount end as old_amount
     from amounts
     where
         cast(changed_at as date) <= as_of_date
         and new_amount >= 0
         and new_amount < {{ var('max_deal_amount') }}
-    window deal_amounts as (partition by deal_id order by changed_at, new_amount)
+),
+
+changes as (
+    select
+        deal_id,
+        cast(changed_at as date) as changed_date,
+        cast(lag(changed_at) over deal_amounts as date) as previous_changed_date,
+        coalesce(lag(new_amount) over deal_amounts, old_amount) as deal_amount,
+        coalesce(
+            lag(coalesce(nullif(new_amount, 0), nullif(old_amount, 0)) ignore nulls) over deal_amounts,
+            nullif(old_amount, 0)
+        ) as known_amount
+    from valid_amounts
+    window deal_amounts as (partition by deal_id order by changed_at, new_amount, old_amount)
 ),
 
 final as (
     select
         changes.deal_id,
         changes.deal_amount,
-        bands.band as deal_size_band,
+        changes.known_amount,
+        bands.band as known_size_band,
         coalesce(changes.previous_changed_date, cast('0001-01-01' as date)) as known_from_date,
         changes.changed_date
     from changes
     left join bands
-        on {{ in_band('changes.deal_amount', 'bands') }}
+        on {{ in_band('changes.known_amount', 'bands') }}
     where
         changes.deal_amount is not null
         and (

@@ -22,7 +22,8 @@ left_truncated_visits as (
     where is_left_truncated
 ),
 
--- The stage of a left-truncated visit is not known before the history begins, nor is there one between a close and a reopening.
+-- The stage of a left-truncated visit is not known before the history begins. Between a close and a reopening a deal keeps its stage: on
+-- such a day nobody knew better, but these days train nothing.
 stretches as (
     select
         deal_id,
@@ -30,7 +31,8 @@ stretches as (
         is_left_truncated,
         cast(entered_at as date) as entered_date,
         cast(coalesce(observed_from_at, entered_at) as date) as from_date,
-        cast(exited_at as date) as until_date
+        cast(exited_at as date) as until_date,
+        false as is_gap
     from int_deal_stage_visits
 
     union all
@@ -41,18 +43,20 @@ stretches as (
         true as is_left_truncated,
         null as entered_date,
         cast(entered_at as date) as from_date,
-        cast(observed_from_at as date) as until_date
+        cast(observed_from_at as date) as until_date,
+        false as is_gap
     from left_truncated_visits
 
     union all
 
     select
         deal_id,
-        null as stage,
-        false as is_left_truncated,
-        null as entered_date,
+        stage,
+        is_left_truncated,
+        entered_date,
         from_date,
-        until_date
+        until_date,
+        true as is_gap
     from int_deal_gaps
 ),
 
@@ -62,6 +66,7 @@ final as (
         stretches.stage,
         stretches.entered_date,
         coalesce(stretches.is_left_truncated, false) as is_left_truncated,
+        coalesce(stretches.is_gap, false) as is_gap,
         coalesce(stretches.from_date, int_deals.created_date) as from_date,
         coalesce(stretches.until_date, int_deals.closed_date, cast('9999-12-31' as date)) as until_date,
         int_deals.created_date,

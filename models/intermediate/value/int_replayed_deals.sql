@@ -64,12 +64,12 @@ final as (
         case when open_deals.is_valued_by_stage then open_deals.days_in_stage else open_deals.age_days end as cell_age_days,
         {% for dimension in dimensions -%}
             {% if dimension == 'deal_size_band' -%}
-            coalesce(int_amount_changes.deal_size_band, open_deals.deal_size_band) as deal_size_band,
+            coalesce(int_amount_changes.known_size_band, open_deals.deal_size_band) as deal_size_band,
             {% else -%}
             open_deals.{{ dimension }},
             {% endif -%}
         {% endfor -%}
-        coalesce(int_amount_changes.deal_amount, open_deals.deal_amount) as deal_amount,
+        coalesce(int_amount_changes.known_amount, open_deals.deal_amount) as deal_amount,
         coalesce(
             case when open_deals.is_as_of_date and open_deals.stage_probability between 0 and 1 then open_deals.stage_probability end,
             int_stages.default_probability

@@ -23,6 +23,7 @@ visits as (
         not int_deal_states.is_open
         and int_deal_states.stage is not null
         and not int_deal_states.is_left_truncated
+        and not int_deal_states.is_gap
         and int_deal_states.from_date < int_deal_states.until_date
 ),
 

@@ -47,6 +47,12 @@ final as (
             when next_stages.is_won then 'won'
             else 'lost'
         end as exit_kind,
+        case
+            when visits.is_reentry then null
+            when not visits.is_furthest or visits.is_won then 'advanced'
+            when visits.is_won is null then 'open'
+            else 'lost'
+        end as stage_result,
         visits.is_left_truncated,
         visits.observed_from_at,
         visits.is_bulk_update

@@ -14,12 +14,13 @@ int_cohort_maturity as (
     select * from {{ ref('int_cohort_maturity') }}
 ),
 
-open_visits as (
+last_visits as (
     select
         deal_id,
-        stage
+        case when is_censored then stage end as open_stage,
+        has_reached_late_stage
     from {{ ref('int_deal_stage_visits') }}
-    where is_censored
+    where is_last
 ),
 
 final as (
@@ -38,8 +39,9 @@ final as (
         int_deals.region,
         int_deals.product_type,
         int_deals.lead_source,
-        coalesce(open_visits.stage, int_deals.deal_stage) as deal_stage,
-        int_deals.is_open and open_visits.stage is null as is_stage_undated,
+        coalesce(last_visits.open_stage, int_deals.deal_stage) as deal_stage,
+        int_deals.is_open and last_visits.open_stage is null as is_stage_undated,
+        last_visits.has_reached_late_stage,
         int_deals.deal_amount,
         int_deals.deal_size_band,
         int_deals.cycle_days,
@@ -64,8 +66,8 @@ final as (
         on
             int_deals.cohort_month = int_cohort_maturity.cohort_month
             and int_deals.as_of_date = int_cohort_maturity.forecast_date
-    left join open_visits
-        on int_deals.deal_id = open_visits.deal_id
+    left join last_visits
+        on int_deals.deal_id = last_visits.deal_id
 )
 
 select * from final

@@ -1,0 +1,69 @@
+{# Ends a build: its public marts go to the file that BI tools read (SALES_MARTS_DB), but only when all there is in the project was built
+   and tested, and passed or warned. A selected, failed or stopped build leaves the published file as it is. #}
+{% macro publish(results) %}
+    {% if execute and flags.WHICH == "build" %}
+        {% set file = env_var("SALES_MARTS_DB", "marts.duckdb") %}
+        {% set reason = why_not_published(results) %}
+        {% if reason %}
+            {% do log(file ~ " was not published: " ~ reason, info=true) %}
+        {% else %}
+            {% set request = tojson(publish_request(), sort_keys=true) %}
+            {% set count = run_query("select publish_marts('" ~ file | replace("'", "''") ~ "', '" ~ request | replace("'", "''") ~ "')").rows[0][0] %}
+            {% do log(file ~ ": " ~ count ~ " marts published", info=true) %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro why_not_published(results) %}
+    {# Saved queries and exposures are nodes that have nothing to run. #}
+    {% set passed = results | selectattr("status", "in", ["success", "pass", "warn", "no-op"]) | map(attribute="node.unique_id") | list %}
+    {% if passed | length < results | length %}
+        {{ return("a node did not pass") }}
+    {% endif %}
+    {% for node in graph.nodes.values()
+        if node.resource_type in ["model", "seed", "snapshot", "test"] and node.config.enabled and "code" not in node.config.tags
+        and node.unique_id not in passed %}
+        {{ return("only a part was built, without " ~ node.name) }}
+    {% endfor %}
+    {{ return(none) }}
+{% endmacro %}
+
+
+{# What tools/publish.py asks for. #}
+{% macro publish_request() %}
+    {% set marts = {} %}
+    {% set codes = [] %}
+    {% set relations = {} %}
+    {% for node in graph.nodes.values() | sort(attribute="unique_id") if node.resource_type == "model" %}
+        {% do relations.update({node.name: node.relation_name}) %}
+        {% if node.config.schema == "marts" %}
+            {% set columns = {} %}
+            {% for column in node.columns.values() %}
+                {% do columns.update({column.name: column.description}) %}
+            {% endfor %}
+            {% do marts.update({node.name: {"relation": node.relation_name, "description": node.description, "columns": columns}}) %}
+        {% endif %}
+        {# Staging alone says where the input lies, which decides nothing. #}
+        {% if node.config.schema != "staging" %}
+            {% do codes.append(node.compiled_code ~ tojson(node.config.meta, sort_keys=true)) %}
+        {% endif %}
+    {% endfor %}
+    {% set inputs = [
+        "int_deals", "int_stage_history", "int_checked__field_history", "int_checked__activities", "int_checked__interventions",
+        "int_checked__reps", "int_checked__quotas", "int_stages", "int_playbook", "int_alert_rules", "fct_quarantined_rows",
+    ] %}
+    {% set input_relations = [] %}
+    {% for name in inputs %}
+        {% do input_relations.append(relations[name]) %}
+    {% endfor %}
+    {{ return({
+        "marts": marts,
+        "inputs": input_relations,
+        "as_of": relations.int_as_of,
+        "code": local_md5(codes | join("|")),
+        "project_version": graph.nodes["model." ~ project_name ~ ".int_score_build"].config.meta.project_version,
+        "dbt_version": dbt_version,
+        "published_at": run_started_at.strftime("%Y-%m-%d %H:%M:%S"),
+    }) }}
+{% endmacro %}

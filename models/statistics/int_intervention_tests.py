@@ -1,0 +1,166 @@
+"""One row per action_id (all: any of them): what came of deals that were offered the action when they were first flagged, against deals held out.
+
+Who is held out is drawn by a hash, so the two arms differ by the offer alone, whatever reps know and do. In each score band (the score
+as it was known on the day of the flag) the arms are compared, and the differences averaged with the weights of Mantel and Haenszel, as a
+regression with a constant per band does. What an arm varies by is pooled over its bands. Two differences come out: of the share won, and of
+the share acted on. Their ratio is the effect per deal in which the offer made somebody act; its interval is Fieller's, all values for which
+`difference - value x difference of acted` is within chance of 0. It has no ends where the shares acted on don't surely differ.
+
+The same difference between offered deals acted on and not acted on is an association: reps choose.
+"""
+
+import numpy as np
+
+CELLS = ("deal_count", "won_count", "acted_count", "acted_won_count")
+FIGURES = (
+    *(f"difference{end}" for end in ("", "_lower", "_upper")),
+    "acted_difference",
+    *(f"effect_per_acted_deal{end}" for end in ("", "_lower", "_upper")),
+    *(f"association_difference{end}" for end in ("", "_lower", "_upper")),
+    "p_value",
+    "q_value",
+)
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """`numerator / denominator`, NaN where the denominator is 0."""
+    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
+    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator != 0)
+
+
+def compare(cells: np.ndarray) -> dict[str, np.ndarray]:
+    """Stratified differences, first arm less second, of many comparisons at once.
+
+    `cells`: comparisons x strata x 2 arms x 4 (CELLS). Returns arrays of one element a comparison: `won` and `acted`, the differences; their
+    variances and covariance `won_won`, `acted_acted`, `won_acted`; `degrees` of freedom of `won` (Welch and Satterthwaite); `varies`, whether wins
+    vary in both arms. NaN without a stratum that has both arms.
+    """
+    both = (cells[..., 0] > 0).all(-1)
+    count, won, acted, acted_won = np.moveaxis(np.where(both[..., None, None], cells, 0.0), -1, 0)
+    weight = np.nan_to_num(ratio(count.prod(-1), count.sum(-1)))
+    weight = ratio(weight, weight.sum(-1, keepdims=True))
+
+    def difference(hits: np.ndarray) -> np.ndarray:
+        share = np.nan_to_num(ratio(hits, count))
+        return (weight * (share[..., 0] - share[..., 1])).sum(-1)
+
+    def moments(product: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Covariance within the strata of each arm: comparisons x 2."""
+        within = (product - np.nan_to_num(ratio(one * other, count))).sum(1)
+        return ratio(within, count.sum(1) - both.sum(1)[:, None])
+
+    spread = (np.square(weight)[..., None] * np.nan_to_num(ratio(1, count))).sum(1)
+    wins = moments(won, won, won)
+    parts = wins * spread
+    degrees = ratio(np.square(parts.sum(-1)), (ratio(np.square(parts), count.sum(1) - both.sum(1)[:, None])).sum(-1))
+    return {
+        "won": difference(won),
+        "acted": difference(acted),
+        "won_won": parts.sum(-1),
+        "acted_acted": (moments(acted, acted, acted) * spread).sum(-1),
+        "won_acted": (moments(acted_won, won, acted) * spread).sum(-1),
+        "degrees": degrees,
+        "varies": (wins > 0).all(-1),
+    }
+
+
+def fieller(found: dict[str, np.ndarray], quantile: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ratio of the two differences and its limits (Fieller 1954); NaN, all three, where the set of values has no two ends."""
+    square = np.square(quantile)
+    a = np.square(found["acted"]) - square * found["acted_acted"]
+    b = found["won"] * found["acted"] - square * found["won_acted"]
+    c = np.square(found["won"]) - square * found["won_won"]
+    has_ends = (a > 0) & (found["acted"] > 0)
+    root = np.sqrt(np.where(has_ends, np.maximum(b * b - a * c, 0), np.nan))
+    divisor = np.where(has_ends, a, np.nan)
+    return ratio(np.where(has_ends, found["won"], np.nan), found["acted"]), (b - root) / divisor, (b + root) / divisor
+
+
+def estimate(cells: np.ndarray, level: float) -> dict[str, np.ndarray]:
+    """Differences, the effect per acted deal, p values and limits, of many comparisons. `cells` as in `compare`, offered first."""
+    from scipy.special import stdtr, stdtrit
+
+    found = compare(cells)
+    usable = np.isfinite(found["won_won"]) & (found["won_won"] > 0) & np.isfinite(found["degrees"])
+    quantile = np.where(usable, stdtrit(np.where(usable, found["degrees"], 1), (1 + level) / 2), np.nan)
+    error = np.sqrt(np.where(usable, found["won_won"], np.nan))
+    effect, lower, upper = fieller(found, quantile)
+    return {
+        "difference": found["won"],
+        "difference_lower": found["won"] - quantile * error,
+        "difference_upper": found["won"] + quantile * error,
+        "acted_difference": found["acted"],
+        "effect_per_acted_deal": effect,
+        "effect_per_acted_deal_lower": lower,
+        "effect_per_acted_deal_upper": upper,
+        "p_value": 2 * stdtr(found["degrees"], -np.abs(found["won"] / error)),
+        "varies": found["varies"],
+    }
+
+
+def associate(cells: np.ndarray, level: float) -> dict[str, np.ndarray]:
+    """Of offered deals, those acted on less those not acted on, by stratum. `cells` as in `compare`."""
+    offered = cells[:, :, 0]
+    acted = np.stack([offered[..., 2], offered[..., 3], offered[..., 2], offered[..., 3]], axis=-1)
+    passed = np.stack([offered[..., 0] - offered[..., 2], offered[..., 1] - offered[..., 3], *np.zeros((2, *offered.shape[:2]))], axis=-1)
+    found = estimate(np.stack([acted, passed], axis=2), level)
+    return {f"association_{name}": found[name] for name in ("difference", "difference_lower", "difference_upper")}
+
+
+def holm(p_value: np.ndarray) -> np.ndarray:
+    """Adjusted p values (Holm 1979); NaN where there is none."""
+    adjusted = np.full(len(p_value), np.nan)
+    known = np.flatnonzero(np.isfinite(p_value))
+    known = known[np.argsort(p_value[known], kind="stable")]
+    adjusted[known] = np.minimum(1, np.maximum.accumulate(p_value[known] * np.arange(len(known), 0, -1)))
+    return adjusted
+
+
+def judge(actions: list[str], cells: np.ndarray, unflagged_share: float, settings: dict[str, float]) -> dict[str, np.ndarray]:
+    """FIGURES, `verdict` and `missing_reason` of each action; `all` is judged by itself, the others together."""
+    found = estimate(cells, settings["confidence_level"]) | associate(cells, settings["confidence_level"])
+    least = cells[..., 0].sum(1).min(-1)
+    reason = np.full(len(actions), None, object)
+    reason[~found["varies"]] = "all or none of an arm's deals were won"
+    if unflagged_share > settings["max_unflagged_share"]:
+        reason[:] = f"{100 * unflagged_share:.1f} % of the deals acted on had not been flagged by then, so that offers may have decided who is compared"
+    short = least < settings["min_segment_deals"]
+    reason[short] = "too few deals in an arm"
+    judged = np.array([each is None for each in reason])
+    single = np.array([action == "all" for action in actions])
+    p_value = np.where(judged, found["p_value"], np.nan)
+    found["q_value"] = np.where(single, p_value, holm(np.where(single, np.nan, p_value)))
+    signal = np.where(found["q_value"] <= settings["fdr_level"], "signal", "no_signal")
+    found["verdict"] = np.where(judged, signal, np.where(short, "insufficient_n", "not_computable")).astype(object)
+    found["missing_reason"] = reason
+    return found
+
+
+def model(dbt, session):
+    import pyarrow as pa
+
+    dbt.config(materialized="table")
+    settings = {
+        "confidence_level": float(dbt.config.meta_get("confidence_level")),
+        "fdr_level": float(dbt.config.meta_get("fdr_level")),
+        "min_segment_deals": float(dbt.config.meta_get("min_segment_deals")),
+        "max_unflagged_share": float(dbt.config.meta_get("max_unflagged_share")),
+    }
+    deals = dbt.ref("int_flagged_deals")
+    sums = ", ".join(f"count(case when {condition} then 1 end)" for condition in ("true", "is_won", "is_acted", "is_acted and is_won"))
+    rows = deals.filter("flagged_date is not null").aggregate(f"action_id, score_band, is_holdout, {sums}").fetchall()
+    flags = "count(case when is_acted_unflagged then 1 end), count(case when is_acted or is_acted_unflagged then 1 end)"
+    [(early, acted)] = deals.filter("action_id = 'all'").aggregate(flags).fetchall()
+    actions, bands = (sorted({row[position] for row in rows}) for position in (0, 1))
+    cells = np.zeros((len(actions), len(bands), 2, len(CELLS)))
+    for action, band, is_holdout, *counts in rows:
+        cells[actions.index(action), bands.index(band), int(is_holdout)] = counts
+    found = judge(actions, cells, early / acted if acted else 0.0, settings)
+    table = {"action_id": pa.array(actions, pa.string())}
+    for arm, name in enumerate(("offered", "holdout")):
+        for position, count in enumerate(("deal_count", "won_deal_count", "acted_deal_count")):
+            table[f"{name}_{count}"] = pa.array(cells[:, :, arm, position].sum(1), pa.float64()).cast(pa.int64())
+    table |= {name: pa.array(found[name], pa.float64(), from_pandas=True) for name in FIGURES}
+    table["acted_unflagged_deal_count"] = pa.array([early] * len(actions), pa.int64())
+    table |= {name: pa.array(found[name], pa.string()) for name in ("verdict", "missing_reason")}
+    return pa.table(table)

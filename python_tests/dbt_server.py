@@ -1,0 +1,70 @@
+"""Runs dbt commands one after another, each in a process of its own that is forked from this one, where dbt is imported and warm.
+
+A command costs its own work and not the 3 seconds in which Python imports dbt and dbt builds the schemas of its classes. A request is a
+line of JSON (arguments, folder, environment, output: a file, killed_after: seconds or null), the answer a line with the exit code.
+"""
+
+import gc
+import json
+import os
+import signal
+import sys
+import traceback
+
+import duckdb
+import numpy
+import pandas
+import scipy.special
+import scipy.stats
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import cli, dbtRunner
+
+WARM = (duckdb, numpy, pandas, scipy.special, scipy.stats)
+
+
+def run(request: dict) -> int:
+    """Run one command as the `dbt` script does, and return its exit code."""
+    output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    if request["killed_after"] is not None:
+        signal.setitimer(signal.ITIMER_REAL, request["killed_after"])
+    try:
+        cli(request["arguments"])
+    except SystemExit as end:
+        return end.code or 0
+    except BaseException:
+        traceback.print_exc()
+    return 1
+
+
+def close_database() -> None:
+    DuckDBConnectionManager.close_all_connections()
+    gc.collect()
+
+
+def main(answers) -> None:
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            code = run(json.loads(line))
+            # The end of a process closes its database, but this one must not end what it has from its parent.
+            close_database()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    # What dbt prints while it warms up is no answer.
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)
+        warmed = dbtRunner().invoke(sys.argv[1:])
+        if not warmed.success:
+            sys.exit(f"dbt could not parse the project: {warmed.exception or 'see above'}")
+        close_database()
+        main(answers)

@@ -1,0 +1,274 @@
+"""Recommended actions and what came of them: the playbook's rows, the hold-out, the day of the first flag, and the statistics of the effect."""
+
+import datetime
+import shutil
+
+import duckdb
+import numpy as np
+import pytest
+from conftest import run_dbt, write_deals
+from scipy import stats
+from statsmodels.api import OLS
+from statsmodels.stats.multitest import multipletests
+
+from tools import crm
+from tools.simulations import effects
+from tools.simulations.drivers import load_model
+
+tests = load_model("int_intervention_tests")
+SETTINGS = {"confidence_level": 0.95, "fdr_level": 0.05, "min_segment_deals": 30, "max_unflagged_share": 0.05}
+HEADER = "play_id,action_id,trigger_kind,trigger_name,threshold,stage,least_risk_category,priority,action_text,evidence_text,rationale\n"
+GOOD = "quiet,call,fact,days_since_last_activity,10,,,ongoing,Call,{value} days of {limit},because\n"
+DEAL = "D1,2024-01-01,,rep_1,SaaS,Europe,Core,Inbound,Demo,5000,,"
+
+
+# The playbook
+
+
+def test_a_row_of_the_seed_that_cant_be_used_is_named_by_a_failing_test(demo, tmp_path):
+    database = shutil.copy(demo.database, tmp_path / "bad.duckdb")
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("update seeds.playbook set trigger_name = 'mood' where play_id = 'stale'")
+        connection.execute("update intermediate.int_playbook set stage = 'Dmeo' where play_id = 'stuck_in_demo'")
+    failed = run_dbt(database, command="test", select="every_play_can_be_used every_play_names_a_stage_and_category_that_exist")
+    assert failed.exit_code != 0
+    assert "play 'stale' can't be used: trigger_name is none of the facts days_since_last_activity, days_in_stage" in failed.output
+    assert "play 'stuck_in_demo' can't be used: there is no open stage Dmeo" in failed.output
+
+
+BAD_PLAYS = {
+    "play_id stands in it twice (play 'quiet')": GOOD + GOOD,
+    "trigger_name is none of the score_factors that a rep can change": GOOD + "r,call,reason,industry,1,,,ongoing,Call,,because\n",
+    "threshold of a fact is no whole number (play 'quiet')": GOOD.replace(",10,", ",soon,"),
+    "threshold is no number above 0": GOOD.replace(",10,", ",-3,"),
+    "priority is none of immediate, this_week, ongoing": GOOD.replace("ongoing", "urgent"),
+    "evidence_text is blank": GOOD.replace("{value} days of {limit}", " "),
+}
+
+
+def test_rows_of_a_file_that_cant_be_used_stop_the_build_by_name(tmp_path):
+    deals = write_deals(tmp_path / "deals.csv", DEAL)
+    for number, (sentence, rows) in enumerate(BAD_PLAYS.items()):
+        (tmp_path / f"{number}.csv").write_text(HEADER + rows)
+        variables = {"deals_file": deals, "playbook_file": tmp_path / f"{number}.csv"}
+        stopped = run_dbt(tmp_path / "stopped.duckdb", variables, select="int_playbook", with_tests=False)
+        assert stopped.exit_code != 0 and sentence in stopped.output, sentence
+
+
+def test_a_file_stands_in_for_the_playbook(tmp_path):
+    (tmp_path / "plays.csv").write_text(HEADER + GOOD)
+    variables = {"deals_file": write_deals(tmp_path / "deals.csv", DEAL), "playbook_file": tmp_path / "plays.csv"}
+    build = run_dbt(tmp_path / "own.duckdb", variables, select="risk_categories stg_files__playbook int_playbook", with_tests=False).check()
+    assert build.query("select play_id, threshold, priority_order from intermediate.int_playbook") == [("quiet", 10.0, 3)]
+
+
+# Recommended actions
+
+
+def test_the_hold_out_is_the_hash_of_the_generator_and_its_actions_are_listed(demo):
+    rows = demo.query("select distinct deal_id, is_holdout from marts.fct_recommended_actions order by 1")
+    assert [flag for _, flag in rows] == list(crm.in_holdout([deal for deal, _ in rows]))
+    assert 0.1 < np.mean([flag for _, flag in rows]) < 0.3
+
+
+def test_every_fact_of_the_playbook_leads_to_its_actions_and_nothing_else(demo):
+    """Against plain Python over the open deals and the rows of the playbook."""
+    deals = demo.frame("select * from marts.fct_open_deals inner join marts.fct_deal_scores using (deal_id)").to_dict("records")
+    reasons = demo.query("select deal_id, factor, -contribution_pp from marts.fct_deal_score_reasons where can_rep_change")
+    plays = demo.frame("select * from intermediate.int_playbook").astype(object).to_dict("records")
+    order = ["low", "medium", "high", "critical"]
+    values = {(deal, "reason", factor): points for deal, factor, points in reasons}
+    for deal in deals:
+        found = {name: deal[name] for name in ("days_since_last_activity", "days_in_stage", "push_count", "days_since_last_update")}
+        found["days_over_stall_limit"] = deal["days_in_stage"] - deal["stall_threshold_days"]
+        found["days_overdue"] = (deal["as_of_date"] - deal["expected_close_date"]).days
+        values |= {(deal["deal_id"], "fact", name): value for name, value in found.items() if value == value and value is not None}
+    expected = set()
+    for deal in deals:
+        for play in plays:
+            value = values.get((deal["deal_id"], play["trigger_kind"], play["trigger_name"]))
+            is_stage = play["stage"] in (None, deal["stage"]) or play["stage"] != play["stage"]
+            least = play["least_risk_category"]
+            is_risky = not isinstance(least, str) or order.index(deal["risk_category"]) >= order.index(least)
+            if value is not None and value >= play["threshold"] and is_stage and is_risky:
+                expected.add((deal["deal_id"], play["action_id"]))
+    assert len(expected) > 200
+    assert set(demo.query("select deal_id, action_id from marts.fct_recommended_actions")) == expected
+
+
+def test_action_texts_say_what_to_do_and_why(demo):
+    texts = demo.query("select action_text, evidence, trigger_kind from marts.fct_recommended_actions")
+    assert any(text.startswith("Book the next step with the buyer: no activity for ") and text.endswith("(limit 14)") for text, _, _ in texts)
+    assert all("{" not in text and ": " in text and evidence for text, evidence, _ in texts)
+
+
+# The day of the first flag
+
+
+def test_first_flags_of_the_demo_are_those_of_a_walk_through_every_day(demo):
+    visits = demo.query(
+        """
+        select deal_id, stage, cast(entered_at as date), cast(coalesce(observed_from_at, entered_at) as date)
+        from intermediate.int_deal_stage_visits
+        where deal_id in (select deal_id from intermediate.int_score_deals where is_training)
+        order by deal_id, visit_number
+        """
+    )
+    closed = dict(demo.query("select deal_id, closed_date from intermediate.int_score_deals where is_training"))
+    first = min(day for (day,) in demo.query("select cast(taken_at as date) from intermediate.int_checked__interventions"))
+    by_deal, expected = {}, {}
+    for deal, *stay in visits:
+        by_deal.setdefault(deal, []).append(stay)
+    for deal, stays in by_deal.items():
+        day = stays[0][2]
+        while day < closed[deal]:
+            _, entered, _ = [stay for stay in stays if stay[2] <= day][-1]
+            if (day - entered).days >= crm.AGING_DAYS:
+                expected[deal] = day
+                break
+            day += datetime.timedelta(1)
+    expected = {deal: day for deal, day in expected.items() if day >= first}
+    found = dict(demo.query("select deal_id, flagged_date from intermediate.int_flagged_deals where action_id = 'all' and flagged_date is not null"))
+    assert len(found) > 1_500
+    assert found == expected
+
+
+# Statistics of the effect
+
+
+def drawn(seed: int, strata: int = 4, deals: int = 1_500) -> dict[str, np.ndarray]:
+    """Deals of a trial: strata of other win rates, a fifth held out, acting depends on the stratum and on a hidden quality."""
+    rng = np.random.default_rng(seed)
+    stratum, offered, quality = rng.integers(0, strata, deals), rng.random(deals) > 0.2, rng.random(deals)
+    acted = np.where(offered, quality > 0.3 + 0.1 * stratum, quality > 0.95)
+    won = rng.random(deals) < 0.1 + 0.12 * stratum + 0.2 * quality + 0.15 * acted
+    return {"stratum": stratum, "offered": offered, "acted": acted, "won": won}
+
+
+def cells(trial: dict[str, np.ndarray]) -> np.ndarray:
+    counts = np.zeros((trial["stratum"].max() + 1, 2, len(tests.CELLS)))
+    rows = np.column_stack([np.ones(len(trial["won"])), trial["won"], trial["acted"], trial["acted"] & trial["won"]])
+    np.add.at(counts, (trial["stratum"], (~trial["offered"]).astype(int)), rows)
+    return counts
+
+
+def test_differences_are_those_of_a_regression_with_a_constant_per_band():
+    for seed in range(5):
+        trial = drawn(seed)
+        found = tests.compare(cells(trial)[None])
+        dummies = (trial["stratum"][:, None] == np.arange(4)).astype(float)
+        x = np.column_stack([trial["offered"].astype(float), dummies])
+        for name in ("won", "acted"):
+            fit = OLS(trial[name].astype(float), x).fit(cov_type="HC2")
+            assert found[name][0] == pytest.approx(fit.params[0], abs=1e-12)
+            assert np.sqrt(found[f"{name}_{name}"][0]) == pytest.approx(fit.bse[0], rel=0.05)
+        # The ratio is that of two-stage least squares with the offer as the instrument.
+        z, y = x, np.column_stack([trial["acted"].astype(float), dummies])
+        two_stage = np.linalg.solve(z.T @ y, z.T @ trial["won"].astype(float))[0]
+        assert tests.estimate(cells(trial)[None], 0.95)["effect_per_acted_deal"][0] == pytest.approx(two_stage, abs=1e-12)
+
+
+def test_one_band_is_welchs_t_test():
+    trial = drawn(1, strata=1, deals=400)
+    found = tests.estimate(cells(trial)[None], 0.95)
+    arms = [trial["won"][trial["offered"] == arm].astype(float) for arm in (True, False)]
+    welch = stats.ttest_ind(*arms, equal_var=False)
+    limits = welch.confidence_interval(0.95)
+    assert found["p_value"][0] == pytest.approx(welch.pvalue)
+    assert [found["difference_lower"][0], found["difference_upper"][0]] == pytest.approx([limits.low, limits.high])
+
+
+def test_fieller_limits_are_where_the_remaining_difference_is_just_within_chance():
+    """Of each value b, a t test of won - b x acted, from the deals themselves."""
+    trial = drawn(2)
+    found = tests.estimate(cells(trial)[None], 0.95)
+    base = tests.compare(cells(trial)[None])
+    quantile = stats.t.ppf(0.975, base["degrees"][0])
+    for end in ("lower", "upper"):
+        value = found[f"effect_per_acted_deal_{end}"][0]
+        rest = trial["won"] - value * trial["acted"]
+        difference, variance, total = 0.0, np.zeros(2), 0.0
+        arm_rows = {True: trial["offered"], False: ~trial["offered"]}
+        within = []
+        for rows in arm_rows.values():
+            deviations = np.concatenate([rest[rows & (trial["stratum"] == s)] - rest[rows & (trial["stratum"] == s)].mean() for s in range(4)])
+            within.append(np.square(deviations).sum() / (rows.sum() - 4))
+        for s in range(4):
+            one, other = (rest[rows & (trial["stratum"] == s)] for rows in arm_rows.values())
+            weight = len(one) * len(other) / (len(one) + len(other))
+            total += weight
+            difference += weight * (one.mean() - other.mean())
+            variance += weight**2 * np.array([within[0] / len(one), within[1] / len(other)])
+        assert abs(difference / total) / np.sqrt(variance.sum() / total**2) == pytest.approx(quantile, rel=1e-6)
+
+
+def test_worked_example():
+    """100 and 50 deals, 40 and 15 won, 60 and 5 acted on, of which 30 and 2 won: 0.10, and 0.10 / (0.60 - 0.10) = 0.20."""
+    found = tests.estimate(np.array([[[[100, 40, 60, 30], [50, 15, 5, 2]]]], float), 0.95)
+    assert found["difference"][0] == pytest.approx(0.10)
+    assert found["effect_per_acted_deal"][0] == pytest.approx(0.20)
+    # Welch: variances 0.4 x 0.6 / 99 and 0.3 x 0.7 / 49.
+    error, degrees = np.sqrt(0.24 / 99 + 0.21 / 49), (0.24 / 99 + 0.21 / 49) ** 2 / ((0.24 / 99) ** 2 / 99 + (0.21 / 49) ** 2 / 49)
+    assert found["difference_upper"][0] == pytest.approx(0.10 + stats.t.ppf(0.975, degrees) * error)
+    acting = tests.associate(np.array([[[[100, 40, 60, 30], [50, 15, 5, 2]]]], float), 0.95)
+    assert acting["association_difference"][0] == pytest.approx(30 / 60 - 10 / 40)
+
+
+def test_judged_only_where_it_can_be():
+    good = cells(drawn(3))
+    few = good.copy()
+    few[:, 1] = np.floor(few[:, 1] / 12)
+    none_won = good.copy()
+    none_won[:, 1, [1, 3]] = 0
+    without_holdout = good.copy()
+    without_holdout[:, 1] = 0
+    actions = ["a", "all", "b", "few", "none_won", "without"]
+    found = tests.judge(actions, np.stack([good, good, cells(drawn(4)), few, none_won, without_holdout]), 0.01, SETTINGS)
+    assert list(found["verdict"][3:]) == ["insufficient_n", "not_computable", "insufficient_n"]
+    assert np.isnan(found["q_value"][3:]).all() and found["q_value"][1] == found["p_value"][1]
+    two = multipletests(found["p_value"][[0, 2]], method="holm")[1]
+    assert found["q_value"][[0, 2]] == pytest.approx(two)
+    assert list(found["verdict"][:2]) == ["signal", "signal"]
+    found = tests.judge(["all"], good[None], 0.06, SETTINGS)
+    assert found["verdict"][0] == "not_computable" and found["missing_reason"][0].startswith("6.0 % of the deals acted on")
+
+
+def test_no_effect_per_acted_deal_where_hardly_anyone_acted():
+    found = tests.estimate(np.array([[[[400, 160, 3, 1], [100, 30, 0, 0]]]], float), 0.95)
+    assert np.isnan([found[f"effect_per_acted_deal{end}"][0] for end in ("", "_lower", "_upper")]).all()
+    assert np.isfinite(found["difference_lower"][0])
+
+
+def test_intervals_hold_what_is_planted_whatever_reps_know(monkeypatch):
+    monkeypatch.setattr(effects, "POPULATION", 250_000)
+    kinds = tuple(effects.KINDS)
+    table = effects.run(100, 0, 1, kinds=(kinds[1], kinds[2])).splitlines()[2:]
+    nothing, planted = ([cell.strip() for cell in row.strip("|").split("|")] for row in table)
+    assert nothing[1] == nothing[4] == "0.0 points" and float(planted[4].split()[0]) > 10
+    for row in (nothing, planted):
+        assert all(88 <= float(row[position].split()[0]) <= 100 for position in (3, 6)), row
+    # Reps who know more than the score: the association holds the truth in hardly any.
+    assert float(planted[7].split()[0]) < 16
+    assert float(nothing[8].split()[0]) < 12 < 70 < float(planted[8].split()[0])
+
+
+def test_effect_of_the_demo_is_that_of_its_generator(demo):
+    """A taken action turns a quarter of the deals that would have been lost: about 17 points."""
+    [(lower, upper, verdict, held, unflagged)] = demo.query(
+        """
+        select effect_per_acted_deal_lower, effect_per_acted_deal_upper, verdict, holdout_acted_deal_count, acted_unflagged_deal_count
+        from marts.rpt_intervention_effects where action_id = 'all'
+        """
+    )
+    assert lower < 0.17 < upper and verdict == "signal" and held == 0 and unflagged < 40
+    measured = demo.query("select distinct action_id from marts.fct_recommended_actions where effect_status = 'measured'")
+    assert set(measured) <= set(demo.query("select action_id from marts.rpt_intervention_effects where verdict = 'signal'"))
+    [(wrong,)] = demo.query(
+        """
+        select count(*) from marts.fct_recommended_actions as actions
+        left join marts.rpt_intervention_effects as effects using (action_id)
+        where actions.expected_value_amount is distinct from
+            case when effects.verdict = 'signal' then cast(actions.deal_amount * effects.effect_per_acted_deal as decimal(18, 2)) end
+        """
+    )
+    assert wrong == 0

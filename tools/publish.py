@@ -1,0 +1,160 @@
+"""Publishing: the public marts of a finished build as one DuckDB file that BI tools read, also while the next build runs.
+
+dbt-duckdb loads the module as a plugin (profiles.yml), which gives the build's connection the function `publish_marts`; the macro
+`publish` calls it when every node has passed. The marts are copied into a new file beside the target, and an atomic rename swaps it in:
+whoever reads has either the whole old build or the whole new one, and who holds the old file open keeps it.
+"""
+
+import contextlib
+import glob
+import json
+import os
+from pathlib import Path
+
+import duckdb
+from dbt.adapters.duckdb.plugins import BasePlugin
+from duckdb import DuckDBPyConnection
+
+# What clients of DuckDB 1.0 and newer can read.
+STORAGE_VERSION = "v1.0.0"
+
+BUILD_INFO_COLUMNS = {
+    "build_id": "What the tables are made of: a hash of the input's fingerprint, the as-of date, and the compiled code and parameters of every model; "
+    "the same input, vars and version give the same id. (The build_id of fct_deal_score_history stands for what scores read alone.)",
+    "as_of_date": "The day at whose end everything is known.",
+    "input_fingerprint": "A hash of all accepted and rejected rows of the input, as known at the as-of date, whatever their order.",
+    "project_version": "Version of this project.",
+    "dbt_version": "Version of dbt that built it.",
+    "duckdb_version": "Version of DuckDB that built it.",
+    "mart_count": "Number of marts in the file.",
+    "row_count": "Rows of all marts together.",
+    "row_counts": "Rows of each mart, as a JSON object.",
+    "published_at": "When the build began by the clock of the machine that ran it, in UTC: the one column in which two builds of the same input differ.",
+}
+
+
+class Plugin(BasePlugin):
+    """Gives the connection of a build `publish_marts(path, request)`, which returns the number of marts."""
+
+    def configure_connection(self, conn: DuckDBPyConnection) -> None:
+        def publish_marts(path: str, request: str) -> int:
+            return publish(conn.cursor(), path, json.loads(request))
+
+        conn.create_function("publish_marts", publish_marts, ["VARCHAR", "VARCHAR"], "INTEGER", side_effects=True)
+
+
+def publish(connection: DuckDBPyConnection, path: str, request: dict) -> int:
+    """Write the marts of `connection`'s database to the file `path`, whole or not at all, and return their number.
+
+    `request` holds `marts` (name -> relation, description, columns: name -> description), `inputs` (relations whose rows are the input),
+    `as_of` (relation of the as-of date), `code` (what decides the tables besides the input), and versions and time for build_info.
+    Raises ValueError if `path` is the build's own database, and OSError or duckdb.Error if it can't be written; then the old file stays.
+    """
+    target = Path(path).resolve()
+    for (file,) in connection.execute("select path from duckdb_databases() where path is not null").fetchall():
+        if Path(file).resolve() == target:
+            raise ValueError(f"SALES_MARTS_DB '{path}' is the build's own database: give the published marts a file of their own")
+    remove_leftovers(target)
+    unfinished = target.with_name(f"{target.name}.{os.getpid()}.unfinished")
+    try:
+        connection.execute(f"attach '{quoted(str(unfinished))}' as published (storage_version '{STORAGE_VERSION}')")
+        try:
+            connection.execute("begin")
+            copy_marts(connection, request)
+            connection.execute("commit")
+        except duckdb.Error:
+            connection.execute("rollback")
+            raise
+        finally:
+            connection.execute("detach published")
+        os.replace(unfinished, target)
+    finally:
+        remove(unfinished)
+    sync_folder(target.parent)
+    return len(request["marts"])
+
+
+def copy_marts(connection: DuckDBPyConnection, request: dict) -> None:
+    row_counts = {}
+    for name, mart in request["marts"].items():
+        table = f'published."{name}"'
+        connection.execute(f"create table {table} as select * from {mart['relation']}")
+        row_counts[name] = connection.execute(f"select count(*) from {table}").fetchall()[0][0]
+        describe(connection, table, mart["description"], mart["columns"])
+    write_build_info(connection, request, row_counts)
+
+
+def write_build_info(connection: DuckDBPyConnection, request: dict, row_counts: dict[str, int]) -> None:
+    prints = [
+        connection.execute(f"select count(*) || '-' || coalesce(sum(hash(input_row)), 0) from {relation} as input_row").fetchall()[0][0]
+        for relation in request["inputs"]
+    ]
+    connection.execute(
+        f"""
+        create table published.build_info as
+        select
+            substr(md5(concat_ws('|', md5($prints), as_of_date, $code)), 1, 12) as build_id,
+            as_of_date,
+            md5($prints) as input_fingerprint,
+            $project_version as project_version,
+            $dbt_version as dbt_version,
+            substr(version(), 2) as duckdb_version,
+            cast($mart_count as integer) as mart_count,
+            cast($row_count as bigint) as row_count,
+            $row_counts as row_counts,
+            cast($published_at as timestamp) as published_at
+        from {request["as_of"]}
+        """,
+        {
+            "prints": "|".join(prints),
+            "mart_count": len(row_counts),
+            "row_count": sum(row_counts.values()),
+            "row_counts": json.dumps(row_counts),
+            **{name: request[name] for name in ("code", "project_version", "dbt_version", "published_at")},
+        },
+    )
+    describe(connection, "published.build_info", "One row: which build this file is.", BUILD_INFO_COLUMNS)
+
+
+def describe(connection: DuckDBPyConnection, table: str, description: str, columns: dict[str, str]) -> None:
+    """Descriptions travel with the tables: BI tools show them as comments."""
+    connection.execute(f"comment on table {table} is '{quoted(description)}'")
+    for column, text in columns.items():
+        connection.execute(f"""comment on column {table}."{column}" is '{quoted(text)}'""")
+
+
+def quoted(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def remove_leftovers(target: Path) -> None:
+    """What a killed build left half-written. A file whose process lives is another build's, and stays."""
+    for file in glob.glob(f"{glob.escape(str(target))}.*.unfinished"):
+        process = file.split(".")[-2]
+        if process == str(os.getpid()) or not is_running(process):
+            remove(Path(file))
+
+
+def remove(unfinished: Path) -> None:
+    for file in (unfinished, unfinished.with_name(unfinished.name + ".wal")):
+        file.unlink(missing_ok=True)
+
+
+def is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """The rename itself is on disk, where the system can say so."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

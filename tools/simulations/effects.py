@@ -1,0 +1,105 @@
+"""The effect of actions on generated CRMs whose truth is known: do the intervals of rpt_intervention_effects hold it?
+
+CRMs of the demo's kind, in which an action rescues 25 % of the deals that would be lost, or none; and in which reps act on any offer alike, or
+on nine in ten of the deals that will be won and on half of those that will be lost, which no score knows. Compared are flagged deals of mature
+cohorts by score band; the score is the true chance of their segments. The truth is that of one CRM of a million deals: the share of flagged,
+offered deals that the offer won, and the share of deals acted on that the action won.
+"""
+
+import csv
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from tools import crm
+from tools.crm import Effects
+from tools.simulations.drivers import PROJECT, is_mature, load_model, percent
+
+tests = load_model("int_intervention_tests")
+DEALS, POPULATION, CHUNK, YEARS, LEVEL = 3_000, 1_000_000, 250_000, 2, 0.95
+REPS_KNOW = (0.5, 0.9)
+KINDS = {
+    "25 % rescued": crm.PLANTED,
+    "none rescued": replace(crm.PLANTED, rescue=0.0),
+    "25 % rescued, reps act on what the score lacks": replace(crm.PLANTED, uptake=REPS_KNOW),
+    "none rescued, reps act on what the score lacks": replace(crm.PLANTED, rescue=0.0, uptake=REPS_KNOW),
+}
+
+
+def band_edges() -> list[int]:
+    """Highest risk score of each category but the last."""
+    with (PROJECT / "seeds" / "reference" / "risk_categories.csv").open() as file:
+        return sorted(int(row["most_score"]) for row in csv.DictReader(file))[:-1]
+
+
+def flagged(lives: crm.Lives, deals: int) -> dict[str, np.ndarray]:
+    """Of flagged, closed deals of mature cohorts."""
+    as_of = crm.days(crm.AS_OF)
+    kept = np.flatnonzero((lives.flagged_at < lives.closed_at) & (lives.closed_day <= as_of) & (lives.created_day <= as_of))
+    kept = kept[is_mature(lives.created_day, lives.closed_day, as_of)[kept]]
+    width = crm.deal_id_width(deals)
+    return {
+        "is_holdout": crm.in_holdout([f"D{number:0{width}d}" for number in lives.number[kept]]),
+        "acted": lives.action_at[kept] < crm.NEVER,
+        "won": lives.won[kept],
+        "rescued": lives.rescued[kept],
+        "chance": kept,
+    }
+
+
+def bands(lives: crm.Lives, kept: np.ndarray, effects: Effects) -> np.ndarray:
+    """Score band of each deal, by the true chance of its segments."""
+    segments = {name: values[kept] for name, values in lives.segments.items()}
+    return np.searchsorted(band_edges(), np.rint(100 * (1 - crm.win_chances(segments, effects))))
+
+
+def one_crm(seed: int, effects: Effects) -> np.ndarray:
+    """Counts of one CRM: strata x arms x CELLS."""
+    lives = crm.draw_lives(seed, DEALS, 0, DEALS, effects, YEARS)
+    found = flagged(lives, DEALS)
+    cells = np.zeros((len(band_edges()) + 1, 2, len(tests.CELLS)))
+    counts = np.column_stack([np.ones(len(found["won"])), found["won"], found["acted"], found["acted"] & found["won"]])
+    np.add.at(cells, (bands(lives, found["chance"], effects), found["is_holdout"].astype(int)), counts)
+    return cells
+
+
+def truth(seed: int, effects: Effects) -> tuple[float, float]:
+    """Share of offered deals that the offer won, and of deals acted on that the action won."""
+    parts = []
+    for start in range(0, POPULATION, CHUNK):
+        found = flagged(crm.draw_lives(seed, POPULATION, start, start + CHUNK, effects, YEARS), POPULATION)
+        parts.append([found["rescued"].sum(), (~found["is_holdout"]).sum(), found["acted"].sum()])
+    rescued, offered, acted = np.sum(parts, axis=0)
+    return rescued / offered, rescued / acted
+
+
+def run(crms: int, seed: int, processes: int, kinds: tuple[str, ...] = tuple(KINDS)) -> str:
+    """A Markdown table with a row per kind of CRM: `crms` of each, seeds from `seed` on."""
+    lines = [
+        f"| {crms} CRMs of {DEALS:,} deals | true difference | its mean estimate | 95 % intervals that hold it | true effect per deal acted on | its mean estimate "
+        "| 95 % intervals that hold it | intervals of the association that hold it | an effect called a signal |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind in kinds:
+        effects = KINDS[kind]
+        seeds = range(seed + 1, seed + 1 + crms)
+        with ProcessPoolExecutor(processes) as pool:
+            cells = np.stack(list((pool.map if processes > 1 else map)(partial(one_crm, effects=effects), seeds)))
+        difference, effect = truth(seed, effects)
+        found = tests.estimate(cells, LEVEL) | tests.associate(cells, LEVEL)
+
+        def held(name: str, value: float, found: dict = found) -> str:
+            known = np.isfinite(found[f"{name}_lower"])
+            return percent((found[f"{name}_lower"] <= value)[known] & (value <= found[f"{name}_upper"])[known])
+
+        figures = [
+            *(f"{100 * difference:.1f} points", f"{100 * found['difference'].mean():.1f} points", held("difference", difference)),
+            *(f"{100 * effect:.1f} points", f"{100 * np.nanmean(found['effect_per_acted_deal']):.1f} points"),
+            *(held("effect_per_acted_deal", effect), held("association_difference", effect), percent(found["p_value"] <= 1 - LEVEL)),
+        ]
+        lines.append(f"| {kind} | {' | '.join(figures)} |")
+        print(f"{kind}: done", file=sys.stderr)
+    return "\n".join(lines)
