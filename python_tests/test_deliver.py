@@ -46,20 +46,19 @@ def publish(path: pathlib.Path, alerts: list[tuple], digests: list[tuple] = (), 
     path.unlink(missing_ok=True)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{path}' as published")
-        connection.execute("create schema published.marts")
         connection.execute(
-            "create table published.marts.fct_alerts (alert_key text, title text, message text, slack_payload text, audience text, sales_rep_id text, "
+            "create table published.fct_alerts (alert_key text, title text, message text, slack_payload text, audience text, sales_rep_id text, "
             "rep_name text, manager text, state text, delivery text, severity_rank int, first_seen_date date)"
         )
         connection.execute(
-            "create table published.marts.rpt_digests (digest_key text, title text, digest_text text, slack_payload text, audience text, recipient text, cadence text, as_of_date date)"
+            "create table published.rpt_digests (digest_key text, title text, digest_text text, slack_payload text, audience text, recipient text, cadence text, as_of_date date)"
         )
         for key, text, audience, state in alerts:
             row = [key, f"Title {key}", text, payload(f"{key}: {text}"), audience, "R1", "Ada Ash", "Ines Alder", state, "immediate", 4, as_of_date]
-            connection.execute("insert into published.marts.fct_alerts values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute("insert into published.fct_alerts values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         for key, audience, recipient in [*digests, ("none", "executive", "executive")]:
             row = [key, f"Title {key}", f"# {key}\n\n- a\\_b", payload(key), audience, recipient, "daily", as_of_date]
-            connection.execute("insert into published.marts.rpt_digests values (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute("insert into published.rpt_digests values (?, ?, ?, ?, ?, ?, ?, ?)", row)
     return path
 
 

@@ -75,15 +75,14 @@ def read_published(path: Path) -> Published:
         raise DeliveryError(f"'{path}' is no file: let SALES_MARTS_DB name the published marts")
     try:
         with duckdb.connect() as connection:
-            # Under a name of its own: a file called marts.duckdb with a schema called marts leaves `marts.` ambiguous.
             connection.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as published (read_only)")
-            [(as_of_date,)] = connection.execute("select max(as_of_date) from published.marts.rpt_digests").fetchall()
+            [(as_of_date,)] = connection.execute("select max(as_of_date) from published.rpt_digests").fetchall()
             alerts = connection.execute(
                 "select alert_key, title, message, slack_payload, audience, sales_rep_id, rep_name, manager, state = 'resolved' "
-                "from published.marts.fct_alerts where delivery = 'immediate' order by severity_rank desc, first_seen_date, alert_key"
+                "from published.fct_alerts where delivery = 'immediate' order by severity_rank desc, first_seen_date, alert_key"
             ).fetchall()
             digests = connection.execute(
-                "select digest_key, title, digest_text, slack_payload, audience, recipient from published.marts.rpt_digests "
+                "select digest_key, title, digest_text, slack_payload, audience, recipient from published.rpt_digests "
                 "order by cadence, recipient, digest_key"
             ).fetchall()
     except duckdb.Error as error:
