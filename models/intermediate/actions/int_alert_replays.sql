@@ -18,14 +18,12 @@ levels as (
     from {{ ref('int_data_levels') }}
 ),
 
--- By fits of deals created before; a closed gate has no score to replay.
+-- A closed gate has no score to replay.
 predictions as (
     select predictions.*
     from {{ ref('int_score_predictions') }} as predictions
     inner join {{ ref('ml_score_quality') }} as quality
-        on
-            quality.fold = 'all'
-            and predictions.method = quality.score_status
+        on predictions.method = quality.score_status and quality.fold = 'all'
     where predictions.purpose = 'training'
 ),
 

@@ -81,7 +81,7 @@ final as (
         open_alert_count,
         raised_alert_count,
         resolved_alert_count,
-        '# ' || {{ escape_markdown('title') }} || chr(10) || chr(10) || {{ escape_markdown('summary') }} || chr(10) || rows_markdown || chr(10) as digest_text,
+        '# ' || {{ escape_markdown('title') }} || chr(10) || chr(10) || {{ escape_markdown('summary') }} || chr(10) || rows_markdown as digest_text,
         '{"text": ' || {{ json_text(slack_text("title", 3000)) }} || ', "blocks": [' || {{ slack_block("header", "title") }} || ', '
         || {{ slack_block("section", "summary") }} || ', ' || row_blocks || ']}' as slack_payload,
         as_of_date
