@@ -44,9 +44,10 @@
             {% endfor %}
             {% do marts.update({node.name: {"relation": node.relation_name, "description": node.description, "columns": columns}}) %}
         {% endif %}
-        {# Staging alone says where the input lies, which decides nothing. #}
+        {# Staging alone says where the input lies, which decides nothing. What an incremental model compiles to depends on whether it has a table. #}
         {% if node.config.schema != "staging" %}
-            {% do codes.append(node.compiled_code ~ tojson(node.config.meta, sort_keys=true)) %}
+            {% set code = node.raw_code if node.config.materialized == "incremental" else node.compiled_code %}
+            {% do codes.append(code ~ tojson(node.config.meta, sort_keys=true)) %}
         {% endif %}
     {% endfor %}
     {% set inputs = [

@@ -282,7 +282,7 @@
         ''
     )
     || case
-        when action_id <> 'all' and verdict = 'signal' then ' Of several actions those that stand out tend to look better than they are.'
+        when action_id <> 'all' and verdict = 'signal' then ' Of several actions those that stand out tend to look further from 0 than they are.'
         else ''
     end
 {%- endmacro %}

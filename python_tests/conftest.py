@@ -17,6 +17,8 @@ import tempfile
 import duckdb
 import pytest
 
+from tools import screenshots
+
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 REFERENCE_FOLDER = os.environ.get("SALES_REFERENCE_DATA")
 
@@ -177,3 +179,18 @@ def reference_folder() -> pathlib.Path:
 def real_build(reference_folder, tmp_path_factory) -> Build:
     """The real file, built whole: closed deals only."""
     return run_dbt(tmp_path_factory.mktemp("reference") / "reference.duckdb", {"deals_file": reference_folder / "skygeni_sales_data.csv"}).check()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium. Without one the tests that look at pages are skipped, but not in CI."""
+    path = screenshots.chromium()
+    if not path:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs a Chromium to look at the dashboard and the docs")
+        pytest.skip(f"no Chromium on the path: one of {', '.join(screenshots.BROWSERS)}")
+    playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
+    opened = playwright.chromium.launch(executable_path=path, args=screenshots.BROWSER_ARGUMENTS)
+    yield opened
+    opened.close()
+    playwright.stop()

@@ -75,20 +75,6 @@ def site(tmp_path_factory):
         yield Site(address, folder / "marts.duckdb")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    path = screenshots.chromium()
-    if not path:
-        if os.environ.get("CI"):
-            pytest.fail("CI needs a Chromium to test the dashboard")
-        pytest.skip(f"no Chromium on the path: one of {', '.join(screenshots.BROWSERS)}")
-    playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
-    opened = playwright.chromium.launch(executable_path=path, args=screenshots.BROWSER_ARGUMENTS)
-    yield opened
-    opened.close()
-    playwright.stop()
-
-
 @pytest.fixture
 def page(browser):
     """A page that must neither show an exception nor log an error of its own, nor ask anybody else for anything."""

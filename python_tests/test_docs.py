@@ -157,38 +157,25 @@ def test_python_of_the_bi_page_runs(demo):
     assert sum(int(line.split()[-1]) for line in sqlalchemy.splitlines()[1:]) == open_deals
 
 
-def chromium() -> str:
-    path = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-    if not path and os.environ.get("CI"):
-        pytest.fail("CI needs a Chromium to open the docs with")
-    if not path:
-        pytest.skip("no chromium, chromium-browser or google-chrome to open the docs with")
-    return path
-
-
-def test_static_docs_open_without_a_network_and_a_search_finds_a_mart(demo):
-    path = chromium()
-    from playwright.sync_api import expect, sync_playwright
-
+def test_static_docs_open_without_a_network_and_a_search_finds_a_mart(demo, browser):
+    expect = pytest.importorskip("playwright.sync_api").expect
     run_dbt(demo.database, command="docs generate --static").check()
     page_file = demo.database.parent / "demo_sales_dbt" / "target" / "static_index.html"
     alone = demo.database.parent / "docs_alone" / "index.html"
     alone.parent.mkdir()
     shutil.copy(page_file, alone)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.set_default_timeout(120_000)
-        expect.set_options(timeout=120_000)
-        asked, errors = set(), []
-        page.on("request", lambda request: asked.add(urllib.parse.urlsplit(request.url).scheme))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(alone.as_uri())
-        expect(page.get_by_role("heading", name="How to read an interval and a verdict")).to_be_visible()
-        page.get_by_placeholder("Search for models").fill("rpt_segment_win")
-        page.locator(".search-result h4").get_by_text("rpt_segment_win_rates", exact=True).click()
-        expect(page.get_by_text("One row per segment_dimension, segment_value and period")).to_be_visible()
-        page.get_by_text("shrunk_win_rate", exact=True).filter(visible=True).click()
-        expect(page.get_by_text("The best guess of a segment's own rate").filter(visible=True)).to_be_visible()
-        browser.close()
+    page = browser.new_page()
+    page.set_default_timeout(120_000)
+    expect.set_options(timeout=120_000)
+    asked, errors = set(), []
+    page.on("request", lambda request: asked.add(urllib.parse.urlsplit(request.url).scheme))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(alone.as_uri())
+    expect(page.get_by_role("heading", name="How to read an interval and a verdict")).to_be_visible()
+    page.get_by_placeholder("Search for models").fill("rpt_segment_win")
+    page.locator(".search-result h4").get_by_text("rpt_segment_win_rates", exact=True).click()
+    expect(page.get_by_text("One row per segment_dimension, segment_value and period")).to_be_visible()
+    page.get_by_text("shrunk_win_rate", exact=True).filter(visible=True).click()
+    expect(page.get_by_text("The best guess of a segment's own rate").filter(visible=True)).to_be_visible()
+    page.close()
     assert asked <= {"file", "data"} and errors == []

@@ -321,7 +321,8 @@ def test_the_simulation_runs_the_models_as_dbt_does(tmp_path, monkeypatch):
     built, planted = models.month_ends(), models.rebuild(101, crm_effects.PLANTED)
     assert len(built) == len(simulation.METHODS) * 15
     for one, other in zip(built, planted, strict=True):
-        assert dataclasses.astuple(one) == pytest.approx(dataclasses.astuple(other), rel=1e-9)
+        assert dataclasses.replace(one, predicted=0, realised=0) == dataclasses.replace(other, predicted=0, realised=0)
+        assert (one.predicted, one.realised) == pytest.approx((other.predicted, other.realised), rel=1e-9)
     quiet = models.rebuild(101, simulation.KINDS["planted, no bad quarter"])
     rapv = [[each for each in month_ends if each.method == "rapv"] for month_ends in (quiet, planted)]
     for one, other in zip(*rapv, strict=True):
