@@ -5,7 +5,7 @@
     {% if execute and flags.WHICH in ["build", "run", "seed", "test", "snapshot"] %}
         {% set inputs = input_contract().keys() | list %}
         {% if not var("deals_file", none) %}
-            {% for input in inputs if input not in ["stages", "playbook"] and var(input ~ "_file", none) %}
+            {% for input in inputs if input not in reference_inputs() and var(input ~ "_file", none) %}
                 {% do stop(input ~ "_file is set without deals_file: set deals_file too, or unset it to build the demo CRM") %}
             {% endfor %}
         {% endif %}
@@ -106,7 +106,7 @@
             ~ column ~ " (found: " ~ found | join(", ") ~ "): correct the mapping"
         ) %}
     {% endfor %}
-    {% if input in ["deals", "stages", "playbook"] and not run_query("select 1 from " ~ file_scan(path) ~ " limit 1").rows %}
+    {% if input in ["deals"] + reference_inputs() and not run_query("select 1 from " ~ file_scan(path) ~ " limit 1").rows %}
         {% do stop(variable ~ " '" ~ path ~ "' has a header and no row that can be read: export it again with its data") %}
     {% endif %}
     {% if input == "stages" %}

@@ -24,11 +24,24 @@
             "required": ["stage", "stage_order", "is_closed"],
             "optional": ["is_won", "is_late", "default_probability"],
         },
+        "alert_rules": {
+            "required": [
+                "alert_rule_id", "metric", "comparator", "threshold", "above_amount", "severity", "audience", "cadence",
+                "cool_down_days", "description",
+            ],
+            "optional": [],
+        },
         "playbook": {
             "required": ["play_id", "action_id", "trigger_kind", "trigger_name", "threshold", "priority", "action_text", "rationale"],
             "optional": ["stage", "least_risk_category", "evidence_text"],
         },
     }) }}
+{% endmacro %}
+
+
+{# The inputs that stand in for a reference seed: they may be given to the demo CRM too. #}
+{% macro reference_inputs() %}
+    {{ return(["stages", "alert_rules", "playbook"]) }}
 {% endmacro %}
 
 

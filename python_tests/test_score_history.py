@@ -192,8 +192,8 @@ def ready(first, files, tmp_path_factory) -> Build:
     return build(copy(first, tmp_path_factory.mktemp("ready") / "sales.duckdb"), files, SECOND, select="+int_deal_scores +int_score_build")
 
 
-def kill(database: pathlib.Path, variables: dict, model: str) -> None:
-    """Run the history's models, and end the process without warning while `model` runs."""
+def kill(database: pathlib.Path, variables: dict, model: str, select: str = CHAIN) -> None:
+    """Run the models of `select`, and end the process without warning while `model` runs."""
     scratch = database.parent / "killed_dbt"
     arguments = [
         str(pathlib.Path(sys.executable).parent / "dbt"),
@@ -205,7 +205,7 @@ def kill(database: pathlib.Path, variables: dict, model: str) -> None:
         str(PROJECT),
     ]
     arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs"), "--vars", json.dumps(variables)]
-    arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test", "--select", *CHAIN.split()]
+    arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test", "--select", *select.split()]
     process = subprocess.Popen(
         arguments,
         stdout=subprocess.PIPE,

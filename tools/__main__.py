@@ -10,6 +10,8 @@ COMMANDS = {
     "benchmark": "time and memory of a whole build beside plain DuckDB",
     "export": "write the scores, reasons and actions of open deals as a file for the CRM",
     "simulate": "how often a statistical model is right on CRMs whose truth is known",
+    "replay": "build the demo week by week, and check what alerts it raises",
+    "deliver": "send alerts and digests to Slack and e-mail, each at most once",
     "screenshots": "pictures of the dashboard for the README",
 }
 

@@ -1,0 +1,90 @@
+with
+
+fct_alert_events as (
+    select events.*
+    from {{ ref('fct_alert_events') }} as events
+    cross join {{ ref('int_as_of') }} as int_as_of
+    where
+        events.alert_source = {{ alert_source() }}
+        and events.alert_key is not null
+        and events.as_of_date <= int_as_of.as_of_date
+),
+
+dim_reps as (
+    select * from {{ ref('dim_reps') }}
+),
+
+-- What was last known of an alert while it was one, and how it ended.
+last_events as (
+    select
+        *,
+        row_number() over (partition by alert_key, status = 'resolved' order by as_of_date desc) as recency
+    from fct_alert_events
+),
+
+joined as (
+    select
+        seen.*,
+        seen.as_of_date as last_seen_date,
+        case when resolved.alert_key is not null then 'resolved' when seen.status = 'raised' then 'new' else 'ongoing' end as state,
+        resolved.as_of_date as resolved_date,
+        resolved.status_reason as resolved_reason,
+        dim_reps.rep_name,
+        dim_reps.manager
+    from last_events as seen
+    left join last_events as resolved
+        on
+            seen.alert_key = resolved.alert_key
+            and resolved.status = 'resolved'
+    left join dim_reps
+        on seen.sales_rep_id = dim_reps.sales_rep_id
+    where
+        seen.status <> 'resolved'
+        and seen.recency = 1
+),
+
+worded as (
+    select
+        *,
+        {{ alert_recipients() }} as recipients,
+        upper(substr(severity, 1, 1)) || substr(severity, 2) || ', first seen on ' || cast(first_seen_date as {{ dbt.type_string() }})
+        || coalesce('. Rep: ' || rep_name, '') || coalesce('. Manager: ' || manager, '') || '.' as context
+    from joined
+),
+
+final as (
+    select
+        alert_key,
+        alert_rule_id,
+        title,
+        severity,
+        severity_rank,
+        cadence,
+        delivery,
+        metric,
+        subject_type,
+        subject_id,
+        subject_name,
+        state,
+        first_seen_date,
+        last_seen_date,
+        cool_until_date,
+        resolved_date,
+        resolved_reason,
+        value,
+        threshold,
+        deal_amount,
+        audience,
+        sales_rep_id,
+        rep_name,
+        manager,
+        recipients,
+        title || ': ' || message as message,
+        '{"text": ' || {{ json_text(slack_text("(title || ': ' || message)", 3000)) }} || ', "blocks": ['
+        || {{ slack_block("header", "title") }} || ', '
+        || {{ slack_block("section", "message") }} || ', '
+        || {{ slack_block("context", "context") }} || ']}' as slack_payload
+    from worded
+)
+
+select * from final

@@ -1,0 +1,372 @@
+"""Alerts over several builds of one database: a short replay of the demo, and the life of alerts against a state machine in plain Python."""
+
+import datetime
+import html
+import json
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+
+import duckdb
+import pandas
+import pytest
+from conftest import PROJECT, Build, run_dbt
+from scipy import stats
+
+from tools import replay
+
+END = datetime.date(2025, 6, 8)
+WEEK = datetime.timedelta(weeks=1)
+CHAIN = "fct_alert_events fct_alerts rpt_digest_rows rpt_digests"
+EVENTS = "select * from marts.fct_alert_events order by as_of_date, alert_rule_id, subject_type, subject_id"
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory) -> Build:
+    """Four weekly builds of the demo, the last two of which know that May was bad."""
+    database = tmp_path_factory.mktemp("replay") / "sales.duckdb"
+    script = f"""
+import datetime, pathlib, sys
+from tools import replay
+_, wrong = replay.replay(pathlib.Path({str(database)!r}), {{}}, 3, datetime.date.fromisoformat("{END}"))
+sys.exit("; ".join(wrong) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=PROJECT)
+    return Build(done.returncode, done.stdout + done.stderr, database).check()
+
+
+def copy(done: Build, folder: pathlib.Path) -> pathlib.Path:
+    return pathlib.Path(shutil.copy(done.database, folder / "sales.duckdb"))
+
+
+def again(database: pathlib.Path, select: str, as_of_date: datetime.date = END, **environment: str) -> Build:
+    return run_dbt(database, {"as_of_date": str(as_of_date)}, select=select, with_tests=False, **environment).check()
+
+
+# The replay
+
+
+def test_the_bad_quarter_is_alerted_when_its_second_month_is_over(replayed):
+    [(first, severity, recipients, message)] = replayed.query(
+        "select first_seen_date, severity, recipients, message from marts.fct_alerts where alert_rule_id = 'win_rate_alarm'"
+    )
+    assert first == datetime.date(2025, 6, 1) and severity == "critical" and recipients == "cro, executive"
+    assert "an alarm" in message and "May" not in message and "2025-05-31" in message
+
+
+def test_planted_stalls_are_found(replayed):
+    dates = [END - WEEK * week for week in range(4)]
+    assert len(replay.planted_stalls(dates)) > 5
+    events = replay.read(replayed.database, EVENTS)
+    assert replay.find_missed_stalls(events, dates) == []
+    without = [event for event in events if event["alert_rule_id"] != "large_deal_stalled"]
+    assert len(replay.find_missed_stalls(without, dates)) == len(replay.planted_stalls(dates))
+
+
+def test_the_checks_of_the_replay_find_what_is_wrong(replayed):
+    events = replay.read(replayed.database, EVENTS)
+    dates = sorted({event["as_of_date"] for event in events})
+    raised = next(event for event in events if event["status"] == "raised" and event["delivery"] == "immediate")
+    resolved = next(event for event in events if event["status"] == "resolved" and event["status_reason"] == "deal_lost")
+    assert replay.find_duplicates(events) == [] and replay.find_duplicates([*events, raised]) != []
+    soon = raised | {"as_of_date": raised["as_of_date"] + datetime.timedelta(days=3), "alert_key": "other"}
+    assert replay.find_broken_cool_downs(events) == [] and replay.find_broken_cool_downs([*events, soon]) != []
+    assert replay.find_broken_caps([raised] * 11, 10) != []
+    closes = {row["deal_id"]: (row["outcome"], row["closed_date"]) for row in replay.read(replayed.database, "select * from marts.fct_deals where not is_open")}
+    assert replay.find_wrong_reasons(events, closes) == []
+    assert replay.find_wrong_reasons([resolved | {"status_reason": "condition_ended"}], closes) != []
+    assert replay.find_broken_lives(events, dates) == []
+    assert replay.find_broken_lives([event for event in events if event != raised], dates) != []
+
+
+def test_the_same_build_and_a_past_date_append_nothing_and_a_full_refresh_keeps_all(replayed, tmp_path):
+    database, before = copy(replayed, tmp_path), replayed.frame(EVENTS)
+    pandas.testing.assert_frame_equal(again(database, CHAIN).frame(EVENTS), before)
+    pandas.testing.assert_frame_equal(again(database, CHAIN, DBT_FULL_REFRESH="True").frame(EVENTS), before)
+    past = again(database, f"int_as_of {CHAIN}", END - WEEK)
+    pandas.testing.assert_frame_equal(past.frame(EVENTS), before)
+    # Alerts as they were that day
+    assert past.query("select max(last_seen_date), max(resolved_date) from marts.fct_alerts") == [(END - WEEK, END - WEEK)]
+    states = dict(past.query("select alert_key, state from marts.fct_alerts"))
+    expected = {row["alert_key"]: row["status"] for row in before.to_dict("records") if isinstance(row["alert_key"], str) and row["as_of_date"].date() <= END - WEEK}
+    assert states == {key: {"raised": "new"}.get(status, status) for key, status in expected.items()}
+
+
+@pytest.mark.parametrize("model", ["fct_alert_events", "fct_alerts"])
+def test_a_killed_build_is_made_whole_by_the_next(replayed, model, tmp_path):
+    from test_score_history import kill
+
+    database = copy(replayed, tmp_path)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(f"delete from marts.fct_alert_events where as_of_date = date '{END}'")
+    kill(database, {"as_of_date": str(END)}, model, "fct_alert_events fct_alerts")
+    done = again(database, CHAIN)
+    pandas.testing.assert_frame_equal(done.frame(EVENTS), replayed.frame(EVENTS))
+    alerts = "select * from marts.fct_alerts order by alert_key"
+    pandas.testing.assert_frame_equal(done.frame(alerts), replayed.frame(alerts))
+
+
+def test_a_closed_gate_silences_scores_and_not_facts(replayed, tmp_path):
+    database = copy(replayed, tmp_path)
+    count = "select metric, count(*) from marts.fct_alert_checks where subject_type = 'deal' group by all order by all"
+    before = dict(replayed.query(count))
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("update marts.fct_deal_scores set score_status = 'gated'")
+        after = dict(connection.execute(count).fetchall())
+    assert before.pop("risk_score") > 0 and after == before
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(f"delete from marts.fct_alert_events where as_of_date = date '{END}'")
+    done = again(database, CHAIN)
+    ended = dict(
+        done.query(
+            "select status_reason, count(*) from marts.fct_alert_events e inner join marts.fct_open_deals o on e.subject_id = o.deal_id "
+            f"where status = 'resolved' and metric = 'risk_score' and e.as_of_date = date '{END}' group by 1"
+        )
+    )
+    assert set(ended) == {"score_withheld"} and ended["score_withheld"] > 50
+    assert done.query(f"select count(*) from marts.fct_alert_events where status = 'raised' and metric = 'risk_score' and as_of_date = date '{END}'") == [(0,)]
+
+
+# The life of alerts, step by step, against plain Python
+
+
+RULES = [  # id, severity rank, cadence, cool-down days, must cross
+    ("crossed", 4, "immediate", 10, True), ("large", 3, "immediate", 14, False), ("small", 2, "daily", 7, False), ("other", 2, "daily", 3, False),
+]  # fmt: skip
+CAP = 10
+
+
+@pytest.fixture(scope="module")
+def compiled(replayed, tmp_path_factory) -> dict[str, str]:
+    """The SQL of the models in a build that finds an older one."""
+    folder = tmp_path_factory.mktemp("compiled")
+    database = copy(replayed, folder)
+    run_dbt(database, {"as_of_date": str(END)}, command="compile", select=CHAIN).check()
+    found = {}
+    for path in (folder / "sales_dbt" / "target" / "compiled").rglob("*.sql"):
+        found[path.stem] = path.read_text().replace('"sales"."marts"', '"marts"')
+    return found
+
+
+@pytest.fixture
+def workbench(replayed):
+    """The tables that the chain reads, of the same types and empty, in memory."""
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{replayed.database}' as built (read_only)")
+        for schema in ("marts", "intermediate"):
+            connection.execute(f"create schema {schema}")
+        for table in ("marts.fct_alert_checks", "marts.fct_alert_events", "marts.fct_deals", "marts.dim_reps", "intermediate.int_as_of", "intermediate.int_alert_rules"):
+            connection.execute(f"create table {table} as select * from built.{table} limit 0")
+        yield connection
+
+
+def insert(connection, table: str, rows: list[dict]) -> None:
+    for row in rows:
+        connection.execute(f"insert into {table} by name select {', '.join(f'? as {name}' for name in row)}", list(row.values()))
+
+
+def step(connection, compiled: dict, date: datetime.date, checks: list[dict], deals: list[dict]) -> None:
+    """One build as of `date`."""
+    for table in ("marts.fct_alert_checks", "marts.fct_deals", "intermediate.int_as_of"):
+        connection.execute(f"delete from {table}")
+    insert(connection, "intermediate.int_as_of", [{"as_of_date": date}])
+    insert(connection, "marts.fct_deals", deals)
+    insert(connection, "marts.fct_alert_checks", checks)
+    connection.execute(f"insert into marts.fct_alert_events by name {compiled['fct_alert_events']}")
+
+
+class Machine:
+    """The rules of the game in plain Python: what happens to each rule and subject in one build after the other."""
+
+    def __init__(self):
+        self.open: dict[tuple, datetime.date] = {}  # (rule, deal): since
+        self.matched: set[tuple] = set()
+        self.cool_until: dict[str, datetime.date] = {}
+
+    def step(self, date, met: dict[tuple, bool], crossed: set[tuple], closed: dict[str, str], known: set[tuple], deals: set[str]) -> dict[tuple, tuple]:
+        matches = {key for key, is_met in met.items() if is_met and (key[0] != "crossed" or key in crossed or key in self.matched)}
+        found = {}
+        for key in self.open.keys() - matches:
+            rule, deal = key
+            reason = {"Won": "deal_won", "Lost": "deal_lost"}.get(closed.get(deal, ""))
+            if reason is None:
+                reason = "no_longer_in_data" if deal not in deals else "no_longer_known" if key not in known else "condition_ended"
+            found[key] = ("resolved", reason, self.open[key])
+        for key in found:
+            del self.open[key]
+        ranks = {rule: rank for rule, rank, *_ in RULES}
+        for deal in sorted({deal for _, deal in matches}):
+            ongoing = [rule for rule, other in self.open if other == deal]
+            for rule in ongoing:
+                found[rule, deal] = ("ongoing", None, self.open[rule, deal])
+            news = sorted((rule for rule, other in matches if other == deal and rule not in ongoing), key=lambda rule: (-ranks[rule], rule))
+            is_cooling = self.cool_until.get(deal, datetime.date.min) > date
+            for place, rule in enumerate(news):
+                if is_cooling:
+                    found[rule, deal] = ("suppressed", "cool_down", None)
+                elif place > 0 or any(ranks[other] >= ranks[rule] for other in ongoing):
+                    found[rule, deal] = ("suppressed", "more_severe_alert", None)
+                else:
+                    found[rule, deal] = ("raised", None, date)
+                    self.open[rule, deal] = date
+                    days = next(days for name, _, _, days, _ in RULES if name == rule)
+                    self.cool_until[deal] = max(self.cool_until.get(deal, datetime.date.min), date + datetime.timedelta(days=days))
+        self.matched = matches
+        return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_alerts_live_as_the_state_machine_says(seed, compiled, workbench):
+    draw, machine, date = random.Random(seed), Machine(), datetime.date(2025, 1, 1)
+    severities = ["", "low", "medium", "high", "critical"]
+    insert(workbench, "intermediate.int_alert_rules", [{"alert_rule_id": rule, "needs_signal": False, "is_score": False} for rule, *_ in RULES])
+    deals, closed, levels = [f"D{number:02}" for number in range(25)], {}, {}
+    expected, kinds = {}, set()
+    for _ in range(25):
+        date += datetime.timedelta(days=draw.choice([1, 1, 2, 5]))
+        gone = {deal for deal in deals if draw.random() < 0.02}
+        for deal in deals:
+            if deal not in closed and draw.random() < 0.02:
+                closed[deal] = draw.choice(["Won", "Lost"])
+        met, crossed, known, checks = {}, set(), set(), []
+        for rule, rank, cadence, days, must_cross in RULES:
+            for deal in (deal for deal in deals if deal not in closed and deal not in gone and draw.random() > 0.05):
+                known.add((rule, deal))
+                before = levels.get((rule, deal), False)
+                met[rule, deal] = levels[rule, deal] = before if draw.random() < 0.7 else draw.random() < 0.5
+                has_crossed = must_cross and met[rule, deal] and not before
+                crossed |= {(rule, deal)} if has_crossed else set()
+                checks.append(
+                    {
+                        "alert_rule_id": rule, "subject_type": "deal", "subject_id": deal, "subject_name": deal, "metric": "m", "value": float(met[rule, deal]), "threshold": 0.5,
+                        "is_met": met[rule, deal], "has_crossed": has_crossed if must_cross else None, "needs_signal": False, "title": rule, "severity": severities[rank],
+                        "severity_rank": rank, "audience": "rep", "cadence": cadence, "cool_down_days": days, "deal_amount": 1, "message": "said", "as_of_date": date,
+                    }
+                )  # fmt: skip
+        rows = [{"deal_id": deal, "outcome": closed.get(deal, "Open")} for deal in deals if deal not in gone]
+        step(workbench, compiled, date, checks, rows)
+        step(workbench, compiled, date, checks, rows)  # the same build again
+        outcomes = {deal: outcome for deal, outcome in closed.items() if deal not in gone}
+        for key, value in machine.step(date, met, crossed, outcomes, known, set(deals) - gone).items():
+            expected[date, *key] = value
+            kinds.add(value[:2])
+    found = workbench.execute("select as_of_date, alert_rule_id, subject_id, status, status_reason, first_seen_date from marts.fct_alert_events").fetchall()
+    assert len(found) == len(expected)
+    assert {(date, rule, deal): (status, reason, first) for date, rule, deal, status, reason, first in found} == expected
+    assert {status for status, _ in kinds} == {"raised", "ongoing", "suppressed", "resolved"} and len(kinds) >= 7
+    immediate = workbench.execute("select max(n) from (select count(*) as n from marts.fct_alert_events where status = 'raised' and delivery = 'immediate' group by as_of_date)")
+    assert immediate.fetchall()[0][0] <= CAP
+
+
+# Text of the user
+
+
+NASTY = "<!channel> & <b>*Big* _deal_</b> `x` [link](http://x) # | ~~y~~ \\ {{app_id}} \"quoted\"\nnew line"
+ONE_LINE = NASTY.replace("\n", " ")
+
+
+def test_markup_in_names_is_shown_as_it_is(compiled, workbench):
+    import markdown
+
+    date = datetime.date(2025, 1, 1)
+    rule = {"alert_rule_id": "large", "subject_type": "deal", "metric": "m", "is_met": True, "needs_signal": False, "title": "Large deal", "severity": "high",
+            "severity_rank": 3, "audience": "rep manager cro", "cadence": "immediate", "cool_down_days": 7, "sales_rep_id": "R1", "as_of_date": date}  # fmt: skip
+    texts = {"D1": ONE_LINE, "D2": "<&>" * 3_000, "D3": "é" * 4_000}
+    insert(workbench, "marts.dim_reps", [{"sales_rep_id": "R1", "rep_name": "<Ada>", "manager": "*Ines*", "deal_count": 1}])
+    step(workbench, compiled, date, [rule | {"subject_id": deal, "message": text} for deal, text in texts.items()], [])
+    workbench.execute(f"create table marts.fct_alerts as {compiled['fct_alerts']}")
+    for deal, payload, message in workbench.execute("select subject_id, slack_payload, message from marts.fct_alerts").fetchall():
+        blocks = json.loads(payload)["blocks"]
+        assert [block["type"] for block in blocks] == ["header", "section", "context"]
+        shown = [block.get("text") or block["elements"][0] for block in blocks]
+        assert all(each["type"] == "plain_text" and each["emoji"] is False for each in shown)
+        assert len(shown[0]["text"]) <= 150 and len(shown[1]["text"]) <= 3_000
+        assert not re.search("[<>]|&(?!amp;|lt;|gt;)", json.dumps([each["text"] for each in shown]))
+        text = html.unescape(shown[1]["text"])
+        assert text == texts[deal] if len(texts[deal]) < 500 else texts[deal].startswith(text.removesuffix("…")) and text.endswith("…")
+        assert message == f"Large deal: {texts[deal]}"
+    row = workbench.execute(compiled_row_markdown(compiled), [ONE_LINE]).fetchall()[0][0]
+    rendered = markdown.markdown(row, extensions=["tables", "fenced_code"])
+    assert re.sub(r"\s+", " ", html.unescape(re.sub(r"</?(ul|li)>", "", rendered))).strip() == ONE_LINE
+    assert set(re.findall(r"<(\w+)", rendered)) == {"ul", "li"}
+
+
+def compiled_row_markdown(compiled: dict) -> str:
+    """The expression of rpt_digest_rows that makes Markdown of a row."""
+    expression = re.search(r"'- ' \|\| (replace.*) as row_markdown", compiled["rpt_digest_rows"])[1]
+    return f"select '- ' || {expression} from (select ? as row_text)"
+
+
+# Numbers
+
+
+def test_changes_of_volume_are_those_of_scipy(replayed):
+    """Created deals by month and won deals by week, from fct_deals."""
+    deals = replayed.frame("select created_date, closed_date, is_won from marts.fct_deals")
+    found = replayed.frame("select * from intermediate.int_volume_changes").set_index(["metric", "period_type", "period_start_date"])
+    months = deals.created_date.dt.to_period("M").value_counts().sort_index()
+    series = months[months.index > deals.created_date.min().to_period("M")]
+    judged = 0
+    for place in range(12, len(series)):
+        if series.index[place].end_time.date() > END:
+            continue
+        row = found.loc[("created_deals", "month", series.index[place].start_time)]
+        base = series.iloc[place - 12 : place].to_numpy(float)
+        dispersion = max(1, stats.chisquare(base).statistic / 11)
+        error = (base.mean() * dispersion * (1 + 1 / 12)) ** 0.5
+        t = (series.iloc[place] - base.mean()) / error
+        assert row.t_value == pytest.approx(t, abs=1e-9)
+        assert row.expected_lower == pytest.approx(base.mean() - stats.t.ppf(0.975, 11) * error)
+        assert (row.verdict == "signal") == (2 * stats.t.sf(abs(t), 11) < 2 * stats.norm.sf(3))
+        judged += 1
+    assert judged >= 3
+    closed = deals.dropna(subset="closed_date")
+    weeks = closed.groupby(closed.closed_date.dt.to_period("W-SUN").dt.start_time).is_won.agg(["sum", "count"]).astype(float)
+    last = found.loc["win_rate", "week"].sort_index().iloc[-1]
+    base = weeks[weeks.index < last.name].iloc[-12:]
+    rate = base["sum"].sum() / base["count"].sum()
+    dispersion = max(1, ((base["sum"] - base["count"] * rate) ** 2 / (base["count"] * rate * (1 - rate))).sum() / 11)
+    won, count = weeks.loc[last.name]
+    t = (won / count - rate) / (rate * (1 - rate) * (1 / count + 1 / base["count"].sum()) * dispersion) ** 0.5
+    assert last.t_value == pytest.approx(t, abs=1e-9) and (last.amount, last["size"]) == (won, count)
+
+
+BAD_RULES = {
+    "unknown metric": ("r,mood,above,1,,high,rep,daily,7,Mood", "r: unknown metric"),
+    "bad comparator": ("r,risk_score,over,1,,high,rep,daily,7,Risk", "r: unknown comparator"),
+    "missing threshold": ("r,risk_score,above,,,high,rep,daily,7,Risk", "r: threshold is missing or no number"),
+    "threshold in words": ("r,risk_score,above,many,,high,rep,daily,7,Risk", "r: threshold is missing or no number"),
+    "bad audience": ("r,risk_score,above,1,,high,rep boss,daily,7,Risk", "r: audience is not made of"),
+    "amount of no deal": ("r,win_rate_gap_pp,below,1,5000,high,cro,daily,7,Rate", "r: above_amount is for deals only"),
+    "no cool-down": ("r,risk_score,above,1,,high,rep,daily,,Risk", "r: cool_down_days is missing"),
+    "duplicate id": ("r,risk_score,above,1,,high,rep,daily,7,Risk\nr,risk_score,above,2,,high,rep,daily,7,Risk", "r: alert_rule_id stands twice"),
+}
+
+
+@pytest.fixture(scope="module")
+def rule_database(tmp_path_factory) -> pathlib.Path:
+    return tmp_path_factory.mktemp("rules") / "rules.duckdb"
+
+
+def build_rules(database: pathlib.Path, rows: str) -> Build:
+    header = (PROJECT / "seeds" / "reference" / "alert_rules.csv").read_text().splitlines()[0]
+    rules = database.parent / "rules.csv"
+    rules.write_text(f"{header}\n{rows}\n")
+    return run_dbt(database, {"alert_rules_file": str(rules)}, select="stg_files__alert_rules int_alert_rules")
+
+
+def test_bad_rules_are_named_by_a_failing_test(rule_database):
+    rows = "\n".join(f"bad{number}{row[1:]}" if case != "duplicate id" else row for number, (case, (row, _)) in enumerate(BAD_RULES.items()))
+    done = build_rules(rule_database, rows)
+    assert done.exit_code != 0 and "every_alert_rule_is_valid" in done.output
+    for number, (case, (_, sentence)) in enumerate(BAD_RULES.items()):
+        assert (sentence if case == "duplicate id" else f"bad{number}{sentence[1:]}") in done.output, case
+    assert done.output.count("bad") >= len(BAD_RULES) - 1
+
+
+def test_rules_of_a_file_replace_the_seed(rule_database):
+    done = build_rules(rule_database, "mine,stalled_days,at_least,7,1000,low,rep manager,weekly,30,Slow").check()
+    assert done.query("select alert_rule_id, threshold, above_amount::int, subject_type, severity_rank from intermediate.int_alert_rules") == [("mine", 7, 1000, "deal", 1)]
