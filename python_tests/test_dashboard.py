@@ -364,18 +364,23 @@ def test_actions_are_offered_but_not_for_a_deal_that_is_held_out(demo, tmp_path,
             f"""
             create or replace table fct_recommended_actions as
             from (values
-                ('{offered}', 'b', 2, 'Ring them', 'this_week', 'It is late.', 'measured', 'no call for 9 days', false),
-                ('{offered}', 'a', 1, 'Meet *them*', 'immediate', 'It is risky.', 'unmeasured', 'no meeting', false),
-                ('{held}', 'a', 1, 'Meet *them*', 'immediate', 'It is risky.', 'unmeasured', 'no meeting', true)
-            ) as actions(deal_id, action_id, action_rank, action_text, priority, rationale, effect_status, evidence, is_holdout)
+                ('{offered}', 'b', 2, 'Ring them', 'this_week', 'It is late.', 'measured', 0.17, 3400, 400, 6400, 'no call for 9 days', false),
+                ('{offered}', 'a', 1, 'Meet *them*', 'immediate', 'It is risky.', 'unmeasured', null, null, null, null, 'no meeting', false),
+                ('{held}', 'a', 1, 'Meet *them*', 'immediate', 'It is risky.', 'unmeasured', null, null, null, null, 'no meeting', true)
+            ) as actions(
+                deal_id, action_id, action_rank, action_text, priority, rationale, effect_status, effect_per_acted_deal,
+                expected_value_amount, expected_value_lower_amount, expected_value_upper_amount, evidence, is_holdout
+            )
             """
         )
     app = run_page("deals", marts, monkeypatch, deal=offered)
     shown = texts(app)
     assert shown.index("**Immediate:** Meet \\*them\\*") < shown.index("**This week:** Ring them")
-    assert "hold\\-out" not in shown and "hold-out" not in shown
+    assert "closed won 17.0 points more often (measured against the hold-out)" in shown
+    assert "worth 3.40 k (400 to 6.40 k)" in shown
+    assert shown.count("nobody has measured") == 1 and "This deal is in the hold-out" not in shown
     app = run_page("deals", marts, monkeypatch, deal=held)
-    assert "hold-out" in texts(app)
+    assert "This deal is in the hold-out" in texts(app) and "Meet \\\\*them" not in texts(app)
 
 
 def test_without_the_mart_of_actions_the_page_says_so(demo, tmp_path, monkeypatch):
