@@ -458,6 +458,17 @@ def test_the_headline_follows_the_verdicts(months, expected):
     assert expected in overview.answer(pandas.DataFrame(months))
 
 
+def test_the_headline_looks_at_twelve_complete_months():
+    alarm, now = month("2024-12-01", "signal", "below"), month("2026-01-01", "not_computable", partial=True)
+    quiet = [month(f"2025-{number:02}-01", "no_signal") for number in range(1, 13)]
+    months = pandas.DataFrame([alarm, *quiet, now])
+    assert "none of the 11 months before it is an alarm." in overview.answer(months)
+    assert set(overview.newest_months(months).verdict) == {"no_signal"}
+    assert "the 12 months up to it hold more than chance: December" in overview.answer(pandas.DataFrame([alarm, *quiet[1:], now]))
+    quiet[0] = month("2025-01-01", "insufficient_n", reason="too few deals")
+    assert "none of the 11 months before it is an alarm (10 could be judged)." in overview.answer(pandas.DataFrame([alarm, *quiet]))
+
+
 def test_data_are_stale_a_day_after_their_last_day_ended():
     assert not words.is_stale(date(2025, 12, 31), datetime(2026, 1, 2, 0, 0, tzinfo=UTC))
     assert words.is_stale(date(2025, 12, 31), datetime(2026, 1, 2, 0, 1, tzinfo=UTC))

@@ -55,14 +55,14 @@ def trend_rows(build: Build, basis: str, period_type: str, is_risk_adjusted: boo
     )
 
 
-def judged_months(months: pd.DataFrame) -> pd.DataFrame:
+def newest_months(months: pd.DataFrame) -> pd.DataFrame:
     """The complete months that the headline speaks of."""
     return months[~months.is_partial_period].tail(12)
 
 
 def answer(months: pd.DataFrame) -> str:
     """One sentence from the verdicts of the months."""
-    complete = judged_months(months)
+    complete = newest_months(months)
     if complete.empty:
         return "There is no complete month yet to judge."
     newest = complete.iloc[-1]
@@ -73,13 +73,15 @@ def answer(months: pd.DataFrame) -> str:
         return f"It can't be told yet: {month} has {newest.missing_reason}."
     alarms = complete.query("verdict == 'signal'")
     if alarms.empty:
-        before = int((complete.verdict.iloc[:-1] == "no_signal").sum())
-        others = "no month before it could be judged"
-        if before:
-            others = f"none of the {words.number(before)} judged months before it is an alarm"
-        return f"Chance can explain it: the win rate of {month} is within its limits, and {others}."
+        within = f"Chance can explain it: the win rate of {month} is within its limits"
+        before = complete.iloc[:-1]
+        judged = int((before.verdict == "no_signal").sum())
+        if not judged:
+            return f"{within}; no month before it could be judged."
+        part = "" if judged == len(before) else f" ({judged} could be judged)"
+        return f"{within}, and none of the {len(before)} month{'s' * (len(before) > 1)} before it is an alarm{part}."
     named = ", ".join(f"{day:%B %Y} ({direction})" for day, direction in zip(alarms.period_start_date, alarms.alarm_direction, strict=True))
-    return f"{month} is within its limits, but the {words.number(len(complete))} months up to it hold more than chance: {named}."
+    return f"{month} is within its limits, but the {len(complete)} months up to it hold more than chance: {named}."
 
 
 def headline(build: Build) -> None:
@@ -89,7 +91,7 @@ def headline(build: Build) -> None:
     )
     with st.container(border=True, key="headline"):
         st.markdown(f"#### Is it real?\n\n**{words.escape(answer(months))}**")
-        complete = judged_months(months)
+        complete = newest_months(months)
         alarms = complete[complete.verdict == "signal"]
         parts.findings(
             list(dict.fromkeys([*complete.finding.tail(1), *alarms.finding.tail(1), *months.trend_finding.tail(1), *change.finding]))
