@@ -469,6 +469,33 @@ def test_the_headline_looks_at_twelve_complete_months():
     assert "none of the 11 months before it is an alarm (10 could be judged)." in overview.answer(pandas.DataFrame([alarm, *quiet]))
 
 
+def test_a_signal_is_charted_before_larger_effects_and_what_is_left_out_is_said():
+    def page():
+        import pandas
+
+        from dashboard import parts
+
+        frame = pandas.DataFrame({"size": [9.0, -8.0, 0.5, None], "verdict": ["no_signal", "no_signal", "signal", "insufficient_n"]})
+        parts.st.text(parts.most_telling(frame, frame["size"], 2).index.tolist())
+        parts.most_telling(frame, frame["size"], 4)
+        frame["finding"] = [f"finding {number}" for number in range(4)]
+        parts.signals(frame, "none stands out")
+        parts.signals(frame[:2], "none stands out")
+        parts.signals(frame[3:], "none stands out")
+        parts.findings(frame.finding.tolist(), limit=3)
+
+    app = AppTest.from_function(page).run()
+    assert not app.exception
+    assert app.text[0].value == "[0, 2]"
+    assert [caption.value[:13] for caption in app.caption] == ["Shown: 2 of 4"]
+    assert [each.value for each in app.markdown] == [
+        "- finding 2",
+        "none stands out",
+        "**Nothing here could be judged.**",
+        "- finding 0\n- finding 1\n- finding 2\n- and 1 more",
+    ]
+
+
 def test_data_are_stale_a_day_after_their_last_day_ended():
     assert not words.is_stale(date(2025, 12, 31), datetime(2026, 1, 2, 0, 0, tzinfo=UTC))
     assert words.is_stale(date(2025, 12, 31), datetime(2026, 1, 2, 0, 1, tzinfo=UTC))
