@@ -16,6 +16,9 @@
 
 
 {% macro why_not_published(results) %}
+    {% if flags.EMPTY %}
+        {{ return("--empty builds no rows") }}
+    {% endif %}
     {# Saved queries and exposures are nodes that have nothing to run. #}
     {% set passed = results | selectattr("status", "in", ["success", "pass", "warn", "no-op"]) | map(attribute="node.unique_id") | list %}
     {% if passed | length < results | length %}
@@ -35,6 +38,9 @@
     {% set marts = {} %}
     {% set codes = [] %}
     {% set relations = {} %}
+    {% for node in graph.nodes.values() | sort(attribute="unique_id") if node.resource_type == "seed" and node.fqn[1] == "reference" %}
+        {% do codes.append(node.checksum.checksum) %}
+    {% endfor %}
     {% for node in graph.nodes.values() | sort(attribute="unique_id") if node.resource_type == "model" %}
         {% do relations.update({node.name: node.relation_name}) %}
         {% if node.config.schema == "marts" %}

@@ -150,6 +150,39 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(build, tmp_path):
         publish(connection, str(tmp_path / "no_folder" / "marts.duckdb"), asked)
 
 
+def test_what_somebody_wrote_into_the_old_file_is_not_replayed_into_the_new_one(build, tmp_path):
+    connection, asked = build
+    path = tmp_path / "marts.duckdb"
+    publish(connection, str(path), asked)
+    vandal = f"import duckdb, os; c = duckdb.connect('{path}'); c.execute('create table mine as select 1 as x'); os._exit(0)"
+    subprocess.run([sys.executable, "-c", vandal], check=True)
+    assert path.with_name("marts.duckdb.wal").exists()
+    publish(connection, str(path), asked)
+    with duckdb.connect(str(path), read_only=True) as published:
+        assert {name for (name,) in published.execute("select table_name from duckdb_tables()").fetchall()} == {*MARTS, "build_info"}
+
+
+def test_a_full_disk_is_what_the_error_speaks_of(build, tmp_path):
+    """A limit on the size of files, in a process of its own, stands for the disk."""
+    connection, asked = build
+    connection.execute("create or replace table fct_one as select range as deal_id, md5(range::varchar) as note from range(200000)")
+    connection.execute("checkpoint")
+    connection.close()
+    script = f"""
+import resource, signal, sys, duckdb
+sys.path[:0] = ["{PROJECT}", "{PROJECT}/python_tests"]
+from test_publish import request
+from tools.publish import publish
+connection = duckdb.connect("{tmp_path}/sales.duckdb")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+publish(connection, "{tmp_path}/marts.duckdb", request(0))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode != 0 and "Could not write" in done.stderr.splitlines()[-1], done.stderr
+    assert not (tmp_path / "marts.duckdb").exists()
+
+
 def test_what_a_killed_build_left_is_cleared_and_a_running_ones_is_not(build, tmp_path):
     connection, asked = build
     ended = subprocess.Popen([sys.executable, "-c", ""])

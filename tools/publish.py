@@ -2,7 +2,8 @@
 
 dbt-duckdb loads the module as a plugin (profiles.yml), which gives the build's connection the function `publish_marts`; the macro
 `publish` calls it when every node has passed. The marts are copied into a new file beside the target, and an atomic rename swaps it in:
-whoever reads has either the whole old build or the whole new one, and who holds the old file open keeps it.
+whoever reads has either the whole old build or the whole new one, and who holds the old file open keeps it (not on Windows, which
+refuses to replace an open file).
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from duckdb import DuckDBPyConnection
 STORAGE_VERSION = "v1.0.0"
 
 BUILD_INFO_COLUMNS = {
-    "build_id": "What the tables are made of: a hash of the input's fingerprint, the as-of date, and the compiled code and parameters of every model; "
+    "build_id": "What the tables are made of: a hash of the input's fingerprint, the as-of date, the reference seeds, and the compiled code and parameters of every model; "
     "the same input, vars and version give the same id. (The build_id of fct_deal_score_history stands for what scores read alone.)",
     "as_of_date": "The day at whose end everything is known.",
     "input_fingerprint": "A hash of all accepted and rejected rows of the input, as known at the as-of date, whatever their order.",
@@ -63,10 +64,14 @@ def publish(connection: DuckDBPyConnection, path: str, request: dict) -> int:
             copy_marts(connection, request)
             connection.execute("commit")
         except duckdb.Error:
-            connection.execute("rollback")
+            # DuckDB has ended the transaction itself where it couldn't write: what failed first is what counts.
+            with contextlib.suppress(duckdb.Error):
+                connection.execute("rollback")
             raise
         finally:
             connection.execute("detach published")
+        # What somebody who opened the old file for writing left unsaved would be replayed into the new one.
+        log_of(target).unlink(missing_ok=True)
         os.replace(unfinished, target)
     finally:
         remove(unfinished)
@@ -136,8 +141,12 @@ def remove_leftovers(target: Path) -> None:
 
 
 def remove(unfinished: Path) -> None:
-    for file in (unfinished, unfinished.with_name(unfinished.name + ".wal")):
+    for file in (unfinished, log_of(unfinished)):
         file.unlink(missing_ok=True)
+
+
+def log_of(file: Path) -> Path:
+    return file.with_name(file.name + ".wal")
 
 
 def is_running(process: str) -> bool:

@@ -1,5 +1,3 @@
-{% set counted_date = dbt.dateadd('day', 'cast(int_playbook.threshold as integer)', 'stretches.counted_from_date') %}
-
 with
 
 int_score_deals as (
@@ -38,7 +36,7 @@ flags as (
         stretches.deal_id,
         int_playbook.action_id,
         stretches.until_date,
-        greatest(stretches.from_date, cast({{ counted_date }} as date)) as flagged_date
+        greatest(stretches.from_date, cast({{ dbt.dateadd('day', 'cast(int_playbook.threshold as integer)', 'stretches.counted_from_date') }} as date)) as met_date
     from {{ ref('int_fact_stretches') }} as stretches
     inner join int_playbook
         on
@@ -47,15 +45,17 @@ flags as (
             and (int_playbook.stage is null or stretches.stage is null or stretches.stage = int_playbook.stage)
 ),
 
--- What flags a deal after the first day on which anything did, offers may have changed.
+-- What flags a deal after the first day on which anything did, offers may have changed. Between a loss and its reopening nothing is offered.
 first_flags as (
     select distinct
-        deal_id,
-        action_id,
-        flagged_date
+        flags.deal_id,
+        flags.action_id,
+        coalesce(gaps.until_date, flags.met_date) as flagged_date
     from flags
-    where flagged_date < until_date
-    qualify flagged_date = min(flagged_date) over (partition by deal_id)
+    left join {{ ref('int_deal_gaps') }} as gaps
+        on flags.deal_id = gaps.deal_id and flags.met_date >= gaps.from_date and flags.met_date < gaps.until_date
+    where coalesce(gaps.until_date, flags.met_date) < flags.until_date
+    qualify flagged_date = min(flagged_date) over (partition by flags.deal_id)
 ),
 
 deals as (

@@ -113,7 +113,7 @@ final as (
         on ranked.deal_id = evidences.deal_id and ranked.action_id = evidences.action_id
     left join effects
         on ranked.action_id = effects.action_id
-    where ranked.play_rank = 1
+    where ranked.play_rank = 1 and coalesce(effects.effect_per_acted_deal > 0, true)
 )
 
 select * from final
