@@ -123,14 +123,13 @@ def effect(action: tuple) -> str:
     """What the action brought where it was measured, and what that would be worth in this deal."""
     if action.effect_status != "measured":
         return UNMEASURED
-    change = 100 * action.effect_per_acted_deal
     worth = ""
     if pd.notna(action.expected_value_amount):
         interval = words.between(action.expected_value_lower_amount, action.expected_value_upper_amount, words.money)
         worth = f" For this deal that is worth {words.money(action.expected_value_amount)} ({interval})."
     return (
-        f"Deals in which this action came first and any action was taken closed won {abs(change):.1f} points "
-        f"{'more' if change > 0 else 'less'} often (measured against the hold-out).{worth}"
+        f"Deals in which this action came first and any action was taken closed won "
+        f"{100 * action.effect_per_acted_deal:.1f} points more often (measured against the hold-out).{worth}"
     )
 
 
