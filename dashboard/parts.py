@@ -53,8 +53,30 @@ def chart(drawn: alt.Chart | alt.LayerChart, frame: pd.DataFrame, alt_text: str)
 def findings(sentences: list[str], limit: int = 6) -> None:
     """The marts' own sentences, word by word."""
     shown = [f"- {words.escape(sentence)}" for sentence in sentences if isinstance(sentence, str)]
+    more = [f"- and {len(shown) - limit} more"] if len(shown) > limit else []
     if shown:
-        st.markdown("\n".join(shown[:limit]))
+        st.markdown("\n".join([*shown[:limit], *more]))
+
+
+def signals(frame: pd.DataFrame, none: str, limit: int = 6) -> None:
+    """The sentences of all rows that are more than chance; without one `none`, if anything was judged at all."""
+    if (frame.verdict == "signal").any():
+        findings(frame[frame.verdict == "signal"].finding.tolist(), limit)
+    elif (frame.verdict == "no_signal").any():
+        st.markdown(none)
+    elif not frame.empty:
+        st.markdown("**Nothing here could be judged.**")
+
+
+def most_telling(frame: pd.DataFrame, size: pd.Series, limit: int, by: str = "with the largest effects") -> pd.DataFrame:
+    """The rows that a chart has room for, in their order: those that are more than chance, then the largest. Says what is left out."""
+    if len(frame) <= limit:
+        return frame
+    st.caption(f"Shown: {limit} of {len(frame):,}, those that are more than chance and then those {by}.")
+    rank = pd.DataFrame({"signal": frame.verdict == "signal", "size": size.abs()}).sort_values(
+        ["signal", "size"], ascending=False, kind="stable"
+    )
+    return frame.loc[rank.index[:limit].sort_values()]
 
 
 def figure(where, name: str, value: str, below: str, key: str, help: str | None = None) -> None:

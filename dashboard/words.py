@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pandas as pd
 
+from tools.export import FORMULA_STARTS
+
 STALE_AFTER = timedelta(hours=24)
 VERDICTS = {
     "signal": "more than chance",
@@ -22,7 +24,7 @@ def escape(text: object) -> str:
 
 def spreadsheet_safe(value: object) -> object:
     """A cell for a CSV: text that a spreadsheet would run as a formula begins with an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(tuple(FORMULA_STARTS)) else value
 
 
 def label(name: str) -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 import duckdb
 
 MARTS = ("build_info", "fct_open_deals", "fct_deal_scores", "fct_deal_score_reasons", "fct_recommended_actions")
+# A spreadsheet takes these for the beginning of a formula. The hyphen is last: the regular expression below holds them in brackets.
+FORMULA_STARTS = "=+@\t\r\n-"
 TEXT_COLUMNS = ("deal_id", "deal_name", "sales_rep_id", "score_status", "score_reason", "risk_category", "reasons", "actions", "first_action_id")
 
 QUERY = """
@@ -63,7 +65,7 @@ order by scores.deal_id
 
 def harmless(column: str) -> str:
     """The text, quoted so that a spreadsheet shows it instead of running it."""
-    return f"case when regexp_matches({column}, '^[=+@\\t\\r\\n-]') then '''' || {column} else {column} end as {column}"
+    return f"case when regexp_matches({column}, '^[{FORMULA_STARTS}]') then '''' || {column} else {column} end as {column}"
 
 
 def open_marts(database: str) -> duckdb.DuckDBPyConnection:

@@ -44,10 +44,10 @@ def win_rate_change(build: Build) -> None:
     with columns[2]:
         dimension = parts.choose("By", dimensions, "change-dimension", write=words.dimension, default="lead_source")
     frame = build.rows(
-        f"""
+        """
         select * from rpt_win_rate_change
         where period_type = ? and period_start_date = ?::date and segment_dimension = ?
-        order by abs(rate_effect) + abs(mix_effect) desc limit {MAX_SEGMENTS}
+        order by abs(rate_effect) + abs(mix_effect) desc nulls last, segment_value
         """,
         period_type,
         period,
@@ -58,17 +58,19 @@ def win_rate_change(build: Build) -> None:
         return
     change_figures(build, frame, period_type, period)
     st.caption(
-        f"Effects of each {words.dimension(dimension).lower()} in percentage points of the whole win rate, with intervals. They add up to the "
-        "total change: the rate effect is what its own win rate did, the mix effect what its share of the closed deals did."
+        f"Effects of each {words.dimension(dimension).lower()} in percentage points of the whole win rate, with intervals. All "
+        f"{words.count(len(frame))} together add up to the total change: the rate effect is what its own win rate did, the mix effect what its share of the closed deals did."
     )
+    shown = parts.most_telling(frame, frame.rate_effect.abs() + frame.mix_effect.abs(), MAX_SEGMENTS)
     for where, effect in zip(st.columns(2), ("rate", "mix"), strict=True):
         with where:
             st.markdown(f"**{words.label(effect)} effect**")
-            parts.chart(effect_chart(frame, effect), frame, f"{effect} effect by {dimension} with intervals")
-    signals = frame[frame.verdict == "signal"]
-    if signals.empty:
-        st.markdown("**No segment stands out:** with this many segments compared, chance can explain each of these effects.")
-    parts.findings(signals.finding.tolist(), limit=10)
+            parts.chart(effect_chart(shown, effect), shown, f"{effect} effect by {dimension} with intervals")
+    parts.signals(
+        frame,
+        "**No segment stands out:** with this many segments compared, chance can explain each effect that could be judged.",
+        limit=10,
+    )
     with st.expander("Each segment in words"):
         parts.findings(frame.finding.tolist(), limit=MAX_SEGMENTS)
 

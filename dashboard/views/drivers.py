@@ -59,16 +59,15 @@ def effects(build: Build) -> None:
         from rpt_win_rate_drivers
         where is_known_only_after_close = ? and (factor = ? or (? and factor <> 'sales_rep_id')) and vs_others_pp is not null
             and level <> '(rare)'
-        order by factor, vs_others_pp desc limit {MAX_ROWS}
+        order by factor, vs_others_pp desc, level
         """,
         after_close,
         factor,
         factor == everything,
     )
-    frame["sentence"] = frame.verdict
-    frame["verdict"] = frame.verdict.map(words.verdict)
+    shown = parts.most_telling(frame, frame.vs_others_pp, MAX_ROWS)
     drawn = charts.intervals(
-        frame,
+        shown.assign(verdict=shown.verdict.map(words.verdict)),
         "name",
         "vs_others_pp",
         ("vs_others_lower_pp", "vs_others_upper_pp"),
@@ -89,16 +88,13 @@ def effects(build: Build) -> None:
         form="+.0f",
         rule=0,
     )
-    parts.chart(drawn, frame, "Effect of each level on the win rate with its interval")
+    parts.chart(drawn, shown, "Effect of each level on the win rate with its interval")
     if not frame.empty:
         st.caption(
             f"Marginal effects of a model of {words.count(frame.fit_deal_count.iloc[0])} closed deals: associated with, not the cause of, more "
             "or fewer wins."
         )
-    signals = frame[frame.sentence == "signal"]
-    if signals.empty:
-        st.markdown("**No factor stands out:** chance can explain each of these differences.")
-    parts.findings(signals.finding.tolist())
+    parts.signals(frame, "**No factor stands out:** chance can explain each difference that could be judged.")
     flips = frame[frame.is_sign_flip]
     if not flips.empty:
         st.warning("Changed its direction between half-years: " + words.escape(", ".join(flips.name)), icon=":material/swap_horiz:")
@@ -122,22 +118,20 @@ def heat_map(build: Build) -> None:
     with right:
         measure = parts.choose("Shown", list(MEASURES), "heat-measure", write=str)
     frame = build.rows(
-        f"""
+        """
         select * from rpt_segment_win_rates
         where segment_dimension = ? and period = 'all'
-        order by closed_deal_count desc, segment_value limit {MAX_CELLS}
+        order by closed_deal_count desc, segment_value
         """,
         pair,
     )
-    parts.chart(heat_chart(frame, pair, MEASURES[measure]), frame, f"{measure} by {pair}")
+    shown = parts.most_telling(frame, frame.closed_deal_count, MAX_CELLS, "with the most closed deals")
+    parts.chart(heat_chart(shown, pair, MEASURES[measure]), shown, f"{measure} by {pair}")
     st.caption(
         "In each cell the figure and the number of closed deals; pale: too few deals to judge; framed: more than its two segments by "
         "themselves and chance explain."
     )
-    signals = frame[frame.verdict == "signal"]
-    if signals.empty:
-        st.markdown("**No pair stands out** beyond what its two segments do by themselves.")
-    parts.findings(signals.finding.tolist())
+    parts.signals(frame, "**No pair that could be judged stands out** beyond what its two segments do by themselves.")
 
 
 def heat_chart(frame: pd.DataFrame, pair: str, measure: str) -> alt.LayerChart:
@@ -186,10 +180,10 @@ def segments(build: Build) -> None:
 
 def rates_of(build: Build, dimension: str, period: str) -> None:
     frame = build.rows(
-        f"""
+        """
         select * from rpt_segment_win_rates
         where segment_dimension = ? and period = ?
-        order by excess_lost_amount desc nulls last limit {MAX_ROWS}
+        order by excess_lost_amount desc nulls last, segment_value
         """,
         dimension,
         period,
@@ -198,8 +192,9 @@ def rates_of(build: Build, dimension: str, period: str) -> None:
         st.info("No rows for this choice.", icon=":material/info:")
         return
     pooled = float(frame.pooled_win_rate.iloc[0])
+    shown = parts.most_telling(frame, frame.vs_rest_difference, MAX_ROWS)
     drawn = charts.intervals(
-        frame.assign(verdict=frame.verdict.map(words.verdict)),
+        shown.assign(verdict=shown.verdict.map(words.verdict)),
         "segment_value",
         "win_rate",
         ("win_rate_lower", "win_rate_upper"),
@@ -207,7 +202,7 @@ def rates_of(build: Build, dimension: str, period: str) -> None:
         RATE_TIPS,
         rule=pooled,
     )
-    parts.chart(drawn, frame, f"Win rate by {dimension} with intervals")
+    parts.chart(drawn, shown, f"Win rate by {dimension} with intervals")
     note = f"Dashed: {words.percent(pooled)}, all of them together. In the order of the money lost beyond what that rate would lose."
     if bool(frame.is_known_only_after_close.iloc[0]):
         note += " Known only after the close: it describes, and can't foresee."

@@ -8,7 +8,7 @@ from dashboard import charts, parts, words
 from dashboard.deal_filter import COLUMNS, SOURCE
 from dashboard.published import Build
 
-EFFECTS = {"measured": "Its effect was measured.", "unmeasured": "What it brings, nobody has measured yet."}
+UNMEASURED = "What it brings, nobody has measured yet."
 
 
 def show(build: Build, deal: str) -> None:
@@ -113,9 +113,24 @@ def actions(build: Build, deal: str) -> None:
             "This deal is in the hold-out, drawn by chance: leave it as it is, so that the effect of the actions can be measured.",
             icon=":material/science:",
         )
+        return
     for row in frame.itertuples():
         st.markdown(f"**{words.escape(words.label(row.priority))}:** {words.escape(row.action_text)}")
-        st.caption(f"{words.escape(row.rationale)} {EFFECTS.get(row.effect_status, '')} Evidence: {words.escape(row.evidence)}.")
+        st.caption(f"{words.escape(row.rationale)} {effect(row)} Evidence: {words.escape(row.evidence)}.")
+
+
+def effect(action: tuple) -> str:
+    """What the action brought where it was measured, and what that would be worth in this deal."""
+    if action.effect_status != "measured":
+        return UNMEASURED
+    worth = ""
+    if pd.notna(action.expected_value_amount):
+        interval = words.between(action.expected_value_lower_amount, action.expected_value_upper_amount, words.money)
+        worth = f" For this deal that is worth {words.money(action.expected_value_amount)} ({interval})."
+    return (
+        f"Deals in which this action came first and any action was taken closed won "
+        f"{100 * action.effect_per_acted_deal:.1f} points more often (measured against the hold-out).{worth}"
+    )
 
 
 def similar(build: Build, deal: str) -> None:

@@ -55,9 +55,14 @@ def trend_rows(build: Build, basis: str, period_type: str, is_risk_adjusted: boo
     )
 
 
+def newest_months(months: pd.DataFrame) -> pd.DataFrame:
+    """The complete months that the headline speaks of."""
+    return months[~months.is_partial_period].tail(12)
+
+
 def answer(months: pd.DataFrame) -> str:
     """One sentence from the verdicts of the months."""
-    complete = months[~months.is_partial_period]
+    complete = newest_months(months)
     if complete.empty:
         return "There is no complete month yet to judge."
     newest = complete.iloc[-1]
@@ -66,11 +71,17 @@ def answer(months: pd.DataFrame) -> str:
         return f"It is real: in {month} the win rate lies {newest.alarm_direction} what chance explains."
     if newest.verdict != "no_signal":
         return f"It can't be told yet: {month} has {newest.missing_reason}."
-    alarms = complete.tail(12).query("verdict == 'signal'")
+    alarms = complete.query("verdict == 'signal'")
     if alarms.empty:
-        return f"Chance can explain it: the win rate of {month} is within its limits, and none of the months judged before it is an alarm."
+        within = f"Chance can explain it: the win rate of {month} is within its limits"
+        before = complete.iloc[:-1]
+        judged = int((before.verdict == "no_signal").sum())
+        if not judged:
+            return f"{within}; no month before it could be judged."
+        part = "" if judged == len(before) else f" ({judged} could be judged)"
+        return f"{within}, and none of the {len(before)} month{'s' * (len(before) > 1)} before it is an alarm{part}."
     named = ", ".join(f"{day:%B %Y} ({direction})" for day, direction in zip(alarms.period_start_date, alarms.alarm_direction, strict=True))
-    return f"{month} is within its limits, but the twelve months up to it hold more than chance: {named}."
+    return f"{month} is within its limits, but the {len(complete)} months up to it hold more than chance: {named}."
 
 
 def headline(build: Build) -> None:
@@ -80,7 +91,7 @@ def headline(build: Build) -> None:
     )
     with st.container(border=True, key="headline"):
         st.markdown(f"#### Is it real?\n\n**{words.escape(answer(months))}**")
-        complete = months[~months.is_partial_period]
+        complete = newest_months(months)
         alarms = complete[complete.verdict == "signal"]
         parts.findings(
             list(dict.fromkeys([*complete.finding.tail(1), *alarms.finding.tail(1), *months.trend_finding.tail(1), *change.finding]))

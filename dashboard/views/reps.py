@@ -31,10 +31,7 @@ def show(build: Build) -> None:
         "Each point is a rep: win rate adjusted for the deals they had, with its interval. Inside the bands a rep is like the others; between "
         "the bands one looks again; a diamond is more than chance, all reps compared. Order and rank of the points inside mean nothing."
     )
-    signals = frame[frame.verdict == "signal"]
-    if signals.empty:
-        st.markdown("**No rep stands out:** chance can explain the differences between them.")
-    parts.findings(signals.finding.tolist(), limit=12)
+    parts.signals(frame, "**No rep stands out:** chance can explain the differences between those who could be judged.", limit=12)
     st.subheader("Risk in their open deals")
     if frame.open_deal_count.sum() > 0:
         risk_load(build, frame)
@@ -82,6 +79,8 @@ def funnel_chart(frame: pd.DataFrame) -> alt.LayerChart:
 def risk_load(build: Build, frame: pd.DataFrame) -> None:
     rows = frame[frame.open_deal_count > 0].sort_values("at_risk_amount", ascending=False)
     shown = rows.head(MAX_REPS)
+    if len(rows) > MAX_REPS:
+        st.caption(f"Shown: {MAX_REPS} of {len(rows):,} reps with open deals, those with the most money at risk.")
     parts_of = {"at_risk_amount": "in deals at risk", "rest_amount": "in other open deals"}
     long = (
         shown.assign(rest_amount=shown.open_amount - shown.at_risk_amount)
