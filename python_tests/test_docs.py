@@ -1,11 +1,14 @@
 """What readers of the marts are told: groups, exposures, descriptions, worked examples, the pages in docs/ and the static docs site."""
 
+import argparse
 import ast
+import importlib
 import json
 import operator
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -179,3 +182,16 @@ def test_static_docs_open_without_a_network_and_a_search_finds_a_mart(demo, brow
     expect(page.get_by_text("The best guess of a segment's own rate").filter(visible=True)).to_be_visible()
     page.close()
     assert asked <= {"file", "data"} and errors == []
+
+
+def test_commands_of_the_tools_in_readme_and_docs_exist():
+    """Each line of a script is one that its command's parser takes; a command that prose names is one."""
+    texts = [path.read_text() for path in [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]]
+    named = {name for text in texts for name in re.findall(r"python -m tools ([a-z]+)", text)}
+    assert {"generate", "export", "deliver"} <= named
+    parsers = {name: argparse.ArgumentParser(exit_on_error=False) for name in named}
+    for name, parser in parsers.items():
+        importlib.import_module(f"tools.{name}").add_arguments(parser)
+    for line in {line for text in texts for line in re.findall(r"^python -m tools (.+)$", text, re.M)}:
+        name, *arguments = shlex.split(line)
+        parsers[name].parse_args(arguments)
