@@ -34,7 +34,7 @@ def test_a_failed_process_stops_the_benchmark_and_shows_its_last_lines(tmp_path,
 def test_bare_steps_do_the_work_they_name(tmp_path):
     generate.generate(tmp_path, 4_000, 1, "parquet", clean=True, tables=("deals", "stage_history"))
     connection = duckdb.connect()
-    for name, statement in bare_steps.bare_steps(tmp_path):
+    for name, statement in bare_steps.bare_steps(tmp_path, tmp_path / "published.duckdb"):
         rows = connection.execute(statement).fetchall()
         assert not (name.startswith("no ") and rows), name
 
@@ -58,6 +58,8 @@ def test_bare_steps_do_the_work_they_name(tmp_path):
     assert value("select count(*) from open_deals") == value("select count(*) from scores") == open_deals
     assert value("select count(*) from reasons where contribution is not null") > 0.99 * open_deals * len(bare_steps.FACTORS)
     assert value("select sum(deal_count) from pipeline") == open_deals * 7
+    with duckdb.connect(str(tmp_path / "published.duckdb"), read_only=True) as published:
+        assert published.execute("select count(*) from visits").fetchall() == [(visits,)]
 
 
 def test_report_takes_the_fixed_cost_off_and_compares_growth_with_linear():

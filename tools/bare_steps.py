@@ -30,8 +30,9 @@ def by_segment(*columns: str) -> str:
     return grouping_sets(columns, *((*columns, dimension) for dimension in DIMENSIONS))
 
 
-def bare_steps(folder: Path) -> Iterator[tuple[str, str]]:
-    """Name and statement of each step. A table that is made is written to the database."""
+def bare_steps(folder: Path, published: Path) -> Iterator[tuple[str, str]]:
+    """Name and statement of each step over the files of `folder`. A table that is made is written to the database, and the facts to the file
+    `published` too."""
     dimensions = ", ".join(DIMENSIONS)
     yield (
         "scan deals, write them",
@@ -275,4 +276,10 @@ def bare_steps(folder: Path) -> Iterator[tuple[str, str]]:
         inner join scores using (deal_id)
         group by {grouping_sets(*segments)}
     """,
+    )
+    yield (
+        "publish the facts: write them to a file of their own",
+        f"attach '{published}' as published; "
+        + "; ".join(f"create table published.{fact} as from {fact}" for fact in ("deals", "visits", "open_deals", "reasons", "scores"))
+        + "; detach published",
     )

@@ -46,7 +46,7 @@ def run_bare_steps(folder: Path) -> None:
             "preserve_insertion_order": "false",
         }
         with duckdb.connect(f"{scratch}/bare.duckdb", config=settings) as connection:
-            for name, statement in bare_steps(folder):
+            for name, statement in bare_steps(folder, Path(scratch) / "published.duckdb"):
                 start = time.perf_counter()
                 connection.execute(statement).fetchall()
                 progress(f"  {time.perf_counter() - start:6.2f} s  {name}")
@@ -92,7 +92,7 @@ def build(folder: Path, companions: str) -> Measure:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         command = [sys.executable, "-m", "dbt.cli.main", "build", "--vars", json.dumps(files)]
         command += ["--target-path", f"{scratch}/target", "--log-path", f"{scratch}/logs"]
-        return measure(command, folder.with_suffix(".build.log"), {"SALES_DB": f"{scratch}/sales.duckdb"})
+        return measure(command, folder.with_suffix(".build.log"), {"SALES_DB": f"{scratch}/sales.duckdb", "SALES_MARTS_DB": f"{scratch}/marts.duckdb"})
 
 
 def bare(folder: Path) -> Measure:
