@@ -105,4 +105,5 @@ def choose_first_deal(page) -> None:
     table = page.get_by_test_id("stDataFrame").first
     table.click(position={"x": 15, "y": 52})
     page.get_by_text("What to do").wait_for()
+    page.locator('[data-testid="stVegaLiteChart"] :is(canvas, svg.marks)').first.wait_for()
     settle(page)

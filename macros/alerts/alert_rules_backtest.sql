@@ -1,0 +1,81 @@
+{# Why a rule can't be replayed from what is kept, without a build of each past week. #}
+{% macro replay_missing_reason() -%}
+    case
+        when rules.metric in ('segment_gap_pp', 'source_gap_pp', 'driver_swing_pp')
+            then 'its verdict comes from tests over all deals known on a day: only builds as of each past day can replay it, python -m tools replay makes them'
+        when rules.metric = 'calibration_error_pp'
+            then 'a score is judged by deals that closed later: within a year that is once per test of rpt_score_quality, too few to judge a rule'
+        when counted.alert_rule_id is null and rules.is_score
+            then 'no score has passed the test on later deals, so the rule would have said nothing'
+        when counted.alert_rule_id is null and rules.subject_type = 'deal'
+            then 'the input doesn''t hold what the rule looks at, or no year of mature deals'
+        when counted.alert_rule_id is null then 'too few complete months'
+    end
+{%- endmacro %}
+
+{# The rows of rpt_alert_rules_backtest. #}
+{% macro alert_rule_backtest() -%}
+    select
+        alert_rule_id,
+        description as title,
+        metric,
+        comparator,
+        threshold,
+        above_amount,
+        replay_start_date,
+        replay_end_date,
+        coalesce(replay_date_count, 0) as replay_date_count,
+        coalesce(observed_subject_count, 0) as observed_subject_count,
+        fired_count,
+        fired_subject_count,
+        case when missing_reason is null then {{ replay_outcome() }} end as outcome,
+        judged_count,
+        happened_count,
+        happened_rate,
+        {{ wilson("happened_rate", "judged_count", "normal_quantile", "-") }} as happened_rate_lower,
+        {{ wilson("happened_rate", "judged_count", "normal_quantile", "+") }} as happened_rate_upper,
+        base_rate,
+        z_value,
+        {{ replay_verdict() }} as verdict,
+        missing_reason,
+        {{ replay_finding() }} as finding
+    from judged
+{%- endmacro %}
+
+{% macro replay_outcome() -%}
+    case subject_type when 'deal' then 'the deal was lost' else 'the next month was off in the same direction' end
+{%- endmacro %}
+
+{# Several rules are looked at, so the limit is that of the charts. #}
+{% macro replay_verdict() -%}
+    case
+        when missing_reason is not null then 'not_computable'
+        when judged_count < {{ var('min_segment_deals') }} then 'insufficient_n'
+        when abs(z_value) > {{ var('trend_limit') }} then 'signal'
+        else 'no_signal'
+    end
+{%- endmacro %}
+
+{# What a row of rpt_alert_rules_backtest says, in a sentence that claims no more than its verdict. #}
+{% macro replay_finding() -%}
+    description || ': '
+    || case
+        when missing_reason is not null then 'not replayed, because ' || missing_reason || '.'
+        else
+            'fired ' || fired_count || case fired_count when 1 then ' time' else ' times' end
+            || case subject_type when 'deal' then ' on ' || fired_subject_count || ' of ' || observed_subject_count || ' deals' else '' end
+            || ' from ' || cast(replay_start_date as {{ dbt.type_string() }}) || ' to ' || cast(replay_end_date as {{ dbt.type_string() }})
+            || case
+                when judged_count = 0 then '.'
+                else
+                    '; in ' || {{ percent("happened_rate") }} || ' of ' || judged_count || ' cases '
+                    || {{ interval(wilson("happened_rate", "judged_count", "normal_quantile", "-"), wilson("happened_rate", "judged_count", "normal_quantile", "+"), 100) }}
+                    || ' ' || {{ replay_outcome() }} || ', against a base rate of ' || {{ percent("base_rate") }}
+                    || case {{ replay_verdict() }}
+                        when 'insufficient_n' then '; too few to judge.'
+                        when 'signal' then '; more than chance.'
+                        else '; chance can explain it.'
+                    end
+            end
+    end
+{%- endmacro %}

@@ -1,0 +1,63 @@
+{# What a digest says beside its alerts: sentences that marts judge already, and the forecast, which claims no change. A relation, the digests
+   it goes to, and its section's order. #}
+{% macro digest_sentences() %}
+    {% set pipeline %}
+        open_deal_count || ' open deals hold ' || {{ money('raw_amount') }} || ' and are worth ' || {{ money('rapv_amount') }} || ' after their risk'
+        || coalesce(' (80 % band ' || {{ money('yield_p10_amount') }} || ' to ' || {{ money('yield_p90_amount') }} || ').', '.')
+    {% endset %}
+    {% set newest_month = "qualify row_number() over (order by period_start_date desc) = 1" %}
+    {% set sentences = [
+        ("case period_type when 'week' then 'weekly' else 'monthly' end", "metric", "verdict", volume_finding(), ref("int_volume_changes") ~ " where is_newest_period"),
+        (
+            "'both'", "'win_rate_chart'", "verdict", "finding", ref("rpt_win_rate_trend") ~ " where basis = 'closed_date' and period_type = 'month'
+            and not is_risk_adjusted and not is_partial_period " ~ newest_month,
+        ),
+        (
+            "'monthly'", "'win_rate_change'", "verdict", "finding",
+            ref("rpt_win_rate_change") ~ " where is_newest_period and period_type = 'month' and (segment_dimension = 'all' or verdict = 'signal')",
+        ),
+        ("'both'", "'pipeline'", "cast(null as " ~ dbt.type_string() ~ ")", pipeline, ref("rpt_pipeline_value") ~ " where segment_dimension = 'all'"),
+        ("'monthly'", "'scores'", "verdict", "finding", ref("rpt_score_quality") ~ " where fold = 'all'"),
+    ] %}
+    {% for cadence, topic, verdict, text, relation in sentences -%}
+    select
+        {{ cadence }} as cadence,
+        {{ topic }} as topic,
+        {{ loop.index }} as topic_order,
+        {{ verdict }} as verdict,
+        {{ one_line(text) }} as row_text
+    from {{ relation }}
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+{% endmacro %}
+
+
+{# The same digest of the same period has the same key, whatever it says by then. #}
+{% macro digest_key() -%}
+    substr(md5(
+        {{ alert_source() }} || '|' || cadence || '|' || audience || '|' || recipient || '|' || cast(period_end_date as {{ dbt.type_string() }})
+    ), 1, 16)
+{%- endmacro %}
+
+{# What a digest is called. #}
+{% macro digest_title() -%}
+    case digests.audience
+        when 'manager' then 'Daily alerts for ' || case digests.recipient when 'Unknown' then 'reps without a manager' else {{ one_line('digests.recipient') }} end
+        when 'cro' then 'Weekly digest for the CRO'
+        else 'Monthly digest for executives'
+    end
+    || ', ' || case
+        when digests.period_start_date = digests.period_end_date then ''
+        else cast(digests.period_start_date as {{ dbt.type_string() }}) || ' to '
+    end
+    || cast(digests.period_end_date as {{ dbt.type_string() }})
+{%- endmacro %}
+
+{# How many alerts it stands for, and how many it doesn't show. #}
+{% macro digest_summary() -%}
+    'As of ' || cast(int_as_of.as_of_date as {{ dbt.type_string() }}) || ': ' || alert_counts.open_alert_count
+    || case alert_counts.open_alert_count when 1 then ' alert is open, ' else ' alerts are open, ' end
+    || alert_counts.raised_alert_count || ' raised and ' || alert_counts.resolved_alert_count || ' resolved '
+    || case digests.cadence when 'daily' then 'that day.' else 'in the period.' end
+    || case when digests.hidden_row_count > 0 then ' Not shown: ' || digests.hidden_row_count || ' more, see fct_alerts.' else '' end
+{%- endmacro %}
