@@ -1,6 +1,6 @@
 -- What became of each alert, from build to build?
 -- Which matches were silenced, and why?
--- One row a build, rule and status, with the reason: suppressed matches met their rule, but a more severe alert, a cool-down or the crossing they need kept them from being raised. On a first build
+-- One row a build, rule and status, with the reason: suppressed matches met their rule, but a more severe alert or a cool-down kept them from being raised. On a first build
 -- nothing is ongoing or resolved yet.
 -- May be empty: where no rule was ever met.
 with
@@ -25,4 +25,4 @@ final as (
 )
 
 select * from final
-order by as_of_date desc, severity_rank desc, alert_rule_id, status, status_reason
+order by as_of_date desc, severity_rank desc, alert_rule_id asc, status asc, status_reason asc

@@ -37,7 +37,7 @@ final as (
 
 select * from final
 order by
-    rep_name,
-    case priority when 'immediate' then 1 when 'this_week' then 2 else 3 end,
+    rep_name asc,
+    case priority when 'immediate' then 1 when 'this_week' then 2 else 3 end asc,
     deal_amount desc,
-    deal_id
+    deal_id asc

@@ -30,4 +30,4 @@ final as (
 )
 
 select * from final
-order by severity_rank desc, deal_amount desc, title, subject_id
+order by severity_rank desc, deal_amount desc, title asc, subject_id asc

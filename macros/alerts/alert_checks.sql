@@ -8,7 +8,7 @@
 
 {# The metrics of an open deal, and what stands for each of them in words. #}
 {% macro alert_deal_evidence() %}
-    {% set activity = "coalesce('last activity on ' || cast(last_activity_date as " ~ dbt.type_string() ~ "), 'none since its creation')" %}
+    {% set activity = "coalesce('last activity on ' || cast(last_activity_date as " ~ dbt.type_string() ~ "), 'never any activity')" %}
     {{ return({
         "risk_score": "'risk score ' || risk_score || ', win probability ' || " ~ percent("win_probability") ~ " || coalesce('; ' || reason, '.')",
         "stalled_days": "'stalled for ' || stalled_days || ' days'

@@ -73,7 +73,7 @@
                     || ' ' || {{ replay_outcome() }} || ', against a base rate of ' || {{ percent("base_rate") }}
                     || case {{ replay_verdict() }}
                         when 'insufficient_n' then '; too few to judge.'
-                        when 'signal' then '; more than chance.'
+                        when 'signal' then case when z_value > 0 then '; more than chance.' else '; less often than chance alone would have it.' end
                         else '; chance can explain it.'
                     end
             end

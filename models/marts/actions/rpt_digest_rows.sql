@@ -48,7 +48,7 @@ sentences as (
     {{ digest_sentences() }}
 ),
 
--- The chart's row tells of a win-rate alarm already.
+-- The chart's row tells of a win-rate alarm already. What only this digest tells comes before what was sent already.
 alert_rows as (
     select
         digests.*,
@@ -56,7 +56,7 @@ alert_rows as (
         coalesce(fct_alerts.alert_rule_id, 'none') as topic,
         fct_alerts.state as verdict,
         fct_alerts.alert_key,
-        1000.0 - 10 * coalesce(fct_alerts.severity_rank, 0) - case fct_alerts.state when 'new' then 5 else 0 end as row_order,
+        case when fct_alerts.delivery = digests.cadence then 500.0 else 1000.0 end - 10 * coalesce(fct_alerts.severity_rank, 0) - case fct_alerts.state when 'new' then 5 else 0 end as row_order,
         fct_alerts.deal_amount,
         case fct_alerts.state when 'new' then 'New' else 'Since ' || cast(fct_alerts.first_seen_date as {{ dbt.type_string() }}) end
         || ', ' || fct_alerts.severity || ': ' || fct_alerts.message || coalesce(' Rep: ' || fct_alerts.rep_name || '.', '') as row_text
