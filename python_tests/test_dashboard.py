@@ -222,8 +222,9 @@ def test_deals_are_filtered_downloaded_and_explained_on_a_click(demo, site, page
         assert [row["deal_id"] for row in csv.DictReader(file)] == high.deal_id.tolist()
     screenshots.choose_first_deal(page)
     deal = high.deal_id[0]
+    page.wait_for_url(f"**/deals?deal={deal}")
+    screenshots.settle(page)
     shown = page.get_by_test_id("stMain").inner_text()
-    assert f"?deal={deal}" in page.url
     reasons = demo.frame(f"select reason from marts.fct_deal_score_reasons where deal_id = '{deal}' and is_shown").reason
     similar = demo.frame(f"select similar_deal_id from marts.fct_similar_won_deals where deal_id = '{deal}'")
     assert len(reasons) and all(" ".join(reason.split()) in shown for reason in reasons)
