@@ -9,6 +9,12 @@
 {%- endmacro %}
 
 
+{# Open deals with the same values in all dimensions have the same candidates. #}
+{% macro similar_deal_profile() -%}
+    {{ var('similar_deal_dimensions') | join(" || ' | ' || ") }}
+{%- endmacro %}
+
+
 {# Do an open and a won deal have the same value? Two that are unknown are not known to be the same. #}
 {% macro is_same_segment(dimension, won_deals='won_deals') -%}
     open_deals.{{ dimension }} = {{ won_deals }}.{{ dimension }} and {{ won_deals }}.{{ dimension }} <> 'Unknown'
