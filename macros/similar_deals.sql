@@ -9,9 +9,11 @@
 {%- endmacro %}
 
 
-{# Open deals with the same values in all dimensions have the same candidates. #}
+{# What open deals with the same values in all dimensions share, and no others: each value with its length before it. #}
 {% macro similar_deal_profile() -%}
-    {{ var('similar_deal_dimensions') | join(" || ' | ' || ") }}
+    {% for dimension in var('similar_deal_dimensions') -%}
+    length({{ dimension }}) || ':' || {{ dimension }}{{ " || " if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}
 
 
