@@ -20,10 +20,6 @@ digests as (
     {{ digest_periods() }}
 ),
 
-sentences as (
-    {{ digest_sentences() }}
-),
-
 changes as (
     select
         digests.*,
@@ -32,13 +28,13 @@ changes as (
         sentences.verdict,
         sentences.row_text
     from digests
-    inner join sentences
+    inner join ({{ digest_sentences() }}) as sentences
         on
             digests.cadence = sentences.cadence
             or (sentences.cadence = 'both' and digests.cadence <> 'daily')
 ),
 
--- New ones come first, and of these what wasn't sent at once.
+-- New ones come first. What was sent at once makes room for what only the digest tells.
 open_alerts as (
     select
         digests.audience,
@@ -49,8 +45,8 @@ open_alerts as (
         changes.row_text as told_text,
         {{ digest_alert('fct_alerts', 'digests') }} as row_text,
         case when fct_alerts.first_seen_date >= digests.period_start_date then 'new' else 'ongoing' end as verdict,
-        case when fct_alerts.first_seen_date < digests.period_start_date then 3000 when fct_alerts.delivery = 'immediate' then 2000 else 1000 end
-        - 10 * fct_alerts.severity_rank as row_order
+        case when fct_alerts.first_seen_date >= digests.period_start_date then 1000 else 2000 end - 10 * fct_alerts.severity_rank as row_order,
+        case when fct_alerts.first_seen_date >= digests.period_start_date and fct_alerts.delivery = 'immediate' then 500 else 0 end as sent_order
     from digests
     inner join fct_alerts
         on {{ is_for_reader('fct_alerts', 'digests') }}
@@ -68,6 +64,7 @@ candidates as (
         {% endfor -%}
         'What changed' as section,
         changes.topic_order as row_order,
+        0 as sent_order,
         open_alerts.alert_key,
         open_alerts.deal_amount,
         coalesce(open_alerts.row_text, changes.row_text) as row_text
@@ -85,6 +82,7 @@ candidates as (
         open_alerts.verdict,
         'Alerts' as section,
         coalesce(open_alerts.row_order, 1000) as row_order,
+        coalesce(open_alerts.sent_order, 0) as sent_order,
         open_alerts.alert_key,
         open_alerts.deal_amount,
         coalesce(open_alerts.row_text, 'No alert is open.') as row_text
@@ -101,7 +99,7 @@ ranked as (
         *,
         {{ digest_key() }} as digest_key,
         '- ' || {{ escape_markdown('row_text') }} as row_markdown,
-        cast(row_number() over (partition by audience, recipient order by row_order, -deal_amount nulls first, row_text, alert_key) as integer) as row_number,
+        row_number() over (partition by audience, recipient order by row_order + sent_order, -deal_amount nulls first, row_text, alert_key) as place,
         count(*) over (partition by audience, recipient) as all_row_count
     from candidates
 ),
@@ -109,12 +107,13 @@ ranked as (
 final as (
     select
         digest_key,
-        {% for column in about + ['row_number', 'section', 'topic', 'verdict', 'alert_key', 'row_text', 'row_markdown'] -%}
+        cast(row_number() over (partition by audience, recipient order by row_order, -deal_amount nulls first, row_text, alert_key) as integer) as row_number,
+        {% for column in about + ['section', 'topic', 'verdict', 'alert_key', 'row_text', 'row_markdown'] -%}
         {{ column }},
         {% endfor -%}
         all_row_count
     from ranked
-    where row_number <= {{ var('alert_cap') }}
+    where place <= {{ var('alert_cap') }}
 )
 
 select * from final
