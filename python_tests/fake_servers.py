@@ -45,7 +45,8 @@ class SlackHandler(http.server.BaseHTTPRequestHandler):
 
 
 class FakeMail(socketserver.ThreadingTCPServer):
-    """`answers`: the codes with which the next mails are taken or refused once their text is there, then 250."""
+    """`answers`: the codes with which the next mails are taken or refused once their text is there, then 250. `refusals`: those of
+    the next commands of a name, or of CONNECT, which are then taken again."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -54,16 +55,30 @@ class FakeMail(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), MailHandler)
         self.mails: list[str] = []
         self.answers: list[int] = []
+        self.refusals: dict[str, list[int]] = {}
+        self.connections = 0
 
 
 class MailHandler(socketserver.StreamRequestHandler):
     def say(self, code: int) -> None:
         self.wfile.write(f"{code} said\r\n".encode())
 
+    def is_refused(self, command: str) -> bool:
+        codes = self.server.refusals.get(command, [])
+        is_refused = bool(codes)
+        if is_refused:
+            self.say(codes.pop(0))
+        return is_refused
+
     def handle(self):
+        self.server.connections += 1
+        if self.is_refused("CONNECT"):
+            return
         self.say(220)
         while line := self.rfile.readline().decode().strip():
             command = line.split()[0].upper()
+            if self.is_refused(command):
+                continue
             if command == "DATA":
                 self.say(354)
                 text = b"".join(iter(self.rfile.readline, b".\r\n")).decode()

@@ -137,6 +137,12 @@ RULES = [  # id, severity rank, cadence, cool-down days, must cross
     ("crossed", 4, "immediate", 10, True), ("large", 3, "immediate", 14, False), ("small", 2, "daily", 7, False), ("other", 2, "daily", 3, False),
 ]  # fmt: skip
 CAP = 10
+BAR = 75  # of the rule that must be crossed
+WORKBENCH = [
+    "marts.fct_alert_checks", "marts.fct_alert_events", "marts.fct_deals", "marts.fct_deal_score_history", "marts.dim_reps", "intermediate.int_as_of",
+    "intermediate.int_alert_rules", "intermediate.int_volume_changes", "marts.rpt_win_rate_trend", "marts.rpt_win_rate_change", "marts.rpt_pipeline_value",
+    "marts.rpt_score_quality",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +164,7 @@ def workbench(replayed):
         connection.execute(f"attach '{replayed.database}' as built (read_only)")
         for schema in ("marts", "intermediate"):
             connection.execute(f"create schema {schema}")
-        for table in ("marts.fct_alert_checks", "marts.fct_alert_events", "marts.fct_deals", "marts.dim_reps", "intermediate.int_as_of", "intermediate.int_alert_rules"):
+        for table in WORKBENCH:
             connection.execute(f"create table {table} as select * from built.{table} limit 0")
         yield connection
 
@@ -178,16 +184,28 @@ def step(connection, compiled: dict, date: datetime.date, checks: list[dict], de
     connection.execute(f"insert into marts.fct_alert_events by name {compiled['fct_alert_events']}")
 
 
+def keep_scores(connection, date: datetime.date, scores: dict[str, int], status: str = "model") -> None:
+    """What a build as of `date` keeps of its scores, whether it gets to the alerts or not."""
+    rows = pandas.DataFrame({"deal_id": list(scores), "risk_score": list(scores.values()), "as_of_date": date, "score_status": status})  # noqa: F841
+    connection.execute("insert into marts.fct_deal_score_history by name select * from rows")
+
+
 class Machine:
     """The rules of the game in plain Python: what happens to each rule and subject in one build after the other."""
 
     def __init__(self):
+        self.scores: list[tuple[datetime.date, dict[str, int]]] = []
+        self.newest = datetime.date.max  # date of the newest events
         self.open: dict[tuple, datetime.date] = {}  # (rule, deal): since
         self.matched: set[tuple] = set()
         self.cool_until: dict[str, datetime.date] = {}
 
-    def step(self, date, met: dict[tuple, bool], crossed: set[tuple], closed: dict[str, str], known: set[tuple], deals: set[str]) -> dict[tuple, tuple]:
-        matches = {key for key, is_met in met.items() if is_met and (key[0] != "crossed" or key in crossed or key in self.matched)}
+    def was_below(self, deal: str) -> bool:
+        """In any build since alerts were looked at: what was seen only by one that kept no alerts counts too."""
+        return any(scores.get(deal, 100) <= BAR for date, scores in self.scores if date >= self.newest)
+
+    def step(self, date, met: dict[tuple, bool], closed: dict[str, str], known: set[tuple], deals: set[str]) -> dict[tuple, tuple]:
+        matches = {key for key, is_met in met.items() if is_met and (key[0] != "crossed" or key in self.matched or self.was_below(key[1]))}
         found = {}
         for key in self.open.keys() - matches:
             rule, deal = key
@@ -215,6 +233,7 @@ class Machine:
                     days = next(days for name, _, _, days, _ in RULES if name == rule)
                     self.cool_until[deal] = max(self.cool_until.get(deal, datetime.date.min), date + datetime.timedelta(days=days))
         self.matched = matches
+        self.newest = date if found else self.newest
         return found
 
 
@@ -224,41 +243,108 @@ def test_alerts_live_as_the_state_machine_says(seed, compiled, workbench):
     severities = ["", "low", "medium", "high", "critical"]
     insert(workbench, "intermediate.int_alert_rules", [{"alert_rule_id": rule, "needs_signal": False, "is_score": False} for rule, *_ in RULES])
     deals, closed, levels = [f"D{number:02}" for number in range(25)], {}, {}
-    expected, kinds = {}, set()
+    expected, kinds, hidden = {}, set(), 0
     for _ in range(25):
+        for _ in range(draw.choice([0, 0, 1, 2])):  # builds that keep no alerts: the same date again, or killed before it
+            date += datetime.timedelta(days=draw.choice([0, 1]))
+            scores = {deal: draw.choice([BAR, BAR + 5, BAR + 5]) for deal in deals if draw.random() < 0.3}
+            keep_scores(workbench, date, scores)
+            machine.scores.append((date, scores))
         date += datetime.timedelta(days=draw.choice([1, 1, 2, 5]))
         gone = {deal for deal in deals if draw.random() < 0.02}
         for deal in deals:
             if deal not in closed and draw.random() < 0.02:
                 closed[deal] = draw.choice(["Won", "Lost"])
-        met, crossed, known, checks = {}, set(), set(), []
+        met, known, checks = {}, set(), []
         for rule, rank, cadence, days, must_cross in RULES:
             for deal in (deal for deal in deals if deal not in closed and deal not in gone and draw.random() > 0.05):
                 known.add((rule, deal))
                 before = levels.get((rule, deal), False)
                 met[rule, deal] = levels[rule, deal] = before if draw.random() < 0.7 else draw.random() < 0.5
-                has_crossed = must_cross and met[rule, deal] and not before
-                crossed |= {(rule, deal)} if has_crossed else set()
                 checks.append(
                     {
-                        "alert_rule_id": rule, "subject_type": "deal", "subject_id": deal, "subject_name": deal, "metric": "m", "value": float(met[rule, deal]), "threshold": 0.5,
-                        "is_met": met[rule, deal], "has_crossed": has_crossed if must_cross else None, "needs_signal": False, "title": rule, "severity": severities[rank],
-                        "severity_rank": rank, "audience": "rep", "cadence": cadence, "cool_down_days": days, "deal_amount": 1, "message": "said", "as_of_date": date,
+                        "alert_rule_id": rule, "subject_type": "deal", "subject_id": deal, "subject_name": deal, "metric": "m", "threshold": BAR,
+                        "comparator": "crosses_above" if must_cross else "above", "value": BAR + 5 if met[rule, deal] else BAR, "is_met": met[rule, deal],
+                        "needs_signal": False, "title": rule, "severity": severities[rank], "severity_rank": rank, "audience": "rep", "cadence": cadence, "cool_down_days": days, "deal_amount": 1, "message": "said", "as_of_date": date,
                     }
                 )  # fmt: skip
         rows = [{"deal_id": deal, "outcome": closed.get(deal, "Open")} for deal in deals if deal not in gone]
+        scores = {each["subject_id"]: each["value"] for each in checks if each["alert_rule_id"] == "crossed"}
+        keep_scores(workbench, date, {deal: 0 for deal in deals}, "gated")  # of a build without scores
+        keep_scores(workbench, date, scores)
         step(workbench, compiled, date, checks, rows)
         step(workbench, compiled, date, checks, rows)  # the same build again
+        build_before = machine.scores[-1][1] if machine.scores else {}
+        machine.scores.append((date, scores))
         outcomes = {deal: outcome for deal, outcome in closed.items() if deal not in gone}
-        for key, value in machine.step(date, met, crossed, outcomes, known, set(deals) - gone).items():
-            expected[date, *key] = value
+        for (rule, deal), value in machine.step(date, met, outcomes, known, set(deals) - gone).items():
+            expected[date, rule, deal] = value
             kinds.add(value[:2])
+            hidden += value[0] == "raised" and rule == "crossed" and build_before.get(deal, 0) > BAR
     found = workbench.execute("select as_of_date, alert_rule_id, subject_id, status, status_reason, first_seen_date from marts.fct_alert_events").fetchall()
     assert len(found) == len(expected)
     assert {(date, rule, deal): (status, reason, first) for date, rule, deal, status, reason, first in found} == expected
+    assert hidden > 0  # crossings that the build before had seen already
     assert {status for status, _ in kinds} == {"raised", "ongoing", "suppressed", "resolved"} and len(kinds) >= 7
     immediate = workbench.execute("select max(n) from (select count(*) as n from marts.fct_alert_events where status = 'raised' and delivery = 'immediate' group by as_of_date)")
     assert immediate.fetchall()[0][0] <= CAP
+
+
+# Digests
+
+
+def is_told(alerts: pandas.DataFrame, audience: str) -> pandas.Series:
+    return alerts.audience.map(lambda words: audience in words.split())
+
+
+def worth(alert, start: datetime.date) -> tuple[bool, bool, int]:
+    """What a digest keeps first: what is new, of that what only it tells, then what is severe."""
+    is_new = alert.first_seen_date >= start
+    return is_new, not is_new or alert.delivery != "immediate", alert.severity_rank
+
+
+def test_each_digest_holds_the_open_alerts_of_its_reader(replayed):
+    """Against fct_alerts and the sentences of the marts, in pandas."""
+    alerts = replayed.frame("select * from marts.fct_alerts")
+    rows = replayed.frame("select * from marts.rpt_digest_rows order by digest_key, row_number")
+    digests = replayed.frame("select * from marts.rpt_digests")
+    team = replayed.frame("select distinct sales_rep_id, manager from marts.dim_reps where deal_count > 0")
+    reps = set(alerts[(alerts.state != "resolved") & is_told(alerts, "rep")].sales_rep_id.dropna())
+    assert len(reps) > 10
+    expected = {("rep", rep) for rep in reps} | {("manager", manager) for manager in team.manager} | {("cro", "cro"), ("executive", "executive")}
+    assert set(zip(digests.audience, digests.recipient, strict=True)) == expected
+    moved = 0
+    for digest in digests.itertuples():
+        member = {"rep": alerts.sales_rep_id == digest.recipient, "manager": alerts.manager == digest.recipient}.get(digest.audience, True)
+        own = alerts[is_told(alerts, digest.audience) & member]
+        own_open = own[own.state != "resolved"]
+        assert digest.open_alert_count == len(own_open)
+        assert digest.raised_alert_count == (own.first_seen_date >= digest.period_start_date).sum()
+        assert digest.resolved_alert_count == (own.resolved_date >= digest.period_start_date).sum()
+        shown = rows[rows.digest_key == digest.digest_key]
+        assert len(shown) == digest.row_count <= CAP and digest.row_count + digest.hidden_row_count == shown.all_row_count.iloc[0]
+        keys = shown.alert_key.dropna()
+        assert keys.is_unique and set(keys) <= set(own_open.alert_key)
+        sentences = (shown.section == "What changed").sum()
+        assert (sentences == 0) == (digest.cadence == "daily")
+        moved += shown[shown.section == "What changed"].alert_key.notna().sum()
+        if digest.hidden_row_count == 0:
+            assert set(keys) == set(own_open.alert_key)
+        assert ("No alert is open." in digest.digest_text) == own_open.empty
+        # New ones first; then by severity and amount
+        told_here = own_open.set_index("alert_key").loc[shown[shown.section == "Alerts"].alert_key.dropna()]
+        is_old, amount = told_here.first_seen_date < digest.period_start_date, told_here.deal_amount.fillna(float("inf")).astype(float)
+        order = list(zip(is_old, -told_here.severity_rank, -amount, strict=True))
+        assert order == sorted(order)
+        # Left out are old ones first, then those that were sent at once, each beginning with the least severe
+        left_out = own_open[~own_open.alert_key.isin(keys)]
+        lost, kept = (sorted(worth(each, digest.period_start_date) for each in some.itertuples()) for some in (left_out, told_here))
+        assert not lost or not kept or lost[-1] <= kept[0]
+        assert all(f"Rep: {name}." not in digest.digest_text for name in own.rep_name.dropna().unique() if digest.audience == "rep")
+        texts = shown[(shown.section == "Alerts") & shown.alert_key.notna()].row_text
+        assert all(text.startswith("Since " if old else "New, ") for text, old in zip(texts, is_old, strict=True))
+        assert not any(text in alert.message for alert in own_open.itertuples() for text in shown[shown.alert_key.isna()].row_text)
+    assert moved > 0  # the bad quarter's alarm is told by the chart's row
 
 
 # Text of the user
@@ -273,7 +359,7 @@ def test_markup_in_names_is_shown_as_it_is(compiled, workbench):
 
     date = datetime.date(2025, 1, 1)
     rule = {"alert_rule_id": "large", "subject_type": "deal", "metric": "m", "is_met": True, "needs_signal": False, "title": "Large deal", "severity": "high",
-            "severity_rank": 3, "audience": "rep manager cro", "cadence": "immediate", "cool_down_days": 7, "sales_rep_id": "R1", "as_of_date": date}  # fmt: skip
+            "severity_rank": 3, "comparator": "above", "audience": "rep manager cro", "cadence": "immediate", "cool_down_days": 7, "sales_rep_id": "R1", "as_of_date": date}  # fmt: skip
     texts = {"D1": ONE_LINE, "D2": "<&>" * 3_000, "D3": "é" * 4_000}
     insert(workbench, "marts.dim_reps", [{"sales_rep_id": "R1", "rep_name": "<Ada>", "manager": "*Ines*", "deal_count": 1}])
     step(workbench, compiled, date, [rule | {"subject_id": deal, "message": text} for deal, text in texts.items()], [])
@@ -288,16 +374,19 @@ def test_markup_in_names_is_shown_as_it_is(compiled, workbench):
         text = html.unescape(shown[1]["text"])
         assert text == texts[deal] if len(texts[deal]) < 500 else texts[deal].startswith(text.removesuffix("…")) and text.endswith("…")
         assert message == f"Large deal: {texts[deal]}"
-    row = workbench.execute(compiled_row_markdown(compiled), [ONE_LINE]).fetchall()[0][0]
-    rendered = markdown.markdown(row, extensions=["tables", "fenced_code"])
-    assert re.sub(r"\s+", " ", html.unescape(re.sub(r"</?(ul|li)>", "", rendered))).strip() == ONE_LINE
-    assert set(re.findall(r"<(\w+)", rendered)) == {"ul", "li"}
-
-
-def compiled_row_markdown(compiled: dict) -> str:
-    """The expression of rpt_digest_rows that makes Markdown of a row."""
-    expression = re.search(r"'- ' \|\| (replace.*) as row_markdown", compiled["rpt_digest_rows"])[1]
-    return f"select '- ' || {expression} from (select ? as row_text)"
+    for model in ("rpt_digest_rows", "rpt_digests"):
+        workbench.execute(f"create table marts.{model} as {compiled[model]}")
+    digests = workbench.execute("select audience, title, digest_text, slack_payload from marts.rpt_digests where cadence = 'daily'").fetchall()
+    assert {audience: title for audience, title, *_ in digests} == {"rep": "Daily alerts for <Ada>, 2025-01-01", "manager": "Daily alerts for *Ines*, 2025-01-01"}
+    for _, title, text, payload in digests:
+        rendered = markdown.markdown(text, extensions=["tables", "fenced_code"])
+        assert set(re.findall(r"<(\w+)", rendered)) == {"h1", "h2", "p", "ul", "li"}
+        shown = re.sub(r"\s+", " ", html.unescape(re.sub(r"</?(h1|h2|p|ul|li)>", "", rendered)))
+        assert title in shown and all(re.sub(r"\s+", " ", each) in shown for each in texts.values())
+        blocks = json.loads(payload)["blocks"]
+        assert all(block["text"]["type"] == "plain_text" and len(block["text"]["text"]) <= 3_000 for block in blocks)
+        assert not re.search("[<>]|&(?!amp;|lt;|gt;)", payload)
+        assert any(ONE_LINE in html.unescape(block["text"]["text"]) for block in blocks)
 
 
 # Numbers

@@ -51,14 +51,15 @@ def publish(path: pathlib.Path, alerts: list[tuple], digests: list[tuple] = (), 
             "rep_name text, manager text, state text, delivery text, severity_rank int, first_seen_date date)"
         )
         connection.execute(
-            "create table published.rpt_digests (digest_key text, title text, digest_text text, slack_payload text, audience text, recipient text, cadence text, as_of_date date)"
+            "create table published.rpt_digests (digest_key text, title text, digest_text text, slack_payload text, audience text, recipient text, recipient_name text, cadence text, as_of_date date)"
         )
         for key, text, audience, state in alerts:
             row = [key, f"Title {key}", text, payload(f"{key}: {text}"), audience, "R1", "Ada Ash", "Ines Alder", state, "immediate", 4, as_of_date]
             connection.execute("insert into published.fct_alerts values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         for key, audience, recipient in [*digests, ("none", "executive", "executive")]:
-            row = [key, f"Title {key}", f"# {key}\n\n- a\\_b", payload(key), audience, recipient, "daily", as_of_date]
-            connection.execute("insert into published.rpt_digests values (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            name = {"R1": "Ada Ash"}.get(recipient, recipient)
+            row = [key, f"Title {key}", f"# {key}\n\n- a\\_b", payload(key), audience, recipient, name, "daily", as_of_date]
+            connection.execute("insert into published.rpt_digests values (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     return path
 
 
@@ -66,7 +67,7 @@ class World:
     """A published file, a state file, both servers and the command."""
 
     def __init__(self, folder: pathlib.Path, slack: FakeSlack, mail: FakeMail):
-        self.folder, self.slack, self.mail = folder, slack, mail
+        self.folder, self.slack, self.mail, self.state = folder, slack, mail, folder / "state.sqlite"
         self.slack_port = slack.server_port
         self.mail_url = f"mailto://user:{PASSWORD}@127.0.0.1:{mail.server_address[1]}?from=a@example.com&to=b@example.com&mode=insecure"
         self.destinations = {"SALES_NOTIFY_CRO": f"cro {SLACK_URL}"}
@@ -74,7 +75,7 @@ class World:
 
     def environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("SALES_")}
-        return own | self.destinations | {"SALES_MARTS_DB": str(self.folder / "marts.duckdb"), "SALES_DELIVERY_STATE": str(self.folder / "state.sqlite")}
+        return own | self.destinations | {"SALES_MARTS_DB": str(self.folder / "marts.duckdb"), "SALES_DELIVERY_STATE": str(self.state)}
 
     def start(self, *arguments: str) -> subprocess.Popen:
         script = SCRIPT.format(url=f"http://127.0.0.1:{self.slack_port}/services", arguments=["deliver", "--pause", "0.01", *arguments])
@@ -101,7 +102,7 @@ class World:
         return process.returncode
 
     def statuses(self) -> dict[str, str]:
-        with sqlite3.connect(self.folder / "state.sqlite") as connection:
+        with sqlite3.connect(self.state) as connection:
             return dict(connection.execute("select message_key || ' ' || destination, status from deliveries").fetchall())
 
     def received(self) -> collections.Counter:
@@ -122,17 +123,31 @@ def publish_alerts(world: World, count: int) -> None:
 
 def test_each_message_is_sent_once_by_two_runs(world):
     world.destinations["SALES_NOTIFY_INES"] = f"manager:ines alder {world.mail_url}"
+    world.destinations["SALES_NOTIFY_ADA"] = f"rep:ada ash {world.mail_url}"
     publish(
         world.folder / "marts.duckdb",
-        [("a", "one", "cro manager", "new"), ("b", "two", "cro", "ongoing"), ("c", "three", "rep", "new")],
-        [("d", "manager", "Ines Alder"), ("e", "manager", "Omar Dorn"), ("f", "cro", "cro")],
+        [("a", "one", "cro manager", "new"), ("b", "two", "cro", "ongoing"), ("c", "three", "executive", "new")],
+        [("d", "manager", "Ines Alder"), ("e", "manager", "Omar Dorn"), ("f", "cro", "cro"), ("g", "rep", "R1"), ("h", "rep", "R2")],
     )
     assert world.run() == 0, world.output
-    # a to both; c, e and the executives' digest have no destination, and the run says so
-    assert world.received() == {"a": 2, "b": 1, "d": 1, "f": 1}
-    assert "3 messages have no destination" in world.output
+    # a to both; c, e, h and the executives' digest have no destination, and the run says so
+    assert world.received() == {"a": 2, "b": 1, "d": 1, "f": 1, "g": 1}
+    assert "4 messages have no destination: no SALES_NOTIFY_<NAME> is for their executive, manager, rep" in world.output
     assert world.run() == 0 and "0 messages sent" in world.output
-    assert world.received().total() == 5
+    assert world.received().total() == 6
+
+
+def test_a_url_of_two_names_gets_a_message_once(world):
+    """Also when one of the names comes later, or the one it was sent to goes."""
+    world.destinations["SALES_NOTIFY_MANAGERS"] = f"manager {SLACK_URL}"
+    publish(world.folder / "marts.duckdb", [("a", "one", "manager cro", "new")])
+    assert world.run() == 0 and world.received() == {"a": 1}
+    world.destinations["SALES_NOTIFY_ALL"] = f"manager {SLACK_URL}"
+    assert world.run() == 0 and world.received() == {"a": 1}
+    world.slack.answers = [403]
+    publish(world.folder / "marts.duckdb", [("b", "two", "manager cro", "new")])
+    assert world.run() == 1 and world.run() == 0 and world.received() == {"a": 1, "b": 1}
+    assert set(world.statuses().values()) == {"sent"}
 
 
 def test_payload_arrives_as_it_is_published(world):
@@ -151,7 +166,7 @@ def test_two_runs_at_once_do_not_meet(world):
     assert world.received() == {f"k{number}": 1 for number in range(4)}
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_a_refusal_is_tried_again(world, status):
     publish_alerts(world, 1)
     world.slack.answers = [status, status]
@@ -175,10 +190,12 @@ def test_a_wish_to_be_left_alone_is_respected(world):
     assert world.received() == {"k0": 1}
 
 
-def test_a_wrong_token_is_no_reason_to_insist(world):
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 418])
+def test_a_wrong_token_is_no_reason_to_insist(world, status):
     publish_alerts(world, 1)
-    world.slack.answers = [403]
-    assert world.run() == 1 and world.slack.refused == 1 and "HTTP 403" in world.output
+    world.slack.answers = [status]
+    assert world.run() == 1 and world.slack.refused == 1 and f"HTTP {status}" in world.output
+    assert world.run() == 0 and world.received() == {"k0": 1}
 
 
 def test_a_server_that_is_down_loses_nothing(world):
@@ -224,6 +241,24 @@ def test_mail_that_is_refused_or_not_answered(world, code, exit_code, status):
     assert world.received() == {"k0": 1}
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "is_retried"),
+    [
+        ("CONNECT", 554, False), ("CONNECT", 421, True), ("AUTH", 535, False), ("AUTH", 454, True), ("MAIL", 550, False), ("MAIL", 451, True),
+        ("RCPT", 550, False), ("RCPT", 450, True), ("DATA", 554, False), ("DATA", 451, True),
+    ],
+)  # fmt: skip
+def test_mail_is_tried_again_unless_it_is_refused_for_good(world, command, code, is_retried):
+    world.destinations = {"SALES_NOTIFY_CRO": f"cro {world.mail_url}"}
+    publish_alerts(world, 1)
+    # A password is tried by both ways of logging in.
+    world.mail.refusals = {command: [code] * (2 if command == "AUTH" else 1)}
+    assert world.run() == (0 if is_retried else 1), world.output
+    assert world.mail.connections == (2 if is_retried else 1)
+    assert is_retried or f"SMTP {code}" in world.output
+    assert world.run() == 0 and world.received() == {"k0": 1}
+
+
 def test_killed_before_the_answer_a_message_is_unknown(world):
     publish_alerts(world, 3)
     process = world.start()
@@ -236,7 +271,7 @@ def test_killed_before_the_answer_a_message_is_unknown(world):
     world.slack.on_request = kill
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    assert world.statuses() == {"k0 SALES_NOTIFY_CRO": "sent", "k1 SALES_NOTIFY_CRO": "sending"}
+    assert world.statuses() == {"k0 SALES_NOTIFY_CRO": "sent", "k1 SALES_NOTIFY_CRO": "sending", "k2 SALES_NOTIFY_CRO": "waiting"}
     assert world.run() == 1 and "unknown: k1" in world.output and "killed" in world.output
     assert world.received() == {f"k{number}": 1 for number in range(3)}
 
@@ -268,15 +303,74 @@ def test_what_was_over_before_it_was_sent_is_recorded(world):
     world.slack.answers = [403]
     assert world.run() == 1 and "1 messages were resolved" in world.output
     publish(world.folder / "marts.duckdb", [("b", "open no more", "cro", "resolved")])
-    assert world.run() == 0, world.output
-    assert set(world.statuses().values()) == {"obsolete"} and not world.received()
+    assert world.run() == 0 and "1 messages were resolved" in world.output
+    assert set(world.statuses().values()) == {"resolved"} and not world.received()
+
+
+@pytest.mark.parametrize("cause", ["quiet hours", "killed"])
+def test_a_digest_replaced_before_it_was_sent_is_listed(world, cause):
+    marts = publish(world.folder / "marts.duckdb", [], [("monday", "cro", "cro"), ("news", "cro", "cro")])
+    if cause == "quiet hours":
+        assert world.run("--quiet-hours", "00:00-23:59:59.999999") == 0
+    else:
+        world.slack.on_request = lambda _: process.kill()
+        process = world.start()
+        process.communicate(timeout=60)
+        world.slack.on_request = lambda _: None
+        assert world.run("--settle", "monday", "--quiet-hours", "00:00-23:59:59.999999") == 0, world.output
+    publish(marts, [], [("tuesday", "cro", "cro")])
+    assert world.run() == 1 and "replaced before it could be sent: news to SALES_NOTIFY_CRO (Title news)" in world.output
+    expected = {"monday": "replaced" if cause == "quiet hours" else "sent", "news": "replaced", "tuesday": "sent"}
+    assert world.statuses() == {f"{key} SALES_NOTIFY_CRO": status for key, status in expected.items()}
+    assert world.run() == 0 and world.received()["tuesday"] == 1 and world.received()["news"] == 0
+
+
+def test_a_destination_that_went_leaves_its_messages_listed(world):
+    publish_alerts(world, 1)
+    world.slack.answers = [403]
+    assert world.run() == 1
+    world.destinations = {"SALES_NOTIFY_OTHER": f"rep {SLACK_URL}"}
+    assert world.run() == 1 and "waiting: k0 to SALES_NOTIFY_CRO (Title k0): HTTP 403, and it no longer goes there" in world.output
+    world.destinations = {"SALES_NOTIFY_CRO": f"cro {SLACK_URL}"}
+    assert world.run() == 0 and world.received() == {"k0": 1}
+
+
+def test_bad_input_is_said_in_a_sentence(world):
+    publish_alerts(world, 1)
+    world.slack.answers = [0]
+    assert world.run() == 1
+    (world.folder / "file").write_text("no database")
+    cases = {
+        ("--time-zone", "Mars/Base"): "time zone 'Mars/Base' is unknown",
+        ("--time-zone", "../etc"): "time zone '../etc' is unknown",
+        ("--attempts", "0"): "--attempts must be 1 or more",
+        ("--pause", "-1"): "--pause 0 or more",
+        ("--pause", "nan"): "--pause 0 or more",
+        ("--quiet-hours", "20:00+01:00-07:00"): "write them as 20:00-07:00",
+        ("--settle", "k9"): "no message k9 of unknown fate",
+        ("--resend", "k9"): "no message k9 of unknown fate",
+    }
+    for arguments, sentence in cases.items():
+        assert world.run(*arguments) == 2, arguments
+        assert world.output.splitlines()[-1].startswith("Delivery: ") and sentence in world.output
+    state, paths = world.state, {"none/state.sqlite": "there is no folder", "file/state.sqlite": "there is no folder", "file": "not a database", ".": "unable to open"}
+    for path, sentence in paths.items():
+        world.state = world.folder / path
+        for arguments in ((), ("--dry-run",)):
+            assert world.run(*arguments) == 2, path
+            assert world.output.splitlines()[-1].startswith(f"Delivery: SALES_DELIVERY_STATE '{world.state}' can't be used: ") and sentence in world.output
+    world.state = state
+    world.destinations = {"SALES_NOTIFY_OTHER": f"cro {SLACK_URL}"}
+    assert world.run("--resend", "k0") == 2 and "message k0 no longer goes to SALES_NOTIFY_CRO" in world.output
+    before = world.received()
+    assert world.run("--resend", "k0") == 2 and world.received() == before
 
 
 def test_dry_run_sends_and_records_nothing(world):
     publish_alerts(world, 1)
     assert world.run("--dry-run") == 0
     assert "would send k0 to SALES_NOTIFY_CRO" in world.output
-    assert not world.received() and not (world.folder / "state.sqlite").exists()
+    assert not world.received() and not world.state.exists()
     assert world.run() == 0 and world.run("--dry-run") == 0 and "would send" not in world.output
 
 
@@ -323,7 +417,7 @@ def test_quiet_hours_run_over_midnight(clock, is_quiet):
 def test_in_quiet_hours_all_waits(world):
     publish_alerts(world, 2)
     assert world.run("--quiet-hours", "00:00-23:59:59.999999") == 0
-    assert "2 messages wait" in world.output and not world.received()
+    assert "2 messages wait" in world.output and not world.received() and set(world.statuses().values()) == {"waiting"}
     assert world.run() == 0 and len(world.received()) == 2
     assert world.run("--quiet-hours", "at night") == 2 and "write them as 20:00-07:00" in world.output
 

@@ -1,4 +1,4 @@
--- What must each manager look at today?
+-- What must each rep and manager look at today?
 -- What should executives know of the past month?
 -- The digests as their readers get them, in Markdown; hidden_row_count says how many rows the cap left out.
 -- May be empty: where there is nothing to tell.
@@ -12,6 +12,7 @@ final as (
     select
         cadence,
         recipient,
+        recipient_name,
         period_start_date,
         period_end_date,
         title,

@@ -21,7 +21,7 @@
     where false
 {% endmacro %}
 
-{# Of fct_alert_events: what meets a rule today. Immediate alerts beyond the cap wait for the daily digest. #}
+{# Of fct_alert_events: what meets a rule today. Immediate alerts beyond the cap wait for the daily digest, which only deals have. #}
 {% macro kept_alert_matches(about) -%}
     select
         {{ alert_source() }} as alert_source,
@@ -36,7 +36,7 @@
         case when status = 'suppressed' then case when is_cooling_down then 'cool_down' else 'more_severe_alert' end end as status_reason,
         case
             when status = 'ongoing' then delivery
-            when status = 'raised' and cadence = 'immediate' and raised_order > {{ var('alert_cap') }} then 'daily'
+            when status = 'raised' and cadence = 'immediate' and subject_type = 'deal' and raised_order > {{ var('alert_cap') }} then 'daily'
             when status = 'raised' then cadence
         end as delivery,
         case status when 'raised' then as_of_date else first_seen_date end as first_seen_date,

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tools.delivery.messages import DeliveryError, Destination, Message
 
-# 502 and 504 come from a gateway that lost sight of the request.
-RETRIED, UNCLEAR = {429, 500, 503}, {408, 502, 504}
+# Refusals that may pass. Other codes of 4xx last until somebody does something, and other ones of 5xx (502, 504) come from a gateway that lost sight of the request.
+RETRIED = {408, 429, 500, 503}
 
 
 @dataclass
@@ -37,11 +37,18 @@ def judge_answer(outcome: Outcome, response) -> None:
         # Slack's own refusals of a bot's message are well-formed.
         is_refused = response.text.lstrip().startswith("{") and response.json().get("ok") is False
         outcome.set("waiting" if is_refused else "unknown", "refused" if is_refused else "an answer that can't be read")
-    elif code in UNCLEAR:
-        outcome.set("unknown", f"HTTP {code}")
-    else:
+    elif code in RETRIED or 300 <= code < 500:
         seconds = response.headers.get("Retry-After", "")
         outcome.set("waiting", f"HTTP {code}", code in RETRIED, float(seconds) if seconds.isdigit() else 0.0)
+    else:
+        outcome.set("unknown", f"HTTP {code}")
+
+
+def judge_refusal(outcome: Outcome, error: smtplib.SMTPException) -> None:
+    """A refusal of the mail server with a code of 4xx may pass; with 5xx, or because it can't do what is asked, it lasts."""
+    codes = [code for code, _ in error.recipients.values()] if isinstance(error, smtplib.SMTPRecipientsRefused) else [getattr(error, "smtp_code", None)]
+    note = "the mail server has no such way to log in or to encrypt" if codes[0] is None else f"SMTP {codes[0]}"
+    outcome.set("waiting", note, codes[0] is not None and 400 <= codes[0] < 500)
 
 
 def is_never_connected(error: Exception) -> bool:
@@ -66,6 +73,7 @@ def watched(outcome: Outcome) -> Iterator[None]:
     import requests
 
     send, data, connect = requests.Session.send, smtplib.SMTP.data, smtplib.SMTP.connect
+    steps = {name: getattr(smtplib.SMTP, name) for name in ("starttls", "login", "sendmail")}
 
     def watch_send(session, request, **options):
         outcome.set("unknown", "no answer")
@@ -80,24 +88,34 @@ def watched(outcome: Outcome) -> Iterator[None]:
 
     def watch_data(server, message):
         outcome.set("unknown", "no answer of the mail server")
-        try:
-            code, answer = data(server, message)
-        except smtplib.SMTPDataError as error:  # the server didn't want to hear it
-            outcome.set("waiting", f"SMTP {error.smtp_code}", 400 <= error.smtp_code < 500)
-            raise
-        if code != 250:
-            outcome.set("waiting", f"SMTP {code}", 400 <= code < 500)
-        return code, answer
+        return data(server, message)
 
     def watch_connect(server, *options, **named):
-        outcome.set("waiting", "no connection to the mail server, or refused by it", True)
-        return connect(server, *options, **named)
+        outcome.set("waiting", "no connection to the mail server", True)
+        code, answer = connect(server, *options, **named)
+        outcome.set("waiting", "the mail server hung up" if code == 220 else f"SMTP {code}", code < 500)
+        return code, answer
+
+    def watch_step(step):
+        def watched_step(server, *options, **named):
+            try:
+                return step(server, *options, **named)
+            except smtplib.SMTPException as error:
+                if not isinstance(error, smtplib.SMTPServerDisconnected):
+                    judge_refusal(outcome, error)
+                raise
+
+        return watched_step
 
     requests.Session.send, smtplib.SMTP.data, smtplib.SMTP.connect = watch_send, watch_data, watch_connect
+    for name, step in steps.items():
+        setattr(smtplib.SMTP, name, watch_step(step))
     try:
         yield
     finally:
         requests.Session.send, smtplib.SMTP.data, smtplib.SMTP.connect = send, data, connect
+        for name, step in steps.items():
+            setattr(smtplib.SMTP, name, step)
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Destination:
-    """An environment variable that holds an audience, perhaps one member of it, and an Apprise URL, which is never shown."""
+    """An environment variable that holds an audience, perhaps one member of it, and an Apprise URL, which is never shown. Its name is what it is known by."""
 
     name: str
     audience: str
@@ -82,7 +82,7 @@ def read_published(path: Path) -> Published:
                 "from published.fct_alerts where delivery = 'immediate' order by severity_rank desc, first_seen_date, alert_key"
             ).fetchall()
             digests = connection.execute(
-                "select digest_key, title, digest_text, slack_payload, audience, recipient from published.rpt_digests "
+                "select digest_key, title, digest_text, slack_payload, audience, recipient, recipient_name from published.rpt_digests "
                 "order by cadence, recipient, digest_key"
             ).fetchall()
     except duckdb.Error as error:
@@ -94,7 +94,7 @@ def read_published(path: Path) -> Published:
         members = {"rep": (rep, rep_name), "manager": (manager,)}
         recipients = tuple((each, tuple(filter(None, members.get(each, ())))) for each in audience.split())
         found[is_over].append(Message(key, title, text, False, payload, recipients))
-    due = [Message(key, title, text, True, payload, ((audience, (name,)),)) for key, title, text, payload, audience, name in digests]
+    due = [Message(key, title, text, True, payload, ((audience, names),)) for key, title, text, payload, audience, *names in digests]
     return Published(as_of_date, found[False] + due, found[True])
 
 

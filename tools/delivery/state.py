@@ -1,8 +1,8 @@
 """What became of each message at each destination: a SQLite file that outlives every run.
 
-A row is `sending` before anything leaves, and afterwards `sent`, or `waiting` when it is sure that nothing was sent, or `unknown`. A run that was
-killed leaves `sending` behind: the next run calls it `unknown`, because nobody knows whether the message left. `obsolete` is
-what was no longer true before it could be sent.
+A row is `waiting` as soon as its message is due, `sending` before anything leaves, and afterwards `sent`, or `waiting` when it is sure that nothing was sent, or
+`unknown`. A run that was killed leaves `sending` behind: the next run calls it `unknown`, because nobody knows whether the message left. What still waits when its
+alert is `resolved`, or when a newer message has `replaced` it, is never sent.
 """
 
 import contextlib
@@ -19,41 +19,52 @@ TABLE = """
         note text, first_at text not null, changed_at text not null, primary key (message_key, destination)
     )
 """
-OBSOLETE = "resolved or replaced before it could be sent"
+
+
+@contextlib.contextmanager
+def told(path: Path | str) -> Iterator[None]:
+    """Tells in a sentence what SQLite can't do with the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DeliveryError(f"SALES_DELIVERY_STATE '{path}' can't be used: {error}") from None
 
 
 class State:
     """The open file. Each change is committed and on the disk before the call returns."""
 
     def __init__(self, path: Path | str):
-        try:
+        self.path = path
+        with told(path):
             self.connection = sqlite3.connect(path, isolation_level=None)
-            self.connection.execute("pragma synchronous = full")
-            self.connection.execute(TABLE)
-        except sqlite3.Error as error:
-            raise DeliveryError(f"SALES_DELIVERY_STATE '{path}' can't be used: {error}") from None
+        self.execute("pragma synchronous = full")
+        self.execute(TABLE)
+
+    def execute(self, query: str, values: tuple = ()) -> list[tuple]:
+        with told(self.path):
+            return self.connection.execute(query, values).fetchall()
 
     @classmethod
     def copy(cls, path: Path) -> "State":
         """What the file holds, in memory: for a run that must not change it."""
         state = cls(":memory:")
         if path.exists():
-            with contextlib.closing(sqlite3.connect(path)) as source:
+            with told(path), contextlib.closing(sqlite3.connect(path)) as source:
                 source.backup(state.connection)
-            state.connection.execute(TABLE)
+            state.execute(TABLE)
         return state
 
     def rows(self, *statuses: str) -> list[tuple[str, str, str, str, str | None]]:
         """Key, destination, status, title and note of all rows, or of those with one of the statuses."""
-        found = self.connection.execute("select message_key, destination, status, title, note from deliveries order by first_at, message_key, destination")
-        return [row for row in found.fetchall() if not statuses or row[2] in statuses]
+        found = self.execute("select message_key, destination, status, title, note from deliveries order by first_at, message_key, destination")
+        return [row for row in found if not statuses or row[2] in statuses]
 
     def statuses(self) -> dict[tuple[str, str], str]:
         return {(key, destination): status for key, destination, status, _, _ in self.rows()}
 
     def write(self, key: str, destination: str, status: str, title: str, note: str | None = None) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self.connection.execute(
+        self.execute(
             "insert into deliveries values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (message_key, destination) do update set "
             "status = excluded.status, note = excluded.note, changed_at = excluded.changed_at, attempts = attempts + excluded.attempts",
             (key, destination, status, title, int(status == "sending"), note, now, now),
@@ -68,11 +79,14 @@ class State:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """One run at a time: an open transaction on a file beside the state, which ends with the process, however that ends."""
-    lock = sqlite3.connect(f"{path}.lock", isolation_level=None, timeout=0)
-    try:
-        lock.execute("begin exclusive")
-    except sqlite3.OperationalError:
-        raise DeliveryError("another delivery is running: nothing was done") from None
+    with told(path):
+        lock = sqlite3.connect(f"{path}.lock", isolation_level=None, timeout=0)
+        try:
+            lock.execute("begin exclusive")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise DeliveryError("another delivery is running: nothing was done") from None
     try:
         yield
     finally:

@@ -87,7 +87,6 @@ final as (
         {{ meets_threshold('found.value', 'rules') }}
         and (found.is_signal or not rules.needs_signal)
         and (found.deal_amount > rules.above_amount or rules.above_amount is null) as is_met,
-        case rules.comparator when 'crosses_above' then coalesce(found.previous_value <= rules.threshold, false) end as has_crossed,
         rules.needs_signal,
         rules.description as title,
         rules.severity,

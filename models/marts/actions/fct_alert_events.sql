@@ -45,7 +45,17 @@ cool_downs as (
     group by subject_type, subject_id
 ),
 
--- Who is above a threshold that must be crossed was below it in the build before, or has been a match ever since.
+-- Since the newest events, so that no build that kept none hides a crossing. A withheld score is none.
+lowest_scores as (
+    select
+        deal_id,
+        min(risk_score) as risk_score
+    from {{ ref('fct_deal_score_history') }}
+    where score_status in ('model', 'table') and as_of_date >= (select max(newest.as_of_date) from kept as newest)
+    group by deal_id
+),
+
+-- Who is above a threshold that must be crossed was not above it since the newest events, or has been a match ever since.
 matches as (
     select
         checks.*,
@@ -72,9 +82,11 @@ matches as (
         on
             checks.subject_type = cool_downs.subject_type
             and checks.subject_id = cool_downs.subject_id
+    left join lowest_scores
+        on checks.subject_id = lowest_scores.deal_id
     where
         checks.is_met
-        and (coalesce(checks.has_crossed, true) or previous.alert_rule_id is not null)
+        and (checks.comparator <> 'crosses_above' or lowest_scores.risk_score <= checks.threshold or previous.alert_rule_id is not null)
 ),
 
 -- One new alert of a subject: of the most severe rule, if none was raised within its cool-down and none as severe goes on.
@@ -92,7 +104,7 @@ decided as (
 capped as (
     select
         *,
-        row_number() over (partition by cadence, status order by -severity_rank, -deal_amount nulls first, alert_rule_id, subject_id) as raised_order
+        row_number() over (partition by cadence, status order by subject_type = 'deal', -severity_rank, -deal_amount nulls first, subject_id) as raised_order
     from decided
 ),
 
