@@ -278,7 +278,14 @@
         ' That offered deals acted on won ' || {{ one_decimal("100 * abs(association_difference)") }} || ' points '
         || case when association_difference < 0 then 'less' else 'more' end || ' often than similar ones not acted on '
         || {{ interval("association_difference_lower", "association_difference_upper", 100) }}
-        || ' is an association only: reps choose the deals they act on.',
+        || ' is an association only: reps choose the deals they act on.'
+        || case
+            when association_deal_count < offered_deal_count
+                then
+                    ' Left out of it are ' || (offered_deal_count - association_deal_count) || ' of ' || offered_deal_count
+                    || ' deals, in whose score bands all or none were acted on.'
+            else ''
+        end,
         ''
     )
     || case

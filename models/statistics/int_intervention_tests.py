@@ -6,7 +6,10 @@ regression with a constant per band does. What an arm varies by is pooled over i
 the share acted on. Their ratio is the effect per deal in which the offer made somebody act; its interval is Fieller's, all values for which
 `difference - value x difference of acted` is within chance of 0. It has no ends where the shares acted on don't surely differ.
 
-The same difference between offered deals acted on and not acted on is an association: reps choose.
+The same difference between offered deals acted on and not acted on is an association: reps choose. They choose more in some bands than in others, so
+that what an arm varies by must be counted band by band: of a band's n deals it is (S + s) / n, with S their squared deviations from its share won and s
+the variance pooled over the arm's bands, so that one deal, or a band that was always won, has no variance of 0. Degrees of freedom: Satterthwaite (1946).
+`python -m tools simulate effects` says how often the intervals hold the truth.
 """
 
 import numpy as np
@@ -28,6 +31,12 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator != 0)
 
 
+def band_weights(count: np.ndarray) -> np.ndarray:
+    """Mantel's and Haenszel's weights of strata, summing to 1. `count`: comparisons x strata x 2 arms."""
+    weight = np.nan_to_num(ratio(count.prod(-1), count.sum(-1)))
+    return ratio(weight, weight.sum(-1, keepdims=True))
+
+
 def compare(cells: np.ndarray) -> dict[str, np.ndarray]:
     """Stratified differences, first arm less second, of many comparisons at once.
 
@@ -37,8 +46,7 @@ def compare(cells: np.ndarray) -> dict[str, np.ndarray]:
     """
     both = (cells[..., 0] > 0).all(-1)
     count, won, acted, acted_won = np.moveaxis(np.where(both[..., None, None], cells, 0.0), -1, 0)
-    weight = np.nan_to_num(ratio(count.prod(-1), count.sum(-1)))
-    weight = ratio(weight, weight.sum(-1, keepdims=True))
+    weight = band_weights(count)
 
     def difference(hits: np.ndarray) -> np.ndarray:
         share = np.nan_to_num(ratio(hits, count))
@@ -99,12 +107,34 @@ def estimate(cells: np.ndarray, level: float) -> dict[str, np.ndarray]:
 
 
 def associate(cells: np.ndarray, level: float) -> dict[str, np.ndarray]:
-    """Of offered deals, those acted on less those not acted on, by stratum. `cells` as in `compare`."""
+    """Of offered deals, those acted on less those not acted on, over the strata that have both, and how many deals these are. `cells` as in `compare`.
+
+    No limits where all or none of an arm's deals were won.
+    """
+    from scipy.special import stdtrit
+
     offered = cells[:, :, 0]
-    acted = np.stack([offered[..., 2], offered[..., 3], offered[..., 2], offered[..., 3]], axis=-1)
-    passed = np.stack([offered[..., 0] - offered[..., 2], offered[..., 1] - offered[..., 3], *np.zeros((2, *offered.shape[:2]))], axis=-1)
-    found = estimate(np.stack([acted, passed], axis=2), level)
-    return {f"association_{name}": found[name] for name in ("difference", "difference_lower", "difference_upper")}
+    arms = np.stack([offered[..., 2:], offered[..., :2] - offered[..., 2:]], axis=2)
+    both = (arms[..., 0] > 0).all(-1)
+    count, won = np.moveaxis(np.where(both[..., None, None], arms, 0.0), -1, 0)
+    weight, share = band_weights(count)[..., None], np.nan_to_num(ratio(won, count))
+    squares, freedom = won * (1 - share), count.sum(1, keepdims=True) - both.sum(1)[:, None, None]
+    pooled = ratio(squares.sum(1, keepdims=True), freedom)
+    scale = np.square(np.nan_to_num(ratio(weight, count)))
+    # What each square counts in the variance of the difference: in its own band, and in the part that every band has of the pooled ones.
+    factor = scale + ratio(scale.sum(1, keepdims=True), freedom)
+    variance = (factor * squares).sum((1, 2))
+    spread = (np.square(factor * np.nan_to_num(ratio(squares + pooled, count))) * np.maximum(count - 1, 0)).sum((1, 2))
+    usable = (pooled > 0).all((1, 2))
+    degrees = np.where(usable, ratio(np.square(variance), spread), 1)
+    reach = np.where(usable, stdtrit(degrees, (1 + level) / 2) * np.sqrt(variance), np.nan)
+    difference = (weight[..., 0] * (share[..., 0] - share[..., 1])).sum(1)
+    return {
+        "association_deal_count": count.sum((1, 2)),
+        "association_difference": difference,
+        "association_difference_lower": difference - reach,
+        "association_difference_upper": difference + reach,
+    }
 
 
 def holm(p_value: np.ndarray) -> np.ndarray:
@@ -161,6 +191,7 @@ def model(dbt, session):
         for position, count in enumerate(("deal_count", "won_deal_count", "acted_deal_count")):
             table[f"{name}_{count}"] = pa.array(cells[:, :, arm, position].sum(1), pa.float64()).cast(pa.int64())
     table |= {name: pa.array(found[name], pa.float64(), from_pandas=True) for name in FIGURES}
+    table["association_deal_count"] = pa.array(found["association_deal_count"], pa.float64()).cast(pa.int64())
     table["acted_unflagged_deal_count"] = pa.array([early] * len(actions), pa.int64())
     table |= {name: pa.array(found[name], pa.string()) for name in ("verdict", "missing_reason")}
     return pa.table(table)

@@ -1,14 +1,16 @@
 """One row per basis, period type, period and is_risk_adjusted: is the period's win rate off, and does the rate have a trend?
 
-The chart, for complete periods by closed date. The baseline of a period are the B complete periods before the current excursion began. Its
-ratio of won to expected deals times the period's expected rate is p0 (without risk adjustment the same rate is expected of all periods, and p0
+The chart, for complete periods by closed date. The baseline of a period are the B complete periods before the current excursion began, but for
+those of ended excursions that held at least `min_excursion_alarms` alarms. Its ratio of won to expected deals times the period's expected rate is p0 (without risk adjustment the same rate is expected of all periods, and p0
 is the baseline's win rate). With n deals in the period, N in the baseline and D = max(1, Pearson chi2 of the baseline / (B - 1)),
 
     z = (rate - p0) / sqrt(p0 (1 - p0) (1 / n + 1 / N) D),
 
 and q is the normal score with the tail probability of z under t with B - 1 degrees of freedom. An alarm is |q| > `limit`, or one of two
 cumulative sums of q (Page 1954; what exceeds `cusum_allowance` in either direction is added, never below 0) above `cusum_limit`. An excursion
-runs while a sum is above 0. After an alarm the first period that doesn't carry it on ends it, and the sums begin anew from 0.
+runs while a sum is above 0. After an alarm the first period that doesn't carry it on ends it, and the sums begin anew from 0. A shift that lasts
+is no excursion: once, of the last `min_baseline_periods` periods, more than half, the oldest among them, are such that would be left out, these
+periods are the whole baseline, and all begins anew.
 
 The trend test, over all complete periods (of cohorts: mature ones): Cochran-Armitage z / sqrt(D), D = max(1, Pearson chi2 about the fitted
 line / (T - 2)), t with T - 2 degrees of freedom. Benjamini-Hochberg over all such tests.
@@ -44,6 +46,7 @@ Array = np.ndarray
 @dataclass(frozen=True)
 class Settings:
     min_baseline_periods: int
+    min_excursion_alarms: int  # an excursion of fewer may be chance, which a baseline has to know
     min_expected_deals: float  # won, and lost, that a period must be expected to have
     limit: float
     cusum_allowance: float
@@ -63,12 +66,12 @@ def normal_score(z: float, freedom: int) -> float:
     return float(np.copysign(ndtri(max(stdtr(freedom, -abs(z)), SMALLEST_TAIL)), z))
 
 
-def compare(won: Array, count: Array, expected: Array, base: slice, at: int, settings: Settings) -> dict:
-    """One period against its baseline. `expected`: the rate expected of each period, of which only ratios matter."""
+def compare(won: Array, count: Array, expected: Array, base: Array, at: int, settings: Settings) -> dict:
+    """Period `at` against the periods `base`. `expected`: the rate expected of each period, of which only ratios matter."""
     from scipy.special import ndtr, stdtrit
 
-    periods, deals = len(count[base]), float(count[base].sum())
-    found = {"baseline_period_count": periods, "baseline_deal_count": int(deals)}
+    periods, deals = len(base), float(count[base].sum())
+    found = {"baseline_start": int(base[0]), "baseline_period_count": periods, "baseline_deal_count": int(deals)}
     rate = expected * won[base].sum() / np.sum(count[base] * expected[base])
     if won[base].sum() in (0, deals) or rate[base].max() >= 1 or rate[at] >= 1:
         return found | {"verdict": "not_computable", "missing_reason": "no rate between 0 and 1 can be expected"}
@@ -89,12 +92,17 @@ def compare(won: Array, count: Array, expected: Array, base: slice, at: int, set
 
 def chart(won: Array, count: Array, expected: Array, settings: Settings) -> list[dict]:
     """What the chart says of each period, in order of time; all arrays (periods,), count above 0."""
-    rows, above, below, begin, alarmed, tested = [], 0.0, 0.0, None, 0, 0
+    rows, above, below, begin, alarmed, alarms, tested = [], 0.0, 0.0, None, 0, 0, 0
+    least, start, is_left_out = settings.min_baseline_periods, 0, np.zeros(len(count), bool)
     for at in range(len(count)):
-        if at < settings.min_baseline_periods:
+        if at < least:
             rows.append({"verdict": "insufficient_n", "missing_reason": "too few complete periods before it"})
             continue
-        row = compare(won, count, expected, slice(0, at if begin is None else begin), at, settings)
+        if is_left_out[at - least] and is_left_out[at - least : at].mean() > 0.5:
+            start, above, below, begin, alarmed = at - least, 0.0, 0.0, None, 0
+            is_left_out[:] = False
+        base = start + np.flatnonzero(~is_left_out[start : at if begin is None else begin])
+        row = compare(won, count, expected, base, at, settings)
         rows.append(row)
         if row["verdict"] != "no_signal":
             continue
@@ -102,16 +110,19 @@ def chart(won: Array, count: Array, expected: Array, settings: Settings) -> list
         if alarmed and alarmed * q <= settings.cusum_allowance:
             above, below, begin, alarmed = 0.0, 0.0, None, 0
         above, below = max(0.0, above + q - settings.cusum_allowance), max(0.0, below - q - settings.cusum_allowance)
-        begin = None if above == below == 0 else at if begin is None else begin
+        if begin is None or above == below == 0:
+            begin, alarms = None if above == below == 0 else at, 0
         row |= {"cusum_above": above, "cusum_below": below, "tested_period_count": tested}
         is_out, is_summed = abs(q) > settings.limit, max(above, below) > settings.cusum_limit
         if is_out or is_summed:
-            alarmed = int(np.sign(q)) if is_out else 1 if above > below else -1
+            alarmed, alarms = int(np.sign(q)) if is_out else 1 if above > below else -1, alarms + 1
             row |= {
                 "verdict": "signal",
                 "alarm_kind": "limits_and_cusum" if is_out and is_summed else "limits" if is_out else "cusum",
                 "alarm_direction": "above" if alarmed > 0 else "below",
             }
+        if alarmed and alarms >= settings.min_excursion_alarms:
+            is_left_out[begin : at + 1] = True
     return rows
 
 
@@ -240,8 +251,9 @@ def analyse(periods: list[dict], cohort_days: dict, settings: Settings) -> list[
         months = np.array([row["period_start_date"].year * 12 + row["period_start_date"].month for row in known], float)
         if basis == "closed_date":
             for row, found in zip(known, chart(won, count, expected, settings), strict=True):
+                start = found.pop("baseline_start", None)
                 row["missing_reason"] = None
-                row |= found
+                row |= found | {"baseline_start_date": None if start is None else known[start]["period_start_date"]}
         found = trend(won, count, expected, months / (3 if period_type == "quarter" else 1), settings)
         trends.append(found)
         rows += [(row, found) for row in own]
@@ -256,8 +268,7 @@ def by_period(cohort_counts) -> dict:
         for key in (("month", month), ("quarter", month.replace(month=(month.month - 1) // 3 * 3 + 1))):
             found.setdefault(key, []).append((days, outcome, count))
     return {
-        key: (np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), np.array([row[2] for row in rows], float))
-        for key, rows in found.items()
+        key: (np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), np.array([row[2] for row in rows], float)) for key, rows in found.items()
     }
 
 
@@ -267,6 +278,7 @@ def model(dbt, session):
     dbt.config(materialized="table")
     settings = Settings(
         min_baseline_periods=int(dbt.config.meta_get("min_baseline_periods")),
+        min_excursion_alarms=int(dbt.config.meta_get("min_excursion_alarms")),
         min_expected_deals=float(dbt.config.meta_get("min_expected_deals")),
         limit=float(dbt.config.meta_get("limit")),
         cusum_allowance=float(dbt.config.meta_get("cusum_allowance")),
@@ -281,7 +293,7 @@ def model(dbt, session):
     rows = analyse([dict(zip(names, row, strict=True)) for row in periods], by_period(days.order("1, 2, 3").fetchall()), settings)
     types = {
         pa.string(): ("basis", "period_type", *TEXTS),
-        pa.date32(): ("period_start_date", "period_end_date"),
+        pa.date32(): ("period_start_date", "period_end_date", "baseline_start_date"),
         pa.bool_(): ("is_risk_adjusted", "is_partial_period", "is_mature"),
         pa.int64(): (*COUNTS, *WHOLE),
         pa.float64(): FIGURES,

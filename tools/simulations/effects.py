@@ -46,7 +46,7 @@ def flagged(lives: crm.Lives, deals: int) -> dict[str, np.ndarray]:
         "acted": lives.action_at[kept] < crm.NEVER,
         "won": lives.won[kept],
         "rescued": lives.rescued[kept],
-        "chance": kept,
+        "kept": kept,
     }
 
 
@@ -56,39 +56,44 @@ def bands(lives: crm.Lives, kept: np.ndarray, effects: Effects) -> np.ndarray:
     return np.searchsorted(band_edges(), np.rint(100 * (1 - crm.win_chances(segments, effects))))
 
 
-def one_crm(seed: int, effects: Effects) -> np.ndarray:
-    """Counts of one CRM: strata x arms x CELLS."""
-    lives = crm.draw_lives(seed, DEALS, 0, DEALS, effects, YEARS)
-    found = flagged(lives, DEALS)
+def count_cells(lives: crm.Lives, found: dict[str, np.ndarray], effects: Effects) -> np.ndarray:
+    """Counts of flagged deals: strata x arms x CELLS."""
     cells = np.zeros((len(band_edges()) + 1, 2, len(tests.CELLS)))
     counts = np.column_stack([np.ones(len(found["won"])), found["won"], found["acted"], found["acted"] & found["won"]])
-    np.add.at(cells, (bands(lives, found["chance"], effects), found["is_holdout"].astype(int)), counts)
+    np.add.at(cells, (bands(lives, found["kept"], effects), found["is_holdout"].astype(int)), counts)
     return cells
 
 
-def truth(seed: int, effects: Effects) -> tuple[float, float]:
-    """Share of offered deals that the offer won, and of deals acted on that the action won."""
-    parts = []
+def one_crm(seed: int, effects: Effects) -> np.ndarray:
+    lives = crm.draw_lives(seed, DEALS, 0, DEALS, effects, YEARS)
+    return count_cells(lives, flagged(lives, DEALS), effects)
+
+
+def truth(seed: int, effects: Effects) -> tuple[float, float, float]:
+    """Share of offered deals that the offer won, of deals acted on that the action won, and what acting is associated with."""
+    parts, cells = [], []
     for start in range(0, POPULATION, CHUNK):
-        found = flagged(crm.draw_lives(seed, POPULATION, start, start + CHUNK, effects, YEARS), POPULATION)
+        lives = crm.draw_lives(seed, POPULATION, start, start + CHUNK, effects, YEARS)
+        found = flagged(lives, POPULATION)
         parts.append([found["rescued"].sum(), (~found["is_holdout"]).sum(), found["acted"].sum()])
+        cells.append(count_cells(lives, found, effects))
     rescued, offered, acted = np.sum(parts, axis=0)
-    return rescued / offered, rescued / acted
+    return rescued / offered, rescued / acted, tests.associate(np.sum(cells, axis=0)[None], LEVEL)["association_difference"][0]
 
 
 def run(crms: int, seed: int, processes: int, kinds: tuple[str, ...] = tuple(KINDS)) -> str:
     """A Markdown table with a row per kind of CRM: `crms` of each, seeds from `seed` on."""
     lines = [
         f"| {crms} CRMs of {DEALS:,} deals | true difference | its mean estimate | 95 % intervals that hold it | true effect per deal acted on | its mean estimate "
-        "| 95 % intervals that hold it | intervals of the association that hold it | an effect called a signal |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| 95 % intervals that hold it | intervals of the association that hold it | true association | 95 % intervals that hold it | an effect called a signal |",
+        f"|{' --- |' * 11}",
     ]
     for kind in kinds:
         effects = KINDS[kind]
         seeds = range(seed + 1, seed + 1 + crms)
         with ProcessPoolExecutor(processes) as pool:
             cells = np.stack(list((pool.map if processes > 1 else map)(partial(one_crm, effects=effects), seeds)))
-        difference, effect = truth(seed, effects)
+        difference, effect, association = truth(seed, effects)
         found = tests.estimate(cells, LEVEL) | tests.associate(cells, LEVEL)
 
         def held(name: str, value: float, found: dict = found) -> str:
@@ -98,7 +103,8 @@ def run(crms: int, seed: int, processes: int, kinds: tuple[str, ...] = tuple(KIN
         figures = [
             *(f"{100 * difference:.1f} points", f"{100 * found['difference'].mean():.1f} points", held("difference", difference)),
             *(f"{100 * effect:.1f} points", f"{100 * np.nanmean(found['effect_per_acted_deal']):.1f} points"),
-            *(held("effect_per_acted_deal", effect), held("association_difference", effect), percent(found["p_value"] <= 1 - LEVEL)),
+            *(held("effect_per_acted_deal", effect), held("association_difference", effect)),
+            *(f"{100 * association:.1f} points", held("association_difference", association), percent(found["p_value"] <= 1 - LEVEL)),
         ]
         lines.append(f"| {kind} | {' | '.join(figures)} |")
         print(f"{kind}: done", file=sys.stderr)

@@ -27,6 +27,7 @@ compared as (
         tests.effect_per_acted_deal,
         tests.effect_per_acted_deal_lower,
         tests.effect_per_acted_deal_upper,
+        tests.association_deal_count,
         tests.association_difference,
         tests.association_difference_lower,
         tests.association_difference_upper,

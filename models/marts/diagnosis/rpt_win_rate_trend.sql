@@ -26,6 +26,7 @@ final as (
         win_by_age_upper,
         win_rate_least,
         win_rate_most,
+        baseline_start_date,
         baseline_period_count,
         baseline_deal_count,
         expected_win_rate,
