@@ -42,8 +42,17 @@
     from judged
 {%- endmacro %}
 
+{# Of months it is known whether the next one was below: a rule that looks above warns of the opposite. #}
+{% macro replay_has_happened() -%}
+    case when rules.subject_type <> 'deal' and rules.comparator in ('above', 'at_least') then not replays.has_happened else replays.has_happened end
+{%- endmacro %}
+
 {% macro replay_outcome() -%}
-    case subject_type when 'deal' then 'the deal was lost' else 'the next month was off in the same direction' end
+    case
+        when subject_type = 'deal' then 'the deal was lost'
+        when comparator in ('above', 'at_least') then 'the next month was not below what was expected of this one'
+        else 'the next month was below what was expected of this one too'
+    end
 {%- endmacro %}
 
 {# Several rules are looked at, so the limit is that of the charts. #}
