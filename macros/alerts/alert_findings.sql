@@ -38,8 +38,9 @@
         when score_status <> 'model' or calibration_slope is null or calibration_intercept is null then '; not judged.'
         else
             {% for coefficient, right in [('slope', 1), ('intercept', 0)] -%}
-            '; calibration {{ coefficient }} ' || {{ two_decimals("calibration_" ~ coefficient) }} || ' (' || {{ "'%g'" | format(100 * var("confidence_level")) }} || ' % interval '
-            || {{ two_decimals("calibration_" ~ coefficient ~ "_lower") }} || ' to ' || {{ two_decimals("calibration_" ~ coefficient ~ "_upper") }} || '), {{ right }} is right' ||
+            '; calibration {{ coefficient }} ' || {{ two_decimals("calibration_" ~ coefficient) }}
+            || ' ({{ "%g" | format(100 * var("confidence_level")) }} % interval ' || {{ two_decimals("calibration_" ~ coefficient ~ "_lower") }}
+            || ' to ' || {{ two_decimals("calibration_" ~ coefficient ~ "_upper") }} || '), {{ right }} is right' ||
             {% endfor -%}
             case when {{ scores_are_off() }} then ': more than chance.' else ': chance can explain it.' end
     end
