@@ -30,9 +30,7 @@ final as (
         replay_date,
         is_replayed
     from dates
-    where
-        is_replayed
-        or replay_date = (select max(earlier.replay_date) from dates as earlier where not earlier.is_replayed)
+    qualify is_replayed or replay_date = max(case when not is_replayed then replay_date end) over ()
 )
 
 select * from final
