@@ -9,7 +9,7 @@
             then 'no score has passed the test on later deals, so the rule would have said nothing'
         when counted.alert_rule_id is null and rules.subject_type = 'deal'
             then 'the input doesn''t hold what the rule looks at, or no year of mature deals'
-        when counted.alert_rule_id is null then 'too few complete months'
+        when counted.alert_rule_id is null then 'too few complete months, or, for deals created, no open deals in the input'
     end
 {%- endmacro %}
 
