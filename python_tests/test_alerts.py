@@ -11,12 +11,14 @@ import subprocess
 import sys
 
 import duckdb
+import numpy as np
 import pandas
 import pytest
 from conftest import PROJECT, Build, run_dbt
 from scipy import stats
 
 from tools import replay
+from tools.simulations.drivers import load_model
 
 END = datetime.date(2025, 6, 8)
 WEEK = datetime.timedelta(weeks=1)
@@ -31,7 +33,7 @@ def replayed(tmp_path_factory) -> Build:
     script = f"""
 import datetime, pathlib, sys
 from tools import replay
-_, wrong = replay.replay(pathlib.Path({str(database)!r}), {{}}, 3, datetime.date.fromisoformat("{END}"))
+_, wrong, _ = replay.replay(pathlib.Path({str(database)!r}), {{}}, 3, datetime.date.fromisoformat("{END}"))
 sys.exit("; ".join(wrong) or 0)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=PROJECT)
@@ -70,16 +72,74 @@ def test_the_checks_of_the_replay_find_what_is_wrong(replayed):
     events = replay.read(replayed.database, EVENTS)
     dates = sorted({event["as_of_date"] for event in events})
     raised = next(event for event in events if event["status"] == "raised" and event["delivery"] == "immediate")
-    resolved = next(event for event in events if event["status"] == "resolved" and event["status_reason"] == "deal_lost")
     assert replay.find_duplicates(events) == [] and replay.find_duplicates([*events, raised]) != []
     soon = raised | {"as_of_date": raised["as_of_date"] + datetime.timedelta(days=3), "alert_key": "other"}
     assert replay.find_broken_cool_downs(events) == [] and replay.find_broken_cool_downs([*events, soon]) != []
     assert replay.find_broken_caps([raised] * 11, 10) != []
-    closes = {row["deal_id"]: (row["outcome"], row["closed_date"]) for row in replay.read(replayed.database, "select * from marts.fct_deals where not is_open")}
-    assert replay.find_wrong_reasons(events, closes) == []
-    assert replay.find_wrong_reasons([resolved | {"status_reason": "condition_ended"}], closes) != []
     assert replay.find_broken_lives(events, dates) == []
     assert replay.find_broken_lives([event for event in events if event != raised], dates) != []
+
+
+ENDED = {  # reason: rule, deal or segment, and what the week knew
+    "rule_removed": ("gone", "open"), "deal_won": ("stalled", "won"), "deal_lost": ("stalled", "lost"), "no_longer_in_data": ("stalled", "deleted"),
+    "no_longer_known": ("stalled", "unknown"), "score_withheld": ("risk", "open"), "signal_ended": ("segment", "region: a"), "condition_ended": ("stalled", "open"),
+}  # fmt: skip
+
+
+def week(**known) -> replay.Week:
+    rule = {"comparator": "above", "above_amount": None}
+    rules = [
+        rule | {"alert_rule_id": "stalled", "metric": "stalled_days", "threshold": "14", "above_amount": "1000"},
+        rule | {"alert_rule_id": "risk", "metric": "risk_score", "threshold": "70"},
+        rule | {"alert_rule_id": "segment", "metric": "segment_gap_pp", "comparator": "below", "threshold": "-5"},
+    ]
+    checks = {("stalled", "open"): 14, ("stalled", "met"): 15, ("stalled", "small"): 15}
+    signals = {("segment", "region: a"): (-9, False), ("segment", "region: b"): (-9, True)}
+    amounts = {"open": 2_000, "met": 1_001, "small": 1_000, "unknown": 2_000}
+    whole = {
+        "date": END, "rules": {each["alert_rule_id"]: each for each in rules}, "checks": {key: (value, None) for key, value in checks.items()} | signals,
+        "deals": {deal: ("Open", amount) for deal, amount in amounts.items()} | {"won": ("Won", 2_000), "lost": ("Lost", 2_000)},
+        "score_status": "gated", "judged": frozenset({"segment_gap_pp"}),
+    }  # fmt: skip
+    return replay.Week(**whole | known)
+
+
+def event(rule: str, subject: str, reason: str | None) -> dict:
+    subject_type = "segment" if ":" in subject else "deal"
+    return {"alert_rule_id": rule, "subject_type": subject_type, "subject_id": subject, "status": "resolved" if reason else "ongoing", "status_reason": reason}
+
+
+@pytest.mark.parametrize("reason", ENDED)
+def test_the_replay_finds_a_wrong_reason(reason):
+    for stated in (*ENDED, None):
+        assert (replay.find_wrong_reasons([event(*ENDED[reason], stated)], week()) == []) == (stated == reason)
+
+
+def test_the_replay_finds_what_was_resolved_too_early_or_too_late():
+    for rule, subject in (("stalled", "met"), ("segment", "region: b")):
+        assert replay.find_wrong_reasons([event(rule, subject, None)], week()) == []
+        assert replay.find_wrong_reasons([event(rule, subject, "condition_ended")], week()) != []
+    assert replay.ended_by(event("stalled", "small", None), week()) == "condition_ended"
+    assert replay.ended_by(event("risk", "open", None), week(score_status="model")) == "no_longer_known"
+
+
+def test_fires_of_statistical_rules_stand_beside_what_chance_would_make():
+    """Region a is met in the first and the third of five builds, b joins it in the fourth; the second build's segments weren't judged."""
+    met = [{"region: a"}, {"region: a"}, {"region: a"}, {"region: a", "region: b"}, set()]
+    looks = [
+        replay.look(week(
+            date=END + WEEK * place, judged=frozenset({"segment_gap_pp"} if place != 1 else set()),
+            checks={("segment", subject): (-9, subject in subjects) for subject in ("region: a", "region: b")},
+        ))
+        for place, subjects in enumerate(met)
+    ]  # fmt: skip
+    assert replay.false_alarms(looks, week().rules).splitlines()[2:] == ["| segment | 4 builds | 2 | 0.16 |"]
+    # Two builds in a month look at the same month.
+    rule = {"alert_rule_id": "fell", "metric": "win_rate_gap_pp", "comparator": "below", "threshold": "0", "above_amount": None}
+    monthly = [replay.look(week(date=date, rules={"fell": rule}, judged=frozenset({"win_rate_gap_pp"}), checks={("fell", "all"): (-9, True)}))
+               for date in (datetime.date(2025, 6, 29), datetime.date(2025, 6, 30), datetime.date(2025, 7, 30))]  # fmt: skip
+    assert [found["fell"][0].month for found in monthly] == [5, 6, 6]
+    assert replay.false_alarms(monthly, {"fell": rule}).splitlines()[2:] == ["| fell | 2 months | 1 | 0.01 |"]
 
 
 def test_the_same_build_and_a_past_date_append_nothing_and_a_full_refresh_keeps_all(replayed, tmp_path):
@@ -127,7 +187,35 @@ def test_a_closed_gate_silences_scores_and_not_facts(replayed, tmp_path):
         )
     )
     assert set(ended) == {"score_withheld"} and ended["score_withheld"] > 50
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("update marts.rpt_score_quality set score_status = 'gated'")
+    assert wrong_reasons(done) == []
     assert done.query(f"select count(*) from marts.fct_alert_events where status = 'raised' and metric = 'risk_score' and as_of_date = date '{END}'") == [(0,)]
+
+
+def wrong_reasons(done: Build, **variables: str) -> list[str]:
+    events = replay.read(done.database, f"select * from marts.fct_alert_events where as_of_date = date '{END}'")
+    return replay.find_wrong_reasons(events, replay.read_week(done.database, variables, END))
+
+
+def test_a_removed_rule_and_a_deleted_deal_resolve_what_they_raised(replayed, tmp_path):
+    """Without a deal of the rule deal_stalled, and without the rule overdue."""
+    database = copy(replayed, tmp_path)
+    [(deal,)] = replayed.query("select min(subject_id) from marts.fct_alert_events where alert_rule_id = 'deal_stalled' and status = 'ongoing'")
+    rules = tmp_path / "rules.csv"
+    rules.write_text("".join(line for line in replay.RULES.read_text().splitlines(keepends=True) if not line.startswith("overdue")))
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(f"delete from marts.fct_alert_events where as_of_date = date '{END}'")
+        connection.execute(f"delete from marts.fct_open_deals where deal_id = '{deal}'")
+        connection.execute(f"delete from intermediate.int_deals where deal_id = '{deal}'")
+    variables = {"alert_rules_file": str(rules)}
+    select = f"stg_files__alert_rules int_alert_rules fct_alert_checks {CHAIN}"
+    done = run_dbt(database, variables | {"as_of_date": str(END)}, select=select, with_tests=False).check()
+    reasons = dict(done.query(f"select status_reason, count(*) from marts.fct_alert_events where as_of_date = date '{END}' and status = 'resolved' group by 1"))
+    assert reasons["rule_removed"] >= 5 and reasons["no_longer_in_data"] >= 1
+    assert wrong_reasons(done, **variables) == []
+    by_the_seed = wrong_reasons(done)
+    assert len(by_the_seed) == reasons["rule_removed"] and all(" as rule_removed, expected " in text for text in by_the_seed)
 
 
 # The life of alerts, step by step, against plain Python
@@ -150,7 +238,7 @@ def compiled(replayed, tmp_path_factory) -> dict[str, str]:
     """The SQL of the models in a build that finds an older one."""
     folder = tmp_path_factory.mktemp("compiled")
     database = copy(replayed, folder)
-    run_dbt(database, {"as_of_date": str(END)}, command="compile", select=CHAIN).check()
+    run_dbt(database, {"as_of_date": str(END)}, command="compile", select=f"fct_alert_checks {CHAIN}").check()
     found = {}
     for path in (folder / "sales_dbt" / "target" / "compiled").rglob("*.sql"):
         found[path.stem] = path.read_text().replace('"sales"."marts"', '"marts"')
@@ -421,6 +509,51 @@ def test_changes_of_volume_are_those_of_scipy(replayed):
     won, count = weeks.loc[last.name]
     t = (won / count - rate) / (rate * (1 - rate) * (1 / count + 1 / base["count"].sum()) * dispersion) ** 0.5
     assert last.t_value == pytest.approx(t, abs=1e-9) and (last.amount, last["size"]) == (won, count)
+
+
+def test_good_scores_are_seldom_off(compiled):
+    """Samples of deals, observed weekly, that win as often as predicted, and some whose scores are too extreme."""
+    found = load_model("ml_score_quality")
+    rng, rows = np.random.default_rng(7), []
+    for extreme, samples in ((1.0, 2_000), (2.0, 200)):
+        for _ in range(samples):
+            logit, weeks = rng.normal(-0.3, 1, 300), rng.integers(1, 9, 300)
+            deal = np.repeat(np.arange(300), weeks)
+            won = (rng.random(300) < 1 / (1 + np.exp(-logit))).astype(float)[deal]
+            score, weight = extreme * logit[deal], 1 / weeks[deal]
+            slope = found.calibration(np.zeros(len(deal)), np.column_stack([score, np.ones(len(deal))]), won, weight, deal)
+            intercept = found.calibration(score, np.ones((len(deal), 1)), won, weight, deal)
+            rows.append([extreme, *(value + step * 1.96 * error for value, error in (slope, intercept) for step in (0, -1, 1))])
+    names = [f"calibration_{name}" for name in ("slope", "slope_lower", "slope_upper", "intercept", "intercept_lower", "intercept_upper")]
+    sample = pandas.DataFrame(rows, columns=["extreme", *names]).assign(normal_quantile=1.96, score_status="model")
+    is_signal = re.search(r"coalesce\((score_status = 'model'.*?), false\) as is_signal", compiled["fct_alert_checks"], re.DOTALL)[1]
+    with duckdb.connect() as connection:
+        connection.register("sample", sample)
+        rates = dict(connection.execute(f"select extreme, avg(({is_signal})::int) from sample group by 1").fetchall())
+        assert connection.execute(f"select count(*) from (select * replace ('table' as score_status) from sample) where {is_signal}").fetchall() == [(0,)]
+    assert rates[1.0] < 0.012 and rates[2.0] > 0.95
+    good = sample[sample.extreme == 1]
+    slope_is_off = (good.calibration_slope_lower > 1) | (good.calibration_slope_upper < 1)
+    assert (slope_is_off | (good.calibration_intercept_lower > 0) | (good.calibration_intercept_upper < 0)).mean() > 0.07  # of intervals alone
+
+
+def test_scores_that_are_off_say_by_how_much(demo):
+    [(value, is_met, message)] = demo.query("select value, is_met, message from marts.fct_alert_checks where metric = 'calibration_error_pp'")
+    bins = demo.frame("select * from marts.rpt_score_calibration where method = 'model'")
+    quality = demo.frame("select * from marts.rpt_score_quality where fold = 'all'").iloc[0]
+    assert value == pytest.approx(100 * np.average(abs(bins.predicted_win_rate - bins.win_rate), weights=bins.weighted_deal_count)) and is_met
+    for name, right in (("slope", 1), ("intercept", 0)):
+        figures = [quality[f"calibration_{name}{end}"] for end in ("", "_lower", "_upper")]
+        assert "calibration {} {:.2f} (95 % interval {:.2f} to {:.2f}), {} is right".format(name, *figures, right) in message
+    assert message.startswith(f"Scores of deals created after the training were off by {value:.1f} points on average; ") and message.endswith(": more than chance.")
+
+
+def test_a_month_is_replayed_as_the_build_after_it_saw_it(replayed, demo):
+    """Rules on months, of a build in June and of the backtest at the end of the year."""
+    checks = replayed.query("select metric, value, is_signal from marts.fct_alert_checks where metric in ('win_rate_gap_pp', 'created_volume_change_rate') order by all")
+    months = demo.query("select metric, value, is_signal from intermediate.int_alert_replay_months where period_end_date = date '2025-05-31' order by all")
+    assert months == [(metric, pytest.approx(value), is_signal) for metric, value, is_signal in checks]
+    assert months[1][0] == "win_rate_gap_pp" and months[1][2]
 
 
 BAD_RULES = {

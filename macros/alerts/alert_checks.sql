@@ -42,14 +42,33 @@
     {% endfor %}
 {% endmacro %}
 
+{# The metrics of months, the same today and in a replay: value and signal of a month, and the columns of its level. #}
+{% macro alert_months() %}
+    {{ return({
+        "win_rate_gap_pp": {
+            "level": "win_rate",
+            "expected": "expected_win_rate",
+            "value": "100 * (win_rate - expected_win_rate)",
+            "is_signal": "verdict = 'signal' and (alarm_direction = 'below') = (win_rate < expected_win_rate)",
+        },
+        "created_volume_change_rate": {
+            "level": "value",
+            "expected": "expected_value",
+            "value": "value / nullif(expected_value, 0) - 1",
+            "is_signal": "verdict = 'signal'",
+        },
+    }) }}
+{% endmacro %}
+
 {# The metrics that aren't of a deal: each a value, whether its verdict is a signal, and the sentence of its mart. #}
 {% macro alert_company_values() %}
     {% set text = dbt.type_string() %}
+    {% set months = alert_months() %}
     {% set metrics = [
         ("win_rate_gap_pp", "win_rate", "'all'", "'All deals'", "value", "is_signal", "null", "finding", "win_rates where recency = 1"),
         (
-            "created_volume_change_rate", "volume", "'created_deals'", "'Created deals'", "value / nullif(expected_value, 0) - 1",
-            "verdict = 'signal'", "null", volume_finding(),
+            "created_volume_change_rate", "volume", "'created_deals'", "'Created deals'", months.created_volume_change_rate.value,
+            months.created_volume_change_rate.is_signal, "null", volume_finding(),
             ref("int_volume_changes") ~ " where metric = 'created_deals' and period_type = 'month' and is_newest_period",
         ),
         (
@@ -69,13 +88,12 @@
             ) as swings on drivers.factor = swings.factor and drivers.level = swings.level where not is_known_only_after_close and is_sign_flip is not null and swing_pp is not null",
         ),
         (
-            "calibration_error_pp", "score", "'scores'", "'Deal scores'", "100 * mean_error",
-            "calibration_slope_lower > 1 or calibration_slope_upper < 1 or calibration_intercept_lower > 0 or calibration_intercept_upper < 0",
-            "null", "'Scores of deals created after the training were off by ' || " ~ one_decimal("100 * mean_error")
-            ~ " || ' points on average. ' || finding", ref("rpt_score_quality") ~ " as quality inner join (
+            "calibration_error_pp", "score", "'scores'", "'Deal scores'", "100 * mean_error", scores_are_off(), "null", scores_finding(),
+            ref("rpt_score_quality") ~ " as quality inner join (
                 select method, sum(weighted_deal_count * abs(predicted_win_rate - win_rate)) / sum(weighted_deal_count) as mean_error
                 from " ~ ref("rpt_score_calibration") ~ " group by method
-            ) as calibrations on quality.score_status = calibrations.method where fold = 'all' and score_status in ('model', 'table')",
+            ) as calibrations on quality.score_status = calibrations.method cross join " ~ ref("int_confidence_quantile") ~ " as quantiles
+            where fold = 'all' and score_status in ('model', 'table')",
         ),
     ] %}
     {% for metric, subject_type, subject_id, subject_name, value, is_signal, sales_rep_id, evidence, relation in metrics -%}
@@ -94,29 +112,3 @@
     {{ "union all" if not loop.last }}
     {% endfor %}
 {% endmacro %}
-
-{# What a row of int_volume_changes says, in a sentence that claims no more than its verdict. #}
-{% macro volume_finding() -%}
-    case metric when 'created_deals' then 'Created' when 'closed_deals' then 'Closed' else 'Win rate of the deals closed' end
-    || ' from ' || cast(period_start_date as {{ dbt.type_string() }}) || ' to ' || cast(period_end_date as {{ dbt.type_string() }}) || ': '
-    || case metric
-        when 'win_rate' then cast(cast(amount as bigint) as {{ dbt.type_string() }}) || ' of ' || cast(cast(size as bigint) as {{ dbt.type_string() }}) || ' won' || coalesce(', ' || {{ percent("value") }}, '')
-        else cast(cast(amount as bigint) as {{ dbt.type_string() }}) || ' deals'
-    end
-    || case
-        when previous_value is null or value is null then ''
-        when value = previous_value then ', as in the ' || period_type || ' before'
-        when metric = 'win_rate' then ', ' || {{ one_decimal("100 * abs(value - previous_value)") }} || ' points ' || case when value < previous_value then 'less' else 'more' end || ' than in the ' || period_type || ' before'
-        else ', ' || cast(cast(abs(value - previous_value) as bigint) as {{ dbt.type_string() }}) || case when value < previous_value then ' fewer' else ' more' end || ' than in the ' || period_type || ' before'
-    end
-    || case
-        when verdict = 'insufficient_n' then '; not judged: too few ' || period_type || 's or deals before.'
-        else
-            '; the {{ var("trend_min_baseline_periods") }} ' || period_type || 's before lead to '
-            || case metric
-                when 'win_rate' then {{ percent("expected_value") }} || ' ' || {{ interval("expected_lower", "expected_upper", 100) }}
-                else {{ one_decimal("expected_value") }} || ' ' || {{ interval("expected_lower", "expected_upper") }}
-            end
-            || case verdict when 'signal' then ': more than chance.' else ': chance can explain it.' end
-    end
-{%- endmacro %}

@@ -9,7 +9,7 @@
             then 'no score has passed the test on later deals, so the rule would have said nothing'
         when counted.alert_rule_id is null and rules.subject_type = 'deal'
             then 'the input doesn''t hold what the rule looks at, or no year of mature deals'
-        when counted.alert_rule_id is null then 'too few complete months'
+        when counted.alert_rule_id is null then 'too few complete months, or, for deals created, no open deals in the input'
     end
 {%- endmacro %}
 
@@ -42,8 +42,17 @@
     from judged
 {%- endmacro %}
 
+{# Of months it is known whether the next one was below: a rule that looks above warns of the opposite. #}
+{% macro replay_has_happened() -%}
+    case when rules.subject_type <> 'deal' and rules.comparator in ('above', 'at_least') then not replays.has_happened else replays.has_happened end
+{%- endmacro %}
+
 {% macro replay_outcome() -%}
-    case subject_type when 'deal' then 'the deal was lost' else 'the next month was off in the same direction' end
+    case
+        when subject_type = 'deal' then 'the deal was lost'
+        when comparator in ('above', 'at_least') then 'the next month was not below what was expected of this one'
+        else 'the next month was below what was expected of this one too'
+    end
 {%- endmacro %}
 
 {# Several rules are looked at, so the limit is that of the charts. #}

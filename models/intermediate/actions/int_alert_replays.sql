@@ -1,6 +1,14 @@
 -- noqa: disable=layout.indent
 with
 
+int_alert_replay_dates as (
+    select * from {{ ref('int_alert_replay_dates') }}
+),
+
+int_alert_replay_months as (
+    select * from {{ ref('int_alert_replay_months') }}
+),
+
 int_past_stall_thresholds as (
     select * from {{ ref('int_past_stall_thresholds') }}
 ),
@@ -31,6 +39,7 @@ predictions as (
 observed as (
     select
         observed.*,
+        dates.is_replayed,
         thresholds.stall_threshold_days,
         observed.inactive_days as days_since_last_activity,
         case
@@ -46,6 +55,8 @@ observed as (
         end as days_overdue
     from {{ ref('int_deal_observations') }} as observed
     cross join levels
+    inner join int_alert_replay_dates as dates
+        on observed.observation_date = dates.replay_date
     inner join int_deals
         on observed.deal_id = int_deals.deal_id
     left join int_past_stall_thresholds as thresholds
@@ -61,29 +72,7 @@ observed as (
         on
             observed.deal_id = predictions.deal_id
             and observed.observation_date = predictions.observation_date
-    where
-        observed.purpose = 'training'
-        and observed.observation_date in (select past.replay_date from int_past_stall_thresholds as past)
-),
-
--- Months that were judged, and whether the next one too was on the same side of what was expected.
-months as (
-    {%- for metric, value, gap, relation in [
-        ('win_rate_gap_pp', 'win_rate', '100 * (win_rate - expected_win_rate)', ref('ml_win_rate_trend') ~ " where basis = 'closed_date' and not is_risk_adjusted"),
-        ('created_volume_change_rate', 'value', 'value / nullif(expected_value, 0) - 1', ref('int_volume_changes') ~ " where metric = 'created_deals'"),
-    ] %}
-    {%- set expected = 'expected_' ~ value %}
-    select
-        '{{ metric }}' as metric,
-        period_end_date,
-        {{ gap }} as value,
-        verdict = 'signal' as is_signal,
-        (lead({{ value }}) over (order by period_start_date) < {{ expected }}) = ({{ value }} < {{ expected }}) as has_happened
-    from {{ relation }}
-        and period_type = 'month'
-        and verdict in ('signal', 'no_signal')
-    {{- "\n\n    union all\n" if not loop.last }}
-    {%- endfor %}
+    where observed.purpose = 'training'
 ),
 
 final as (
@@ -93,6 +82,7 @@ final as (
         deal_id as subject_id,
         observation_date as replay_date,
         observation_date as base_date,
+        is_replayed,
         cast({{ stalled_days('observed') if metric == 'stalled_days' else metric }} as double) as value,
         cast(null as boolean) as is_signal,
         deal_amount,
@@ -103,17 +93,16 @@ final as (
 
     {% endfor -%}
     select
-        months.metric,
+        metric,
         'all' as subject_id,
-        months.period_end_date as replay_date,
+        period_end_date as replay_date,
         cast(null as date) as base_date,
-        months.value,
-        months.is_signal,
+        is_replayed,
+        value,
+        is_signal,
         cast(null as decimal(18, 2)) as deal_amount,
-        months.has_happened
-    from months
-    inner join {{ ref('int_as_of') }} as int_as_of
-        on months.period_end_date > {{ dbt.dateadd('month', -12, 'int_as_of.as_of_date') }}
+        has_happened
+    from int_alert_replay_months
 )
 
 select * from final

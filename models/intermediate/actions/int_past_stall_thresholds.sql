@@ -1,8 +1,10 @@
--- int_stall_thresholds as of each regular date of the year whose deals have all closed since, from what was known then.
 {{ config(materialized = 'view') }}
-{% set until_date = "cast(" ~ dbt.dateadd('day', -1, dbt.dateadd('month', 1, 'max(cohorts.cohort_month)')) ~ " as date)" %}
 
 with
+
+int_alert_replay_dates as (
+    select * from {{ ref('int_alert_replay_dates') }}
+),
 
 int_deals as (
     select * from {{ ref('int_deals') }}
@@ -11,25 +13,6 @@ int_deals as (
 int_stages as (
     select * from {{ ref('int_stages') }}
     where not is_closed
-),
-
--- All deals that are open up to the end of the last mature cohort are of mature cohorts.
-mature as (
-    select {{ until_date }} as until_date
-    from {{ ref('int_cohort_maturity') }} as cohorts
-    inner join {{ ref('int_as_of') }} as int_as_of
-        on cohorts.forecast_date = {{ train_date('int_as_of.as_of_date') }}
-    where cohorts.is_mature
-),
-
-replay_dates as (
-    select distinct observed.observation_date as replay_date
-    from {{ ref('int_deal_observations') }} as observed
-    inner join mature
-        on
-            observed.observation_date <= mature.until_date
-            and observed.observation_date > {{ dbt.dateadd('day', -364, 'mature.until_date') }}
-    where observed.purpose = 'training'
 ),
 
 winning_visits as (
@@ -50,17 +33,17 @@ winning_visits as (
 
 known_days as (
     select
-        replay_dates.replay_date,
+        int_alert_replay_dates.replay_date,
         int_stages.stage,
         winning_visits.days_in_stage,
         sum(winning_visits.visit_count) as visit_count
-    from replay_dates
+    from int_alert_replay_dates
     cross join int_stages
     left join winning_visits
         on
             int_stages.stage = winning_visits.stage
-            and replay_dates.replay_date >= winning_visits.closed_date
-    group by replay_dates.replay_date, int_stages.stage, winning_visits.days_in_stage
+            and int_alert_replay_dates.replay_date >= winning_visits.closed_date
+    group by int_alert_replay_dates.replay_date, int_stages.stage, winning_visits.days_in_stage
 ),
 
 cumulated as (

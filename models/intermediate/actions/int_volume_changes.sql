@@ -1,5 +1,5 @@
 -- Weeks and months against the twelve before them, as the chart of the win rate does it: dispersion from the baseline, t for its few
--- periods. A count has size 1 a period and the variance of its mean, a rate the size of its deals and p (1 - p).
+-- periods. A count has size 1 a period and the variance of its mean, a rate the size of its deals and p (1 - p). Files of closed deals lack the newest.
 {% set baseline_periods = var('trend_min_baseline_periods') %}
 {% set won = 'sum(case when is_won then 1 else 0 end)' %}
 {% set metrics = {'created_deals': ('created_date', 'count(*)'), 'closed_deals': ('closed_date', 'count(*)'), 'win_rate': ('closed_date', won)} %}
@@ -37,6 +37,8 @@ days as (
         {{ amount }} as amount,
         count(*) as deal_count
     from int_deals
+    inner join {{ ref('int_data_levels') }} as levels
+        on levels.capability = '{{ "open_deals" if metric == "created_deals" else "closed_deals" }}' and levels.is_available
     where {{ date }} is not null
     group by {{ date }}
     {{ "union all" if not loop.last }}

@@ -51,8 +51,8 @@ deals as (
 -- The newest complete month on the chart; an alarm is of the side on which its value lies.
 win_rates as (
     select
-        100 * (win_rate - expected_win_rate) as value,
-        verdict = 'signal' and (alarm_direction = 'below') = (win_rate < expected_win_rate) as is_signal,
+        {{ alert_months().win_rate_gap_pp.value }} as value,
+        {{ alert_months().win_rate_gap_pp.is_signal }} as is_signal,
         finding,
         row_number() over (order by period_start_date desc) as recency
     from {{ ref('rpt_win_rate_trend') }}
