@@ -9,6 +9,14 @@
 {%- endmacro %}
 
 
+{# What open deals with the same values in all dimensions share, and no others: each value with its length before it. #}
+{% macro similar_deal_profile() -%}
+    {% for dimension in var('similar_deal_dimensions') -%}
+    length({{ dimension }}) || ':' || {{ dimension }}{{ " || " if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+
 {# Do an open and a won deal have the same value? Two that are unknown are not known to be the same. #}
 {% macro is_same_segment(dimension, won_deals='won_deals') -%}
     open_deals.{{ dimension }} = {{ won_deals }}.{{ dimension }} and {{ won_deals }}.{{ dimension }} <> 'Unknown'

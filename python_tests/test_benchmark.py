@@ -58,8 +58,13 @@ def test_bare_steps_do_the_work_they_name(tmp_path):
     assert value("select count(*) from open_deals") == value("select count(*) from scores") == open_deals
     assert value("select count(*) from reasons where contribution is not null") > 0.99 * open_deals * len(bare_steps.FACTORS)
     assert value("select sum(deal_count) from pipeline") == open_deals * 7
+    assert value("select max(deals) from (select count(*) as deals from similar_deals group by deal_id)") == 5
+    assert value("select count(*) from similar_deals inner join deals on similar_deal_id = deals.deal_id where not is_won") == 0
+    assert value("select count(*) from checks") == open_deals * len(bare_steps.CHECKS) > value("select count(*) from alerts") > 0
+    assert 0 < value("select count(*) from actions") <= 3 * open_deals
     with duckdb.connect(str(tmp_path / "published.duckdb"), read_only=True) as published:
         assert published.execute("select count(*) from visits").fetchall() == [(visits,)]
+        assert published.execute("select count(*) from checks").fetchall() == [(open_deals * len(bare_steps.CHECKS),)]
 
 
 def test_report_takes_the_fixed_cost_off_and_compares_growth_with_linear():

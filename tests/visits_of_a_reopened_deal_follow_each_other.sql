@@ -3,7 +3,7 @@ with
 
 reopened as (
     select distinct deal_id
-    from {{ ref('fct_deal_stage_visits') }}
+    from {{ ref('int_deal_stage_visits') }}
     where spell_number > 1
 ),
 
@@ -15,7 +15,7 @@ followed as (
         visits.exited_at,
         lead(visits.entered_at) over (partition by visits.deal_id order by visits.visit_number) as next_entered_at,
         lead(visits.spell_number) over (partition by visits.deal_id order by visits.visit_number) as next_spell_number
-    from {{ ref('fct_deal_stage_visits') }} as visits
+    from {{ ref('int_deal_stage_visits') }} as visits
     inner join reopened
         on visits.deal_id = reopened.deal_id
 )

@@ -10,6 +10,10 @@ DIMENSIONS = ("industry", "region", "product_type", "lead_source", "deal_size_ba
 PAIRS = tuple(combinations(DIMENSIONS, 2))
 AS_OF = "date '2025-12-31'"
 SAMPLE_DEALS = 20_000
+SIMILAR = ("product_type", "industry", "deal_size_band", "lead_source", "region")
+CANDIDATES = 50
+# Value and threshold of the alert rules about open deals.
+CHECKS = (*(("risk_score", bound) for bound in (60, 70, 75)), *(("days_in_stage", bound) for bound in (14, 30)), ("age_days", 90))
 FACTORS = (*DIMENSIONS, "deal_age_band", "stage", "stage_age_band")
 
 
@@ -277,9 +281,81 @@ def bare_steps(folder: Path, published: Path) -> Iterator[tuple[str, str]]:
         group by {grouping_sets(*segments)}
     """,
     )
+    cell = ", ".join(SIMILAR)
+    in_common = " || ', ' || ".join(f"'{each} ' || won.{each}" for each in SIMILAR)
+    yield (
+        "won deals like each open one, write them",
+        f"""
+        create table similar_deals as
+        with newest as materialized (
+            select deal_id, deal_amount, sales_rep_id, closed_date, cycle_days, {cell}
+            from deals
+            where is_won
+            qualify row_number() over (partition by {cell} order by closed_date desc, deal_id) <= {CANDIDATES}
+        ),
+        ranked as (
+            select open_deals.deal_id, won.deal_id as similar_deal_id,
+                least(open_deals.deal_amount, won.deal_amount)::double / greatest(open_deals.deal_amount, won.deal_amount) as similarity
+            from open_deals
+            inner join newest as won using ({cell})
+            qualify row_number() over (partition by open_deals.deal_id order by similarity desc) <= 5
+        ),
+        in_stage as (
+            select visits.deal_id, visits.stage, sum(visits.days_in_stage) as days_in_stage
+            from visits
+            where visits.deal_id in (select deal_id from newest)
+            group by all
+        )
+        select ranked.*, open_deals.stage, open_deals.days_in_stage, won.deal_amount, won.closed_date, won.cycle_days, won.sales_rep_id,
+            in_stage.days_in_stage as similar_days_in_stage,
+            ranked.similar_deal_id || ' was won on ' || won.closed_date || ' after ' || won.cycle_days || ' days by ' || won.sales_rep_id
+            || ': ' || {in_common} || '. It spent ' || coalesce(in_stage.days_in_stage, 0) || ' days in ' || open_deals.stage as finding
+        from ranked
+        inner join open_deals using (deal_id)
+        inner join newest as won on ranked.similar_deal_id = won.deal_id
+        left join in_stage on ranked.similar_deal_id = in_stage.deal_id and open_deals.stage = in_stage.stage
+    """,
+    )
+    yield (
+        "kept scores of open deals, write them",
+        f"""
+        create table score_history as
+        select open_deals.deal_id, scores.win_probability, {", ".join(f"open_deals.{each}" for each in FACTORS)}
+        from open_deals
+        inner join scores using (deal_id)
+    """,
+    )
+    checks = " union all ".join(
+        f"select deal_id, {number} as rule_number, {value} as value, {bound} as threshold, deal_amount, sales_rep_id, "
+        f"deal_id || ', ' || deal_amount || ', ' || stage || ': ' || {value} as message from found"
+        for number, (value, bound) in enumerate(CHECKS)
+    )
+    yield (
+        "what alert rules look at in open deals",
+        f"""
+        create view checks as
+        with found as (
+            select open_deals.deal_id, open_deals.deal_amount, open_deals.sales_rep_id, open_deals.stage, open_deals.days_in_stage, open_deals.age_days,
+                (100 * (1 - scores.win_probability))::integer as risk_score
+            from open_deals
+            inner join scores using (deal_id)
+        )
+        {checks}
+    """,
+    )
+    yield "alerts, write them", "create table alerts as select * from checks where value > threshold"
+    yield (
+        "actions from reasons, write them",
+        """
+        create table actions as
+        select deal_id, factor, string_agg(reason, '; ' order by reason_rank) as rationale, min(reason_rank) as action_rank
+        from reasons
+        where contribution < 0 and reason_rank <= 3
+        group by deal_id, factor
+    """,
+    )
+    facts = ("deals", "visits", "open_deals", "reasons", "scores", "similar_deals", "score_history", "checks", "alerts", "actions")
     yield (
         "publish the facts: write them to a file of their own",
-        f"attach '{published}' as published; "
-        + "; ".join(f"create table published.{fact} as from {fact}" for fact in ("deals", "visits", "open_deals", "reasons", "scores"))
-        + "; detach published",
+        f"attach '{published}' as published; " + "; ".join(f"create table published.{fact} as from {fact}" for fact in facts) + "; detach published",
     )

@@ -42,7 +42,7 @@ def run_bare_steps(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         settings = {
             "threads": os.environ.get("SALES_DUCKDB_THREADS", "2"),
-            "memory_limit": os.environ.get("SALES_MEMORY_LIMIT", "1GB"),
+            "memory_limit": os.environ.get("SALES_MEMORY_LIMIT", "900MB"),
             "preserve_insertion_order": "false",
         }
         with duckdb.connect(f"{scratch}/bare.duckdb", config=settings) as connection:

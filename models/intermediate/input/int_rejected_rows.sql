@@ -6,15 +6,11 @@ deals as (
     select
         'deals' as input,
         deal_id,
-        replace(
-            replace(reason_codes, 'deal_stage_unknown', concat('deal_stage_unknown: ', deal_stage)),
-            'outcome_unknown',
-            concat('outcome_unknown: ', outcome)
-        ) as reason,
+        reason,
         reason_codes,
-        {{ raw_values(input_columns('deals'), 'raw_') }} as raw_values,
+        raw_values,
         row_count
-    from {{ ref('int_checked__deals') }}
+    from {{ ref('int_judged_deals') }}
     where reason_codes is not null
 ),
 

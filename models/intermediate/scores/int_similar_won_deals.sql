@@ -1,13 +1,6 @@
--- noqa: disable=layout.indent
--- A cell holds the won deals that share the first `depth` of the dimensions. An open deal is compared with the newest of its cells, from the
--- narrowest to the first that holds enough, so that the work grows with the open deals alone.
-{% set dimensions = var('similar_deal_dimensions') %}
-{% set matching_count %}
-{%- for dimension in dimensions -%}
-    case when {{ is_same_segment(dimension, 'newest') }} then 1 else 0 end{{ " + " if not loop.last }}
-{%- endfor -%}
-{% endset %}
-{% set most = var('similar_deal_candidates') %}
+-- Among candidates that share as many dimensions with a deal, the most like it are its neighbours by amount: an open deal meets those
+-- alone, so that the work grows with the open deals and not with their candidates.
+{% set count = var('similar_deal_count') %}
 
 with
 
@@ -15,106 +8,121 @@ open_deals as (
     select
         deal_id,
         deal_amount,
-        {{ dimensions | join(", ") }},
-        {{ dimensions | join(" || ' | ' || ") }} as profile
+        {{ similar_deal_profile() }} as profile
     from {{ ref('int_deals') }}
     where is_open
 ),
 
-won_deals as (
+int_similar_deal_candidates as (
     select
-        deal_id,
-        deal_amount,
-        {{ dimensions | join(", ") }},
-        row_number() over (order by closed_date desc, deal_id asc) as recency
-    from {{ ref('int_deals') }}
-    where is_won
+        *,
+        row_number() over (partition by profile order by matching_dimension_count desc) as matching_rank
+    from {{ ref('int_similar_deal_candidates') }}
 ),
 
--- The newest of a wide cell are among the newest of the narrowest cells inside it.
-newest as (
-    select * from won_deals
-    qualify row_number() over (partition by {{ dimensions | join(", ") }} order by recency) <= {{ most }}
+-- One more dimension in common outweighs any amount: with enough candidates, those that share fewer are out.
+candidates as (
+    select
+        *,
+        row_number() over (partition by profile, matching_dimension_count order by similar_deal_amount asc, recency desc) as smaller_rank,
+        row_number() over (partition by profile, matching_dimension_count order by similar_deal_amount asc, recency asc) as larger_rank
+    from int_similar_deal_candidates
+    qualify matching_dimension_count >= coalesce(max(case when matching_rank = {{ count }} then matching_dimension_count end) over (partition by profile), 0)
 ),
 
-depths as (
-    {% for depth in range(dimensions | length + 1) -%}
-    select {{ depth }} as depth{{ " union all" if not loop.last }}
+-- From the amount of an open deal the ranks go down to smaller candidates and up to larger ones; of equal amounts, the newest is nearest.
+sides as (
+    select
+        *,
+        'smaller' as side,
+        smaller_rank as amount_rank
+    from candidates
+    union all
+    select
+        *,
+        'larger' as side,
+        larger_rank as amount_rank
+    from candidates
+),
+
+steps as (
+    {% for step in range(count) -%}
+    select
+        'smaller' as side,
+        -{{ step }} as step
+    union all
+    select
+        'larger' as side,
+        {{ step + 1 }} as step{{ " union all" if not loop.last }}
     {% endfor %}
 ),
 
-won_cells as (
+amounts as (
     select
-        newest.recency,
-        depths.depth,
-        {{ similar_cell_key(dimensions) }} as cell_key
-    from newest
-    cross join depths
+        profile,
+        matching_dimension_count,
+        similar_deal_amount as deal_amount,
+        1 as candidate_count,
+        cast(null as {{ dbt.type_string() }}) as deal_id
+    from candidates
+    union all
+    select
+        open_deals.profile,
+        groups.matching_dimension_count,
+        open_deals.deal_amount,
+        0 as candidate_count,
+        open_deals.deal_id
+    from open_deals
+    inner join (select distinct profile, matching_dimension_count from candidates) as groups
+        on open_deals.profile = groups.profile
 ),
 
-cells as (
+placed as (
     select
         *,
-        row_number() over (partition by depth, cell_key order by recency) as cell_rank
-    from won_cells
-    qualify row_number() over (partition by depth, cell_key order by recency) <= {{ most }}
+        cast(sum(candidate_count) over (
+            partition by profile, matching_dimension_count order by deal_amount range between unbounded preceding and current row
+        ) as bigint) as smaller_count
+    from amounts
 ),
 
-profiles as (
-    select distinct
-        open_deals.profile,
-        depths.depth,
-        {{ similar_cell_key(dimensions) }} as cell_key
-    from open_deals
-    cross join depths
-),
-
-matched as (
+sought as (
     select
-        profiles.profile,
-        profiles.depth,
-        cells.recency,
-        max(case when cells.cell_rank = {{ most }} then profiles.depth else 0 end) over (partition by profiles.profile) as full_depth
-    from profiles
-    inner join cells
+        placed.*,
+        steps.side,
+        placed.smaller_count + steps.step as amount_rank
+    from placed
+    cross join steps
+    where placed.deal_id is not null
+),
+
+neighbours as (
+    select
+        sought.deal_id,
+        sides.similar_deal_id,
+        sides.recency,
+        sides.matching_dimension_count,
+        cast(least(sought.deal_amount, sides.similar_deal_amount) as double)
+        / cast(greatest(sought.deal_amount, sides.similar_deal_amount) as double) as amount_likeness
+    from sought
+    inner join sides
         on
-            profiles.depth = cells.depth
-            and profiles.cell_key = cells.cell_key
-),
-
-candidates as (
-    select distinct
-        profile,
-        recency
-    from matched
-    where depth >= full_depth
-),
-
-pairs as (
-    select
-        open_deals.deal_id,
-        newest.deal_id as similar_deal_id,
-        candidates.recency,
-        {{ matching_count }} as matching_dimension_count,
-        round(
-            (
-                {{ matching_count }}
-                + cast(least(open_deals.deal_amount, newest.deal_amount) as double) / cast(greatest(open_deals.deal_amount, newest.deal_amount) as double)
-            ) / {{ dimensions | length + 1 }}, 9
-        ) as similarity
-    from open_deals
-    inner join candidates
-        on open_deals.profile = candidates.profile
-    inner join newest
-        on candidates.recency = newest.recency
+            sought.profile = sides.profile
+            and sought.matching_dimension_count = sides.matching_dimension_count
+            and sought.side = sides.side
+            and sought.amount_rank = sides.amount_rank
 ),
 
 final as (
     select
-        *,
-        row_number() over (partition by deal_id order by similarity desc, recency asc) as similarity_rank
-    from pairs
-    qualify row_number() over (partition by deal_id order by similarity desc, recency asc) <= {{ var('similar_deal_count') }}
+        deal_id,
+        similar_deal_id,
+        recency,
+        matching_dimension_count,
+        round((matching_dimension_count + amount_likeness) / {{ var('similar_deal_dimensions') | length + 1 }}, 9) as similarity,
+        row_number() over (partition by deal_id order by matching_dimension_count desc, amount_likeness desc, recency asc) as similarity_rank
+    from neighbours
+    qualify row_number() over (partition by deal_id order by matching_dimension_count desc, amount_likeness desc, recency asc) <= {{ count }}
 )
 
 select * from final

@@ -23,9 +23,7 @@ contributions as (
         int_deal_scores.as_of_date,
         int_deal_scores.training_deal_count as all_deal_count,
         int_score_contributions.factor,
-        coalesce(int_score_factors.label, int_score_contributions.factor) as factor_label,
-        coalesce(int_score_factors.can_rep_change, false) as can_rep_change,
-        int_score_contributions.level as factor_value,
+        int_score_contributions.level,
         int_score_contributions.contribution,
         int_score_contributions.contribution * case
             when abs(int_deal_scores.log_odds - int_deal_scores.average_log_odds) < 1e-9
@@ -34,6 +32,11 @@ contributions as (
                 (int_deal_scores.win_probability - 1 / (1 + exp(-int_deal_scores.average_log_odds)))
                 / (int_deal_scores.log_odds - int_deal_scores.average_log_odds)
         end * 100 as contribution_pp,
+        case
+            when int_score_contributions.contribution < 0 then 'down'
+            when int_score_contributions.contribution > 0 then 'up'
+            else 'none'
+        end as direction,
         int_score_contributions.is_unseen,
         int_score_contributions.level_share,
         int_score_contributions.level_deal_count
@@ -42,24 +45,30 @@ contributions as (
         on
             int_deal_scores.deal_id = int_score_contributions.deal_id
             and int_deal_scores.method = int_score_contributions.method
-    left join int_score_factors
-        on int_score_contributions.factor = int_score_factors.factor
 ),
 
-directed as (
-    select
-        *,
-        case when contribution < 0 then 'down' when contribution > 0 then 'up' else 'none' end as direction,
-        -round(abs(contribution), 9) as weakness
-    from contributions
-),
-
+-- Rounded, so that what is equal but for the last digit is ordered by name. One window, because the rows are many.
 ranked as (
     select
         *,
-        cast(row_number() over (partition by deal_id order by weakness, factor) as integer) as reason_rank,
-        cast(row_number() over (partition by deal_id, direction order by weakness, factor) as integer) as direction_rank
-    from directed
+        row_number() over strongest_first as reason_rank,
+        case direction
+            {% for direction in ['down', 'up', 'none'] -%}
+            when '{{ direction }}' then sum(case when direction = '{{ direction }}' then 1 else 0 end) over strongest_first
+            {% endfor -%}
+        end as direction_rank
+    from contributions
+    window strongest_first as (partition by deal_id order by -round(abs(contribution), 9), factor rows unbounded preceding)
+),
+
+labelled as (
+    select
+        ranked.*,
+        coalesce(int_score_factors.label, ranked.factor) as factor_label,
+        coalesce(int_score_factors.can_rep_change, false) as can_rep_change
+    from ranked
+    left join int_score_factors
+        on ranked.factor = int_score_factors.factor
 ),
 
 final as (
@@ -67,18 +76,18 @@ final as (
         deal_id,
         factor,
         factor_label,
-        factor_value,
+        level as factor_value,
         contribution,
         contribution_pp,
         direction,
-        reason_rank,
-        direction_rank,
+        cast(reason_rank as integer) as reason_rank,
+        cast(direction_rank as integer) as direction_rank,
         direction <> 'none' and direction_rank <= {{ var('score_top_reasons') }} and abs(contribution_pp) >= {{ var('score_min_reason_points') }} as is_shown,
         can_rep_change,
         level_share as training_share,
         cast(coalesce(level_deal_count, 0) as bigint) as training_deal_count,
         is_unseen,
-        factor_label || ' ' || factor_value
+        factor_label || ' ' || level
         || case
             when is_unseen then ': too few closed deals had this value, so it counts as the average one.'
             else
@@ -86,7 +95,7 @@ final as (
                 || ' points against the average deal (' || level_deal_count || ' of ' || all_deal_count || ' closed deals were seen with it).'
         end as reason,
         as_of_date
-    from ranked
+    from labelled
 )
 
 select * from final

@@ -11,20 +11,27 @@ open_deals as (
     select * from {{ ref('fct_open_deals') }}
 ),
 
+similar_deals as (
+    select distinct similar_deal_id as deal_id from {{ ref('int_similar_deal_candidates') }}
+),
+
 won_deals as (
-    select * from {{ ref('int_deals') }}
-    where is_won
+    select int_deals.*
+    from {{ ref('int_deals') }} as int_deals
+    inner join similar_deals
+        on int_deals.deal_id = similar_deals.deal_id
 ),
 
 -- A first visit that the history doesn't see begin has no length.
 won_visits as (
     select
-        deal_id,
-        stage,
-        case when max(case when is_left_truncated then 1 else 0 end) = 0 then sum(days_in_stage) end as days_in_stage
-    from {{ ref('int_deal_stage_visits') }}
-    where deal_id in (select int_similar_won_deals.similar_deal_id from int_similar_won_deals)
-    group by deal_id, stage
+        visits.deal_id,
+        visits.stage,
+        case when max(case when visits.is_left_truncated then 1 else 0 end) = 0 then sum(visits.days_in_stage) end as days_in_stage
+    from {{ ref('int_deal_stage_visits') }} as visits
+    inner join similar_deals
+        on visits.deal_id = similar_deals.deal_id
+    group by visits.deal_id, visits.stage
 ),
 
 joined as (
