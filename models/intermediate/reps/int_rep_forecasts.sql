@@ -1,9 +1,5 @@
 with
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
-),
-
 int_owner_changes as (
     select * from {{ ref('int_owner_changes') }}
 ),
@@ -37,14 +33,12 @@ said as (
     select
         replayed.forecast_date,
         replayed.deal_id,
-        coalesce(int_owner_changes.sales_rep_id, int_deals.sales_rep_id) as sales_rep_id,
+        coalesce(int_owner_changes.sales_rep_id, replayed.sales_rep_id) as sales_rep_id,
         cast(replayed.deal_amount * replayed.stage_probability as decimal(18, 2)) as said_amount,
         replayed.won_amount
     from int_replayed_deals as replayed
     inner join evaluable_dates
         on replayed.forecast_date = evaluable_dates.forecast_date
-    inner join int_deals
-        on replayed.deal_id = int_deals.deal_id
     left join int_owner_changes
         on
             replayed.deal_id = int_owner_changes.deal_id
