@@ -1,7 +1,12 @@
 with
 
-int_deal_scores as (
-    select * from {{ ref('int_deal_scores') }}
+-- One row, all null while no score is shown: a score's log odds are the sum of its contributions, so no deal has to be looked up.
+shown as (
+    select
+        max(method) as method,
+        max(training_deal_count) as training_deal_count,
+        max(as_of_date) as as_of_date
+    from {{ ref('int_deal_scores') }}
     where score_status in ('model', 'table')
 ),
 
@@ -16,35 +21,28 @@ int_score_factors as (
     select * from {{ ref('int_score_factors') }}
 ),
 
+scored as (
+    select
+        int_score_contributions.*,
+        shown.training_deal_count as all_deal_count,
+        shown.as_of_date,
+        sum(int_score_contributions.contribution) over (partition by int_score_contributions.deal_id) as log_odds_difference,
+        1 / (1 + exp(-int_score_contributions.average_log_odds)) as average_probability
+    from int_score_contributions
+    inner join shown
+        on int_score_contributions.method = shown.method
+),
+
 -- A factor's share of the points is its share of the log odds, so that points too sum to the difference from the average deal.
 contributions as (
     select
-        int_deal_scores.deal_id,
-        int_deal_scores.as_of_date,
-        int_deal_scores.training_deal_count as all_deal_count,
-        int_score_contributions.factor,
-        int_score_contributions.level,
-        int_score_contributions.contribution,
-        int_score_contributions.contribution * case
-            when abs(int_deal_scores.log_odds - int_deal_scores.average_log_odds) < 1e-9
-                then int_deal_scores.win_probability * (1 - int_deal_scores.win_probability)
-            else
-                (int_deal_scores.win_probability - 1 / (1 + exp(-int_deal_scores.average_log_odds)))
-                / (int_deal_scores.log_odds - int_deal_scores.average_log_odds)
+        *,
+        contribution * case
+            when abs(log_odds_difference) < 1e-9 then average_probability * (1 - average_probability)
+            else (1 / (1 + exp(-average_log_odds - log_odds_difference)) - average_probability) / log_odds_difference
         end * 100 as contribution_pp,
-        case
-            when int_score_contributions.contribution < 0 then 'down'
-            when int_score_contributions.contribution > 0 then 'up'
-            else 'none'
-        end as direction,
-        int_score_contributions.is_unseen,
-        int_score_contributions.level_share,
-        int_score_contributions.level_deal_count
-    from int_deal_scores
-    inner join int_score_contributions
-        on
-            int_deal_scores.deal_id = int_score_contributions.deal_id
-            and int_deal_scores.method = int_score_contributions.method
+        case when contribution < 0 then 'down' when contribution > 0 then 'up' else 'none' end as direction
+    from scored
 ),
 
 -- Rounded, so that what is equal but for the last digit is ordered by name. One window, because the rows are many.
