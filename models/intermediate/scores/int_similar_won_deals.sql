@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 -- Among candidates that share as many dimensions with a deal, the most like it are its neighbours by amount: an open deal meets those
 -- alone, so that the work grows with the open deals and not with their candidates.
 {% set count = var('similar_deal_count') %}
@@ -22,38 +23,26 @@ int_similar_deal_candidates as (
 
 -- One more dimension in common outweighs any amount: with enough candidates, those that share fewer are out.
 candidates as (
-    select
-        *,
-        row_number() over (partition by profile, matching_dimension_count order by similar_deal_amount asc, recency desc) as smaller_rank,
-        row_number() over (partition by profile, matching_dimension_count order by similar_deal_amount asc, recency asc) as larger_rank
+    select *
     from int_similar_deal_candidates
     qualify matching_dimension_count >= coalesce(max(case when matching_rank = {{ count }} then matching_dimension_count end) over (partition by profile), 0)
 ),
 
 -- From the amount of an open deal the ranks go down to smaller candidates and up to larger ones; of equal amounts, the newest is nearest.
 sides as (
+    {% for side, order in [('smaller', 'desc'), ('larger', 'asc')] -%}
     select
         *,
-        'smaller' as side,
-        smaller_rank as amount_rank
+        '{{ side }}' as side,
+        row_number() over (partition by profile, matching_dimension_count order by similar_deal_amount asc, recency {{ order }}) as amount_rank
     from candidates
-    union all
-    select
-        *,
-        'larger' as side,
-        larger_rank as amount_rank
-    from candidates
+    {{ "union all" if not loop.last }}
+    {% endfor %}
 ),
 
 steps as (
-    {% for step in range(count) -%}
-    select
-        'smaller' as side,
-        -{{ step }} as step
-    union all
-    select
-        'larger' as side,
-        {{ step + 1 }} as step{{ " union all" if not loop.last }}
+    {% for step in range(1 - count, count + 1) -%}
+    select {{ step }} as step{{ " union all" if not loop.last }}
     {% endfor %}
 ),
 
@@ -68,13 +57,16 @@ amounts as (
     union all
     select
         open_deals.profile,
-        groups.matching_dimension_count,
+        sides.matching_dimension_count,
         open_deals.deal_amount,
         0 as candidate_count,
         open_deals.deal_id
     from open_deals
-    inner join (select distinct profile, matching_dimension_count from candidates) as groups
-        on open_deals.profile = groups.profile
+    inner join sides
+        on open_deals.profile = sides.profile
+    where
+        sides.side = 'larger'
+        and sides.amount_rank = 1
 ),
 
 placed as (
@@ -89,7 +81,7 @@ placed as (
 sought as (
     select
         placed.*,
-        steps.side,
+        case when steps.step > 0 then 'larger' else 'smaller' end as side,
         placed.smaller_count + steps.step as amount_rank
     from placed
     cross join steps
