@@ -128,7 +128,7 @@ def test_rules_on_months_fire_as_in_pandas(demo):
         assert (found["judged_count"], found["happened_count"]) == (len(fired), sum(came[month] for month in fired))
         if fired:
             assert found["base_rate"] == pytest.approx(np.mean(list(came.values())))
-    assert row(demo, "win_rate_alarm")["base_rate"] == pytest.approx(0.6)
+    assert row(demo, "win_rate_alarm")["base_rate"] == pytest.approx(0.7)
 
 
 def test_what_cannot_be_replayed_says_why(demo):

@@ -207,7 +207,7 @@ def test_a_removed_rule_and_a_deleted_deal_resolve_what_they_raised(replayed, tm
     with duckdb.connect(str(database)) as connection:
         connection.execute(f"delete from marts.fct_alert_events where as_of_date = date '{END}'")
         connection.execute(f"delete from marts.fct_open_deals where deal_id = '{deal}'")
-        connection.execute(f"delete from intermediate.int_deals where deal_id = '{deal}'")
+        connection.execute(f"delete from intermediate.int_judged_deals where deal_id = '{deal}'")
     variables = {"alert_rules_file": str(rules)}
     select = f"stg_files__alert_rules int_alert_rules fct_alert_checks {CHAIN}"
     done = run_dbt(database, variables | {"as_of_date": str(END)}, select=select, with_tests=False).check()

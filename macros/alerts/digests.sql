@@ -2,8 +2,13 @@
    it goes to, and its section's order. A month's win rate is judged by the chart. #}
 {% macro digest_sentences() %}
     {% set pipeline %}
-        open_deal_count || ' open deals hold ' || {{ money('raw_amount') }} || ' and are worth ' || {{ money('rapv_amount') }} || ' after their risk'
-        || coalesce(' (80 % band ' || {{ money('yield_p10_amount') }} || ' to ' || {{ money('yield_p90_amount') }} || ').', '.')
+        open_deal_count || case open_deal_count when 1 then ' open deal holds ' else ' open deals hold ' end || {{ money('raw_amount') }}
+        || coalesce(
+            case open_deal_count when 1 then ' and is worth ' else ' and are worth ' end || {{ money('rapv_amount') }} || ' after '
+            || case open_deal_count when 1 then 'its' else 'their' end || ' risk'
+            || coalesce(' (80 % band ' || {{ money('yield_p10_amount') }} || ' to ' || {{ money('yield_p90_amount') }} || ')', ''),
+            '; too little has closed to say what that is worth'
+        ) || '.'
     {% endset %}
     {% set newest_month = "qualify row_number() over (order by period_start_date desc) = 1" %}
     {% set sentences = [
