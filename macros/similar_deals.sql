@@ -18,8 +18,8 @@
 
 
 {# Do an open and a won deal have the same value? Two that are unknown are not known to be the same. #}
-{% macro is_same_segment(dimension, won_deals='won_deals') -%}
-    open_deals.{{ dimension }} = {{ won_deals }}.{{ dimension }} and {{ won_deals }}.{{ dimension }} <> 'Unknown'
+{% macro is_same_segment(dimension) -%}
+    open_deals.{{ dimension }} = won_deals.{{ dimension }} and won_deals.{{ dimension }} <> 'Unknown'
 {%- endmacro %}
 
 

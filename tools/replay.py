@@ -42,7 +42,7 @@ class Statistical:
 SEGMENT_VERDICTS = "select verdict from marts.rpt_segment_win_rates where period = 'all' and second_segment_value is null and segment_dimension"
 STATISTICAL = {
     "win_rate_gap_pp": Statistical(
-        1 / 150, True, "select verdict from marts.rpt_win_rate_trend where basis = 'closed_date' and period_type = 'month' and not is_risk_adjusted "
+        1 / 137, True, "select verdict from marts.rpt_win_rate_trend where basis = 'closed_date' and period_type = 'month' and not is_risk_adjusted "
         "and not is_partial_period order by period_start_date desc limit 1",
     ),
     "created_volume_change_rate": Statistical(

@@ -45,13 +45,14 @@ cool_downs as (
     group by subject_type, subject_id
 ),
 
--- Since the newest events, so that no build that kept none hides a crossing. A withheld score is none.
+-- From the newest events to today, so that no build that kept none hides a crossing. A withheld score is none.
 lowest_scores as (
     select
         deal_id,
         min(risk_score) as risk_score
     from {{ ref('fct_deal_score_history') }}
-    where score_status in ('model', 'table') and as_of_date >= (select max(newest.as_of_date) from kept as newest)
+    where score_status in ('model', 'table')
+        and as_of_date between (select max(newest.as_of_date) from kept as newest) and (select today.as_of_date from today)
     group by deal_id
 ),
 
