@@ -11,11 +11,10 @@ from scipy import stats
 from statsmodels.api import OLS
 from statsmodels.stats.multitest import multipletests
 
+from models.actions import int_intervention_tests as tests
 from tools import crm
 from tools.simulations import effects
-from tools.simulations.drivers import load_model
 
-tests = load_model("int_intervention_tests")
 SETTINGS = {"confidence_level": 0.95, "fdr_level": 0.05, "min_segment_deals": 30, "max_unflagged_share": 0.05}
 HEADER = "play_id,action_id,trigger_kind,trigger_name,threshold,stage,least_risk_category,priority,action_text,evidence_text,rationale\n"
 GOOD = "quiet,call,fact,days_since_last_activity,10,,,ongoing,Call,{value} days of {limit},because\n"

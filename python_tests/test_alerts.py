@@ -17,8 +17,8 @@ import pytest
 from conftest import PROJECT, Build, run_dbt
 from scipy import stats
 
+from models.scores import ml_score_quality
 from tools import replay
-from tools.simulations.drivers import load_model
 
 END = datetime.date(2025, 6, 8)
 WEEK = datetime.timedelta(weeks=1)
@@ -513,7 +513,7 @@ def test_changes_of_volume_are_those_of_scipy(replayed):
 
 def test_good_scores_are_seldom_off(compiled):
     """Samples of deals, observed weekly, that win as often as predicted, and some whose scores are too extreme."""
-    found = load_model("ml_score_quality")
+    found = ml_score_quality
     rng, rows = np.random.default_rng(7), []
     for extreme, samples in ((1.0, 2_000), (2.0, 200)):
         for _ in range(samples):

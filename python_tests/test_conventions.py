@@ -24,7 +24,7 @@ def manifest(demo) -> dict:
 
 
 def public_marts(manifest: dict) -> list[dict]:
-    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model" and node["path"].startswith("marts/")]
+    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model" and node["schema"] == "marts"]
 
 
 def test_the_demo_builds_without_a_warning(demo):

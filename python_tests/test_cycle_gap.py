@@ -1,24 +1,15 @@
 """The mathematics behind rpt_cycle_outcome_gap against scipy and brute force over all pairs of deals."""
 
-import importlib.util
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, mannwhitneyu, norm
 
+from models.win_rates import int_cycle_gap_tests as tests
+
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "models" / "statistics" / f"{name}.py")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tests = load("int_cycle_gap_tests")
 
 
 def draw_days(rng, size, mean):

@@ -30,8 +30,8 @@ def manifest(demo) -> dict:
     return json.loads((demo.database.parent / "demo_sales_dbt" / "target" / "manifest.json").read_text())
 
 
-def models(manifest: dict, folder: str = "") -> list[dict]:
-    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model" and node["path"].startswith(folder)]
+def models(manifest: dict, schema: str | None = None) -> list[dict]:
+    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model" and schema in (None, node["schema"])]
 
 
 def words(text: str) -> set[str]:
@@ -73,12 +73,12 @@ def test_every_public_model_and_column_is_described(manifest):
 
 
 def test_what_is_public_is_the_marts_and_everything_has_an_owner(manifest):
-    assert {model["name"] for model in models(manifest) if model["access"] == "public"} == {model["name"] for model in models(manifest, "marts/")}
-    assert {model["access"] for model in models(manifest, "staging/")} == {"private"}
+    assert {model["name"] for model in models(manifest) if model["access"] == "public"} == {model["name"] for model in models(manifest, "marts")}
+    assert {model["access"] for model in models(manifest, "staging")} == {"private"}
     owners = {group["name"]: group["owner"] for group in manifest["groups"].values()}
     assert [model["name"] for model in models(manifest) if model["group"] not in owners] == []
-    for mart in models(manifest, "marts/"):
-        assert mart["group"] == mart["path"].split("/")[1], mart["name"]
+    groups = {(model["path"].split("/")[0], model["group"]) for model in models(manifest)}
+    assert len(groups) == len({folder for folder, _ in groups}), "a folder has one owner"
     for owner in [*owners.values(), *(exposure["owner"] for exposure in manifest["exposures"].values())]:
         assert owner in owners.values() and re.fullmatch(r"[^@\s]+@[^@\s]+", owner["email"]) and owner["name"]
 
@@ -91,7 +91,7 @@ def test_an_owner_is_replaced_in_one_place():
 
 def test_every_public_mart_is_in_an_exposure_and_exposures_read_nothing_else(manifest):
     read = {node for exposure in manifest["exposures"].values() for node in exposure["depends_on"]["nodes"]}
-    assert read == {mart["unique_id"] for mart in models(manifest, "marts/")}
+    assert read == {mart["unique_id"] for mart in models(manifest, "marts")}
     assert [exposure["name"] for exposure in manifest["exposures"].values() if len(exposure["description"]) < 60] == []
 
 
@@ -129,8 +129,8 @@ def test_every_doc_block_is_used(manifest):
 
 
 def test_pages_name_marts_and_columns_that_exist(manifest):
-    names = {model["name"] for model in models(manifest, "marts/")}
-    columns = {column for model in models(manifest, "marts/") for column in model["columns"]}
+    names = {model["name"] for model in models(manifest, "marts")}
+    columns = {column for model in models(manifest, "marts") for column in model["columns"]}
     for page in [PROJECT / "models" / "overview.md", PROJECT / "docs" / "bi_tools.md"]:
         text = page.read_text()
         marts = set(re.findall(r"\b((?:fct|rpt|dim)_[a-z_]*[a-z])\b", text))

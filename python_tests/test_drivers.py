@@ -560,7 +560,7 @@ def test_the_demo_shows_its_planted_drivers_and_no_other(demo):
 def test_the_coefficients_of_the_demo_add_up_to_its_wins(demo):
     # With the coefficients of the table, expected wins equal wins in every level: the equations that maximum likelihood solves.
     cells = demo.frame("select * from intermediate.int_driver_cells where not is_known_only_after_close")
-    levels = demo.frame("select * from statistics.ml_win_rate_drivers where half_year_start_date is null and not is_known_only_after_close")
+    levels = demo.frame("select * from intermediate.ml_win_rate_drivers where half_year_start_date is null and not is_known_only_after_close")
     assert not levels.is_penalised.any()
     logit = np.full(len(cells), levels.fit_intercept[0])
     for factor, rows in levels.groupby("factor"):

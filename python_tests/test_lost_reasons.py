@@ -1,31 +1,21 @@
 """rpt_lost_reasons and competitors: statistics against scipy and statsmodels, noise, and what the generator planted over several seeds."""
 
-import importlib.util
-import sys
 from itertools import pairwise
 
 import numpy as np
 import pandas
 import pytest
-from conftest import PROJECT
 from scipy.stats import chi2_contingency
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
+from models.win_rates import int_lost_reason_tests as tests
+from models.win_rates import int_segment_win_rate_tests as segments
 from tools import crm
 
 pytestmark = pytest.mark.filterwarnings("error")
 SEEDS = range(1, 9)
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, PROJECT / "models" / "statistics" / f"{name}.py")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tests = load("int_lost_reason_tests")
-segments = load("int_segment_win_rate_tests")
 
 
 def estimate(newer, older, min_deals=30):

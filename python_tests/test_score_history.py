@@ -104,7 +104,7 @@ def test_parts_are_those_recomputed_from_terms_and_values(first, second):
     for factor, column in BANDED.items():
         names = pandas.Series(band_names(factor, raw[column] + 1), rows.index)
         aged[factor] = (raw.stage + ", " + names if factor == "stage_age_band" else names).fillna("Unknown")
-    terms = first.frame(TERMS + " from statistics.ml_score_fits where fit = 'final' and method = 'model'")
+    terms = first.frame(TERMS + " from intermediate.ml_score_fits where fit = 'final' and method = 'model'")
     found = {(row.factor, row.level): row.contribution for row in terms.itertuples()}
     factors = sorted(set(terms.factor) - {""})
 
@@ -245,7 +245,7 @@ def test_a_fit_pinned_to_a_date_is_the_fit_of_a_build_as_of_that_date(files, tmp
     now = build(
         tmp_path / "now.duckdb", files, today, select="+int_deal_scores +int_score_build +int_training_cohorts", train_as_of_date=date
     )
-    order = " from statistics.ml_score_fits order by fit, method, factor, level"
+    order = " from intermediate.ml_score_fits order by fit, method, factor, level"
     one, other = (done.frame(TERMS + order) for done in (then, now))
     pandas.testing.assert_frame_equal(one, other, rtol=0, atol=1e-9)
     assert len(one) > 300 and one.penalty.notna().any()

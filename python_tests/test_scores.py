@@ -1,6 +1,5 @@
 """Fits and quality of scores against independent computations: scipy, statsmodels, and plain loops."""
 
-import importlib.util
 import pathlib
 
 import numpy as np
@@ -8,17 +7,12 @@ import pytest
 import statsmodels.api as sm
 from scipy import optimize, stats
 
+from models.scores import ml_score_fits as fits
+from models.scores import ml_score_quality as quality
+
 STATISTICS = pathlib.Path(__file__).resolve().parent.parent / "models" / "statistics"
 
 
-def load(name: str):
-    spec = importlib.util.spec_from_file_location(name, STATISTICS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fits, quality = load("ml_score_fits"), load("ml_score_quality")
 SETTINGS = {"confidence_level": 0.95, "gate_confidence_level": 0.995, "gate_t_value": 1.645, "automation_auc": 0.6, "precision_share": 0.1}
 
 

@@ -35,7 +35,7 @@ def log_odds(terms, values) -> np.ndarray:
 
 def test_scores_in_sql_are_those_recomputed_from_the_terms(demo):
     """Of open deals by the final fit, and of test deals by the fold that tests them, for all methods."""
-    terms = demo.frame("select fit, method, factor, level, contribution from statistics.ml_score_fits")
+    terms = demo.frame("select fit, method, factor, level, contribution from intermediate.ml_score_fits")
     key = ["deal_id", "observation_date", "purpose"]
     observations = demo.frame("select * from intermediate.int_score_observations").set_index(key)
     compared = 0
@@ -52,7 +52,7 @@ def test_scores_in_sql_are_those_recomputed_from_the_terms(demo):
 def test_the_method_model_is_backtested_with_the_newest_score_known_on_the_date(demo):
     """Sums of amount x probability by date, by the newest fit of then; before the first fit they are those of the base rate."""
     mart = demo.frame("select * from marts.rpt_pipeline_value_backtest").pivot(index="forecast_date", columns="method", values="forecast_amount")
-    fits = demo.frame("select * from statistics.ml_score_fits where method = 'model' and trained_until_date is not null")
+    fits = demo.frame("select * from intermediate.ml_score_fits where method = 'model' and trained_until_date is not null")
     deals = demo.frame("""
         select observations.*, replayed.forecast_date, replayed.deal_amount as amount
         from intermediate.int_replayed_deals as replayed
@@ -92,7 +92,7 @@ def test_the_fit_of_the_demo_is_that_of_the_functions_on_its_observations(demo):
     settings = simulation.settings()[0]
     fit = simulation.fits.ridge(data, settings["penalties"], settings["penalty_groups"], settings["min_level_deals"], settings["max_levels"])
     expected = {(factor or "", level or ""): value for factor, level, value, *_ in simulation.fits.model_terms(data, fit)}
-    built = demo.frame("select * from statistics.ml_score_fits where fit = 'final' and method = 'model'")
+    built = demo.frame("select * from intermediate.ml_score_fits where fit = 'final' and method = 'model'")
     assert built.penalty.iloc[0] == fit.penalty and len(built) == len(expected)
     names = zip(built.factor.fillna(""), built.level.fillna(""), strict=True)
     np.testing.assert_allclose(built.contribution, [expected[name] for name in names], atol=1e-9)

@@ -1,9 +1,6 @@
 """The mathematics behind rpt_segment_win_rates against statsmodels, scipy and brute force, and what its verdicts do over many CRMs."""
 
-import importlib.util
-import sys
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,19 +10,13 @@ from scipy.stats import chi2_contingency, norm, t
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint, proportions_ztest
 
+from models.win_rates import int_segment_win_rate_estimates as estimates
+from models.win_rates import int_segment_win_rate_tests as tests
+
 pytestmark = pytest.mark.filterwarnings("error")
 QUANTILE = norm.ppf(0.975)
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "models" / "statistics" / f"{name}.py")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-estimates = load("int_segment_win_rate_estimates")
-tests = load("int_segment_win_rate_tests")
 
 
 def close(found, expected):

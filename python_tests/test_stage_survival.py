@@ -1,7 +1,5 @@
 """Kaplan-Meier and Aalen-Johansen of ml_stage_survival against statsmodels, case by case where the model has counts by day."""
 
-import importlib.util
-import pathlib
 from collections import Counter
 from statistics import NormalDist
 
@@ -12,10 +10,7 @@ from scipy.stats import binom
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 from statsmodels.stats.proportion import proportion_confint
 
-PATH = pathlib.Path(__file__).resolve().parent.parent / "models" / "statistics" / "ml_stage_survival.py"
-SPEC = importlib.util.spec_from_file_location("ml_stage_survival", PATH)
-survival = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(survival)
+from models.stages import ml_stage_survival as survival
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:statsmodels")  # it divides by nobody left on the last day
 Z = NormalDist().inv_cdf(0.975)

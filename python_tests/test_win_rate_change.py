@@ -1,26 +1,18 @@
 """rpt_win_rate_change: its SQL against a decomposition written deal by deal, its statistics against statsmodels, scipy and simulation."""
 
 import datetime
-import importlib.util
-import sys
 
 import numpy as np
 import pytest
-from conftest import PROJECT, run_dbt, write_deals
+from conftest import run_dbt, write_deals
 from scipy.stats import false_discovery_control
 from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
+
+from models.win_rates import int_win_rate_change_tests as tests
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, PROJECT / "models" / "statistics" / f"{name}.py")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tests = load("int_win_rate_change_tests")
 QUANTILE = 1.959963984540054
 
 

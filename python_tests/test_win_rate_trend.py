@@ -259,7 +259,7 @@ def test_false_alarms_lie_as_far_apart_as_stated():
     """A small version of the campaign, in which 800 steady series of 252 months gave 251 months; its standard error here is 7 %."""
     alarms = sum(simulation.false_alarms(seed, 0.0) for seed in range(240))
     apart = 240 * (simulation.LONG_MONTHS - SETTINGS.min_baseline_periods) / alarms
-    stated = int(re.search(r"about (\d+) months apart", (PROJECT / "models/marts/diagnosis/_rpt_win_rate_trend.yml").read_text())[1])
+    stated = int(re.search(r"about (\d+) months apart", (PROJECT / "models/win_rates/rpt_win_rate_trend.yml").read_text())[1])
     assert apart == pytest.approx(stated, rel=0.2)
 
 

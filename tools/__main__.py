@@ -8,6 +8,7 @@ import sys
 COMMANDS = {
     "generate": "write a CRM of any size, with planted effects, as CSV or Parquet",
     "benchmark": "time and memory of a whole build beside plain DuckDB",
+    "compare": "two published files, table by table and row by row",
     "export": "write the scores, reasons and actions of open deals as a file for the CRM",
     "simulate": "how often a statistical model is right on CRMs whose truth is known",
     "replay": "build the demo week by week, and check what alerts it raises",

@@ -10,11 +10,11 @@ from functools import partial
 
 import numpy as np
 
+from models.win_rates import int_win_rate_change_tests as changes
 from tools import crm
-from tools.simulations.drivers import CHUNK, DEALS, POPULATION, YEARS, load_model, percent, size_bands
+from tools.simulations.drivers import CHUNK, DEALS, POPULATION, YEARS, percent, size_bands
 from tools.simulations.trend import SETTINGS, trend
 
-changes = load_model("int_win_rate_change_tests")
 DIMENSIONS = ("industry", "region", "product_type", "lead_source", "deal_size_band", "sales_rep_id")
 CONFIDENCE, FDR, MIN_DEALS = 0.95, 0.05, 30
 QUARTERS = (date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 1))

@@ -12,10 +12,10 @@ from functools import partial
 
 import numpy as np
 
+from models.scores import ml_score_drift as model
 from tools import crm
-from tools.simulations.scores import AS_OF_DAY, model_settings, observe, statistics
+from tools.simulations.scores import AS_OF_DAY, model_settings, observe
 
-model = statistics("ml_score_drift")
 DEALS = 3_000
 MOVED = {"no drift": 0.0, "a lead source grows": 0.15, "a lead source grows a lot": 0.3}
 

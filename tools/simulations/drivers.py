@@ -5,7 +5,6 @@ effects; effects of the same size planted in the most frequent source and size b
 """
 
 import csv
-import importlib.util
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.win_rates import ml_win_rate_drivers as drivers
 from tools import crm
 from tools.crm import Effects
 
@@ -29,16 +29,6 @@ KINDS = {
 }
 
 
-def load_model(name: str):
-    """The module of a Python model: dbt runs it as a file, so it is in no package."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, PROJECT / "models" / "statistics" / f"{name}.py")
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-drivers = load_model("ml_win_rate_drivers")
 SETTINGS = drivers.Settings(("sales_rep_id",), min_level_deals=20, min_outcomes_per_parameter=5, fdr_level=0.05, confidence_level=0.95)
 
 

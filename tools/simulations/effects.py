@@ -14,11 +14,11 @@ from functools import partial
 
 import numpy as np
 
+from models.actions import int_intervention_tests as tests
 from tools import crm
 from tools.crm import Effects
-from tools.simulations.drivers import PROJECT, is_mature, load_model, percent
+from tools.simulations.drivers import PROJECT, is_mature, percent
 
-tests = load_model("int_intervention_tests")
 DEALS, POPULATION, CHUNK, YEARS, LEVEL = 3_000, 1_000_000, 250_000, 2, 0.95
 REPS_KNOW = (0.5, 0.9)
 KINDS = {

@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 
+from models.reps import ml_rep_performance as reps
 from tools import crm
-from tools.simulations.drivers import is_mature, load_model, percent, size_bands
+from tools.simulations.drivers import is_mature, percent, size_bands
 
-reps = load_model("ml_rep_performance")
 SETTINGS = reps.Settings(
     min_deals=30, min_expected_deals=5, min_level_deals=20, min_forecast_dates=8, fdr_level=0.05, confidence_level=0.95,
     funnel_levels=(0.95, 0.998),

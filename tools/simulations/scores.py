@@ -14,7 +14,6 @@ planted, as in the demo). Settings are the defaults of `dbt_project.yml`.
 
 import csv
 import dataclasses
-import importlib.util
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
@@ -23,6 +22,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from models.scores import ml_score_fits as fits
+from models.scores import ml_score_quality as quality
 from tools import crm
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -37,21 +38,11 @@ EFFECTS = {
 }
 
 
-def statistics(name: str):
-    spec = importlib.util.spec_from_file_location(name, PROJECT / "models" / "statistics" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fits, quality = statistics("ml_score_fits"), statistics("ml_score_quality")
-
-
 def model_settings(name: str) -> dict:
-    """Settings of a model of _scores.yml, with the vars of the project in them."""
+    """Settings of a model of scores, with the vars of the project in them."""
     variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
-    models = yaml.safe_load((PROJECT / "models" / "statistics" / "_scores.yml").read_text())["models"]
-    [meta] = [model["config"]["meta"]["settings"] for model in models if model["name"] == name]
+    models = yaml.safe_load((PROJECT / "models" / "scores" / f"{name}.yml").read_text())["models"]
+    meta = models[0]["config"]["meta"]["settings"]
     return {setting: variables[text.split("'")[1]] for setting, text in meta.items()}
 
 

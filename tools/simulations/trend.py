@@ -15,9 +15,9 @@ from functools import partial
 
 import numpy as np
 
-from tools.simulations.drivers import load_model, percent
+from models.win_rates import ml_win_rate_trend as trend
+from tools.simulations.drivers import percent
 
-trend = load_model("ml_win_rate_trend")
 SETTINGS = trend.Settings(
     min_baseline_periods=12, min_excursion_alarms=2, min_expected_deals=5, limit=3, cusum_allowance=0.75, cusum_limit=3.2,
     min_trend_periods=6, fdr_level=0.05, confidence_level=0.95,

@@ -12,10 +12,9 @@ from functools import partial
 
 import numpy as np
 
+from models.forecasts import ml_pipeline_yields as yields
 from tools import crm
-from tools.simulations.drivers import load_model
 
-yields = load_model("ml_pipeline_yields")
 SETTINGS = yields.Settings(draws=500, exact_share=0.001, shock_degrees_of_freedom=8, min_dates=8)
 MONTH, MONTH_ENDS, FIRST_DAY, LONGEST = 30, 12, 180, crm.LENGTH_DAYS[1]
 AS_OF_DAY = FIRST_DAY + MONTH * MONTH_ENDS + 130
