@@ -22,8 +22,8 @@ import numpy as np
 
 from tools import crm
 from tools.generate import generate
+from tools.simulations.settings import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 DEALS = 3_000
 MART, SCORES = "rpt_pipeline_value_backtest", ("ml_score_fits", "int_deal_model_values")
 TABLES = ("deals", "stage_history", "field_history", "activities")
