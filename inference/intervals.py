@@ -159,7 +159,7 @@ def newcombe(first: Proportion, second: Proportion, quantile: float) -> tuple[Ar
     Returns
     -------
     difference, lower, upper : ndarray of float
-        NaN where a proportion has no case.
+        -1 <= lower <= difference <= upper <= 1; NaN where a proportion has no case.
 
     References
     ----------
@@ -172,7 +172,7 @@ def newcombe(first: Proportion, second: Proportion, quantile: float) -> tuple[Ar
     """
     below, above = newcombe_reach(first, second, quantile)
     difference = first.rate - second.rate
-    return difference, difference - below, difference + above
+    return difference, np.maximum(difference - below, -1), np.minimum(difference + above, 1)
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def life_table(days: Array, observed_after: Array, cause: Array, count: Array, c
         np.add.at(events[number], place[rows], count[rows])
     survival = np.cumprod(1 - events.sum(axis=0) / at_risk)
     before = np.concatenate([[1.0], survival])[:-1]
-    incidence = np.cumsum(before * events / at_risk, axis=1)
+    incidence = np.minimum(1.0, np.cumsum(before * events / at_risk, axis=1))
     empty = times[survival == 0]
     return LifeTable(times, at_risk, events, survival, incidence, bool(len(empty)) and bool((days > empty[0]).any()))
 
@@ -214,7 +214,6 @@ def last_share(table: LifeTable, cause: int, quantile: float) -> tuple[float, fl
     else:
         share = float(table.survival[-1])
         variance = share**2 * float(table.hazard_variance.sum())
-    share = min(share, 1.0)
     is_between = 0 < share < 1 and variance > 0
     lower, upper = wilson(Proportion.of_rate(share, share * (1 - share) / variance if is_between else float(table.ended.sum())), quantile)
     return share, float(lower), float(upper)

@@ -79,7 +79,8 @@ summed as (
         sum(model_amount) as model_amount,
         sum(published_aging_amount) as published_aging_amount,
         sum(revenue_at_risk_amount) as revenue_at_risk_amount,
-        1 - sum(rapv_amount) / sum(raw_amount) as optimism_gap,
+        -- Sums of doubles differ in their last digits: where all is certain, one may be above the other.
+        case when sum(rapv_amount) > sum(raw_amount) then 0 else 1 - sum(rapv_amount) / sum(raw_amount) end as optimism_gap,
         sum(case when amount_rank <= 5 then outcome_variance end) / nullif(sum(outcome_variance), 0) as largest_five_variance_rate,
         max(as_of_date) as as_of_date
     from ranked

@@ -63,11 +63,11 @@ final as (
         observed.deal_id,
         observed.period_end_date,
         {% for outcome in ['won', 'lost'] -%}
-        cast((
+        cast(least(1, (
             coalesce(cells.{{ outcome }}_share * cells.{{ outcome }}_count, 0)
             + {{ prior }} * (coalesce(stages.{{ outcome }}_share * stages.{{ outcome }}_count, 0) + {{ prior }} * everything.{{ outcome }}_share)
             / (coalesce(stages.{{ outcome }}_count, 0) + {{ prior }})
-        ) / (coalesce(cells.{{ outcome }}_count, 0) + {{ prior }}) as double) as {{ outcome }}_in_time_share{{ "," if not loop.last }}
+        ) / (coalesce(cells.{{ outcome }}_count, 0) + {{ prior }})) as double) as {{ outcome }}_in_time_share{{ "," if not loop.last }}
         {% endfor -%}
     from observed
     inner join cells as everything

@@ -5,7 +5,8 @@ one of a lost deal, ties counting half; its variance comes from the deals' influ
 observation a deal it is DeLong's (DeLong et al. 1988). Brier scores are means over deals, and t is the mean of a deal's improvement over
 the base rate / its standard error. Calibration is a logistic regression of the outcome on the predicted log odds (slope), and of the
 outcome with the predicted log odds as they are (intercept, 0 where as many are won as predicted), with standard errors clustered by deal.
-`all` averages AUC by deals and takes everything else over all test deals. Scores equal to 9 decimals are ties.
+`all` averages AUC by deals and takes everything else over all test deals. Scores equal to 9 decimals are ties. Shares of deals are cut at 1,
+which sums of their observations' weights may pass in the last digit.
 
 The gate opens if the lower one-sided `gate_confidence_level` bound of the AUC is above 0.5 and the improvement's t above `gate_t_value`.
 `gate_p_value` is the larger of both p values: both must hold, so it needs no adjustment.
@@ -46,7 +47,7 @@ def auc(score: Array, won: Array, weight: Array, deal: Array) -> tuple[float, fl
     won_above = (wins - np.cumsum(won_here) + won_here / 2)[place] / wins
     influence = np.bincount(deal, weight * np.where(won == 1, lost_below, won_above), deals)
     variance = influence[won_deal].var(ddof=1) / wins + influence[~won_deal].var(ddof=1) / losses
-    return float(influence[won_deal].mean()), float(np.sqrt(variance))
+    return float(np.minimum(influence[won_deal].mean(), 1)), float(np.sqrt(variance))
 
 
 def t_value(values: Array) -> float:
@@ -63,7 +64,7 @@ def precision_at(score: Array, positive: Array, weight: Array, share: float) -> 
     _, place = np.unique(-np.round(score, TIE_DECIMALS), return_inverse=True)
     total, hits = np.bincount(place, weight), np.bincount(place, weight * positive)
     taken = np.clip(share * total.sum() - (np.cumsum(total) - total), 0, total)
-    return float(taken @ (hits / total) / taken.sum())
+    return float(np.minimum(taken @ (hits / total) / taken.sum(), 1))
 
 
 def quality(rows: dict[str, Array], settings: dict) -> dict[str, float]:
@@ -78,7 +79,7 @@ def quality(rows: dict[str, Array], settings: dict) -> dict[str, float]:
         return found
 
     errors = {m: np.bincount(deal, weight * (sigmoid(rows[m]) - won) ** 2, deals) for m in ("model", "table", "base")}
-    found |= {"brier": errors["model"].mean(), "brier_table": errors["table"].mean(), "brier_base": errors["base"].mean()}
+    found |= {name: float(np.minimum(errors[m].mean(), 1)) for name, m in (("brier", "model"), ("brier_table", "table"), ("brier_base", "base"))}
     found["brier_t_value"] = t_value(errors["base"] - errors["model"])
 
     parts = []
