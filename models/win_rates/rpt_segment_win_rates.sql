@@ -12,12 +12,8 @@ int_segment_win_rate_tests as (
     select * from {{ ref('int_segment_win_rate_tests') }}
 ),
 
-int_median_deal_amounts as (
-    select * from {{ ref('int_median_deal_amounts') }}
-),
-
-int_median_cycle_days as (
-    select * from {{ ref('int_median_cycle_days') }}
+int_segment_medians as (
+    select * from {{ ref('int_segment_medians') }}
 ),
 
 int_periods as (
@@ -44,9 +40,9 @@ joined as (
         cast(counts.closed_amount - counts.won_amount as decimal(18, 2)) as lost_amount,
         cast(counts.won_amount as double) / nullif(cast(counts.closed_amount as double), 0) as amount_win_rate,
         cast(counts.closed_amount as double) / nullif(counts.closed_deal_count, 0) as mean_deal_amount,
-        amounts.median_deal_amount,
+        medians.median_deal_amount,
         counts.cycle_days * 1.0 / nullif(counts.closed_deal_count, 0) as mean_cycle_days,
-        cycles.median_cycle_days,
+        medians.median_cycle_days,
         counts.verdict_tier,
         estimates.win_rate_lower,
         estimates.win_rate_upper,
@@ -88,16 +84,11 @@ joined as (
             counts.segment_dimension = tests.segment_dimension
             and counts.segment_value = tests.segment_value
             and counts.period = tests.period
-    left join int_median_deal_amounts as amounts
+    left join int_segment_medians as medians
         on
-            counts.segment_dimension = amounts.segment_dimension
-            and counts.segment_value = amounts.segment_value
-            and counts.period = amounts.period
-    left join int_median_cycle_days as cycles
-        on
-            counts.segment_dimension = cycles.segment_dimension
-            and counts.segment_value = cycles.segment_value
-            and counts.period = cycles.period
+            counts.segment_dimension = medians.segment_dimension
+            and counts.segment_value = medians.segment_value
+            and counts.period = medians.period
 ),
 
 final as (
