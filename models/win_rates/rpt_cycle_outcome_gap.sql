@@ -92,7 +92,7 @@ joined as (
 final as (
     select
         *,
-        {{ cycle_gap_finding() }} as finding
+        {{ cycle_gap_finding('joined') }} as finding
     from joined
 )
 

@@ -97,7 +97,7 @@ final as (
         amount_win_rate / nullif(win_rate, 0) as size_effect_ratio,
         closed_deal_count * (pooled_win_rate - shrunk_win_rate) as excess_lost_deal_count,
         cast(closed_amount * (pooled_win_rate - shrunk_win_rate) as decimal(18, 2)) as excess_lost_amount,
-        {{ win_rate_finding() }} as finding
+        {{ win_rate_finding('joined') }} as finding
     from joined
 )
 
