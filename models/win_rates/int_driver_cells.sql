@@ -62,7 +62,7 @@ cells as (
     )
 ),
 
--- Data that begin within a half-year hold the quick closes of it only.
+-- Where the data begin within a half-year, they hold only its quick closes.
 final as (
     select
         cells.is_known_only_after_close,

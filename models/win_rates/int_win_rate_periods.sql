@@ -90,7 +90,7 @@ periods as (
     from started
 ),
 
--- Of the period in which the data begin only quick closes are known.
+-- Of the period in which the data begin, only the quick closes are known.
 final as (
     select
         basis,
