@@ -164,3 +164,32 @@ def test_from_another_directory_relative_paths_are_the_callers(tmp_path):
 def _environment(folder: pathlib.Path) -> dict:
     paths = {"SALES_DB": "lint.duckdb", "DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs"}
     return {**os.environ, **{name: str(folder / path) for name, path in paths.items()}}
+
+
+def models(manifest: dict) -> list[dict]:
+    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+
+
+def rooms_read(manifest: dict) -> list[tuple[str, str]]:
+    """(room of the reader, room it reads) of each model that a model reads; a room is a folder of models."""
+    room = {node["unique_id"]: str(pathlib.PurePath(node["original_file_path"]).parent) for node in models(manifest)}
+    return [(room[node["unique_id"]], room[read]) for node in models(manifest) for read in node["depends_on"]["nodes"] if read in room]
+
+
+def test_models_mostly_read_models_of_their_room(manifest):
+    edges = rooms_read(manifest)
+    inside = sum(reader == read for reader, read in edges)
+    assert inside >= 0.48 * len(edges), f"{inside} of {len(edges)}"
+
+
+def test_each_model_is_described_and_tested_in_the_yml_beside_it():
+    files = [file for file in PROJECT.glob("models/**/*") if file.suffix in (".sql", ".py")]
+    assert len(files) > 100
+    for file in files:
+        beside = yaml.safe_load(file.with_suffix(".yml").read_text())
+        [model] = beside["models"]
+        assert model["name"] == file.stem and model["description"].strip(), file
+    for file in PROJECT.glob("models/**/*.yml"):
+        told = yaml.safe_load(file.read_text())
+        assert {model["name"] for model in told.get("models", [])} <= {file.stem}, file
+        assert {test["model"] for test in told.get("unit_tests", [])} <= {file.stem}, file

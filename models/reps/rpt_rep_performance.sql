@@ -109,8 +109,8 @@ joined as (
 final as (
     select
         *,
-        {{ rep_finding() }} as finding,
-        {{ rep_forecast_finding() }} as forecast_finding
+        {{ rep_finding('joined') }} as finding,
+        {{ rep_forecast_finding('joined') }} as forecast_finding
     from joined
 )
 

@@ -35,23 +35,21 @@ months as (
         closed_month
 ),
 
+period_types as (
+    select * from (values ('month', 1), ('quarter', 3), ('half_year', 6)) as period_types (period_type, month_count)
+),
+
 periods as (
-    {% for period_type, month_count in [('month', 1), ('quarter', 3), ('half_year', 6)] -%}
-    {% if not loop.first %}
-
-    union all
-
-    {% endif -%}
     select
-        '{{ period_type }}' as period_type,
-        {{ month_count }} as month_count,
-        cast({{ dbt.dateadd('month', '(-((extract(month from closed_month) - 1) % ' ~ month_count ~ '))', 'closed_month') }} as date) as period_start_date,
-        segment_dimension,
-        segment_value,
-        closed_deal_count,
-        won_deal_count
+        period_types.period_type,
+        period_types.month_count,
+        {{ period_start('months.closed_month', 'period_types.month_count') }} as period_start_date,
+        months.segment_dimension,
+        months.segment_value,
+        months.closed_deal_count,
+        months.won_deal_count
     from months
-    {%- endfor %}
+    cross join period_types
 ),
 
 final as (

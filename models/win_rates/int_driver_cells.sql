@@ -36,12 +36,7 @@ closed as (
         coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
         {% endfor -%}
         coalesce(int_deals.cycle_band, 'Unknown') as cycle_band,
-        cast(
-            case
-                when extract(month from int_deals.closed_month) <= 6 then {{ dbt.date_trunc('year', 'int_deals.closed_month') }}
-                else {{ dbt.dateadd('month', 6, dbt.date_trunc('year', 'int_deals.closed_month')) }}
-            end as date
-        ) as half_year_start_date,
+        {{ period_start('int_deals.closed_month', 6) }} as half_year_start_date,
         int_deals.is_won
     from int_deals
     inner join mature_cohorts
@@ -67,7 +62,7 @@ cells as (
     )
 ),
 
--- Data that begin within a half-year hold the quick closes of it only.
+-- Where the data begin within a half-year, they hold only its quick closes.
 final as (
     select
         cells.is_known_only_after_close,

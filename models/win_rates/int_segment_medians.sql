@@ -1,10 +1,13 @@
--- noqa: disable=layout.indent
 {% set dimensions = var('segment_dimensions') %}
 
 with
 
 int_closed_deal_counts as (
     select * from {{ ref('int_closed_deal_counts') }}
+),
+
+int_segment_day_counts as (
+    select * from {{ ref('int_segment_day_counts') }}
 ),
 
 int_periods as (
@@ -47,12 +50,55 @@ by_period as (
     group by {{ segment_sets(['period_months.period'], dimensions) }}  -- noqa: PRS
 ),
 
-final as (
+amounts as (
     select * from overall
 
     union all
 
     select * from by_period
+),
+
+day_counts as (
+    select
+        segment_dimension,
+        segment_value,
+        period,
+        cycle_days,
+        sum(deal_count) as deal_count
+    from int_segment_day_counts
+    group by segment_dimension, segment_value, period, cycle_days
+),
+
+middle_deals as (
+    select
+        *,
+        {{ median_of_counts('cycle_days', 'deal_count', ['segment_dimension', 'segment_value', 'period']) }} as middle_cycle_days
+    from day_counts
+),
+
+cycles as (
+    select
+        segment_dimension,
+        segment_value,
+        period,
+        avg(middle_cycle_days) as median_cycle_days
+    from middle_deals
+    group by segment_dimension, segment_value, period
+),
+
+final as (
+    select
+        cycles.segment_dimension,
+        cycles.segment_value,
+        cycles.period,
+        amounts.median_deal_amount,
+        cycles.median_cycle_days
+    from cycles
+    left join amounts
+        on
+            cycles.segment_dimension = amounts.segment_dimension
+            and cycles.segment_value = amounts.segment_value
+            and cycles.period = amounts.period
 )
 
 select * from final
