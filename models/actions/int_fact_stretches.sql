@@ -22,8 +22,8 @@ int_deal_change_counts as (
 ),
 
 expected_close_changes as (
-    select * from {{ ref('int_expected_close_changes') }}
-    where deal_id in (select deals.deal_id from deals)
+    select * from {{ ref('int_past_field_values') }}
+    where field = 'expected_close_date' and deal_id in (select deals.deal_id from deals)
 ),
 
 visits as (

@@ -13,8 +13,9 @@ int_past_stall_thresholds as (
     select * from {{ ref('int_past_stall_thresholds') }}
 ),
 
-int_expected_close_changes as (
-    select * from {{ ref('int_expected_close_changes') }}
+past_close_dates as (
+    select * from {{ ref('int_past_field_values') }}
+    where field = 'expected_close_date'
 ),
 
 int_deals as (
@@ -63,7 +64,7 @@ observed as (
         on
             observed.observation_date = thresholds.replay_date
             and observed.stage = thresholds.stage
-    left join int_expected_close_changes as changes
+    left join past_close_dates as changes
         on
             observed.deal_id = changes.deal_id
             and observed.observation_date >= changes.known_from_date

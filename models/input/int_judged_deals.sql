@@ -16,8 +16,8 @@ int_segment_spellings as (
     select * from {{ ref('int_segment_spellings') }}
 ),
 
-int_field_values as (
-    select * from {{ ref('int_field_values') }}
+int_current_field_values as (
+    select * from {{ ref('int_current_field_values') }}
 ),
 
 bands as (
@@ -42,7 +42,7 @@ valued as (
             {{ dbt.datediff('deals.created_date', 'coalesce(deals.closed_date, deals.as_of_date)', 'day') }} as integer
         ) as age_days
     from checked as deals
-    left join int_field_values as field_values
+    left join int_current_field_values as field_values
         on deals.deal_id = field_values.deal_id
     {% for dimension in segments + closing_facts -%}
     left join int_segment_spellings as {{ dimension }}_spellings
