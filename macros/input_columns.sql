@@ -116,6 +116,16 @@ from (
 {% endmacro %}
 
 
+{# The inputs that the user gives no file of; the demo CRM has all. #}
+{% macro inputs_without_file() %}
+    {% set inputs = [] %}
+    {% for input in input_contract() if reads_files() and not var(input ~ "_file", none) %}
+        {% do inputs.append(input) %}
+    {% endfor %}
+    {{ return(inputs) }}
+{% endmacro %}
+
+
 {# A CSV is read once into a table; Parquet is read in place. #}
 {% macro landing_materialization(input) %}
     {% set path = var(input ~ "_file", none) %}
