@@ -22,9 +22,8 @@ int_deals as (
     select * from {{ ref('int_deals') }}
 ),
 
-levels as (
-    select max(case when capability = 'field_history' and is_available then 1 else 0 end) = 1 as has_field_history
-    from {{ ref('int_data_levels') }}
+int_capabilities as (
+    select * from {{ ref('int_capabilities') }}
 ),
 
 -- A closed gate has no score to replay.
@@ -51,11 +50,11 @@ observed as (
         end as is_stalled,
         {{ risk_score('predictions.win_probability') }} as risk_score,
         case
-            when levels.has_field_history
+            when int_capabilities.has_field_history
                 then {{ dbt.datediff('coalesce(changes.expected_close_date, int_deals.expected_close_date)', 'observed.observation_date', 'day') }}
         end as days_overdue
     from {{ ref('int_deal_observations') }} as observed
-    cross join levels
+    cross join int_capabilities
     inner join int_alert_replay_dates as dates
         on observed.observation_date = dates.replay_date
     inner join int_deals
