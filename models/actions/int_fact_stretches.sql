@@ -111,8 +111,8 @@ final as (
     from {{ relation }} as stretches
     inner join deals
         on stretches.deal_id = deals.deal_id
-    inner join {{ ref('int_data_levels') }} as levels
-        on levels.capability = '{{ capability }}' and levels.is_available
+    inner join {{ ref('int_capabilities') }} as capabilities
+        on capabilities.has_{{ capability }}
     {{ "union all" if not loop.last }}
     {% endfor %}
 )
