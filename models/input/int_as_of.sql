@@ -1,3 +1,5 @@
+{% set given_date = var('as_of_date', none) %}
+
 with
 
 int_parsed__deals as (
@@ -102,13 +104,8 @@ newest as (
 
 final as (
     select
-        {% if var('as_of_date', none) -%}
-        cast('{{ var("as_of_date") }}' as date) as as_of_date,
-        true as is_given
-        {%- else -%}
-        event_date as as_of_date,
-        false as is_given
-        {%- endif %}
+        coalesce(cast({{ "'" ~ given_date ~ "'" if given_date else "null" }} as date), event_date) as as_of_date,
+        {{ "true" if given_date else "false" }} as is_given
     from newest
 )
 

@@ -12,9 +12,9 @@ counted as (
     select
         'deals' as input,
         (select count(*) from {{ ref('int_known__deals') }}) as row_count,
-        (select count(*) from {{ ref('int_known__deals') }} where is_not_yet_known) as not_yet_known_count,
-        (select count(*) from {{ ref('int_judged_deals') }} where reason_codes is null) as accepted_count,
-        (select sum(row_count - 1) from {{ ref('int_judged_deals') }} where reason_codes is null) as duplicate_count
+        (select count(case when is_not_yet_known then 1 end) from {{ ref('int_known__deals') }}) as not_yet_known_count,
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_judged_deals') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_judged_deals') }}) as duplicate_count
 
     union all
 
@@ -25,8 +25,8 @@ counted as (
             select count(*) from {{ ref('int_input__stage_history') }}
             where cast({{ to_timestamp('entered_at') }} as date) > (select given_date.as_of_date from given_date)
         ) as not_yet_known_count,
-        (select count(*) from {{ ref('int_stage_history') }} where reason_codes is null and not is_duplicate) as accepted_count,
-        (select count(*) from {{ ref('int_stage_history') }} where reason_codes is null and is_duplicate) as duplicate_count
+        (select count(case when reason_codes is null and not is_duplicate then 1 end) from {{ ref('int_stage_history') }}) as accepted_count,
+        (select count(case when reason_codes is null and is_duplicate then 1 end) from {{ ref('int_stage_history') }}) as duplicate_count
 
     union all
 
@@ -37,8 +37,8 @@ counted as (
             select count(*) from {{ ref('int_input__field_history') }}
             where cast({{ to_timestamp('changed_at') }} as date) > (select given_date.as_of_date from given_date)
         ) as not_yet_known_count,
-        (select count(*) from {{ ref('int_checked__field_history') }} where reason_codes is null) as accepted_count,
-        (select sum(row_count - 1) from {{ ref('int_checked__field_history') }} where reason_codes is null) as duplicate_count
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}) as duplicate_count
 
     union all
 
@@ -49,8 +49,8 @@ counted as (
             select count(*) from {{ ref('int_input__activities') }}
             where cast({{ to_timestamp('occurred_at') }} as date) > (select given_date.as_of_date from given_date)
         ) as not_yet_known_count,
-        (select count(*) from {{ ref('int_checked__activities') }} where reason_codes is null) as accepted_count,
-        (select sum(row_count - 1) from {{ ref('int_checked__activities') }} where reason_codes is null) as duplicate_count
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__activities') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__activities') }}) as duplicate_count
 
     union all
 
@@ -61,8 +61,8 @@ counted as (
             select count(*) from {{ ref('int_input__interventions') }}
             where cast({{ to_timestamp('taken_at') }} as date) > (select given_date.as_of_date from given_date)
         ) as not_yet_known_count,
-        (select count(*) from {{ ref('int_checked__interventions') }} where reason_codes is null) as accepted_count,
-        (select sum(row_count - 1) from {{ ref('int_checked__interventions') }} where reason_codes is null) as duplicate_count
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__interventions') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__interventions') }}) as duplicate_count
 
     union all
 
@@ -70,8 +70,8 @@ counted as (
         'reps' as input,
         (select count(*) from {{ ref('int_input__reps') }}) as row_count,
         0 as not_yet_known_count,
-        (select count(*) from {{ ref('int_checked__reps') }} where reason_codes is null) as accepted_count,
-        (select sum(row_count - 1) from {{ ref('int_checked__reps') }} where reason_codes is null) as duplicate_count
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__reps') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__reps') }}) as duplicate_count
 
     union all
 
@@ -79,8 +79,8 @@ counted as (
         'quotas' as input,
         (select count(*) from {{ ref('int_input__quotas') }}) as row_count,
         0 as not_yet_known_count,
-        (select count(*) from {{ ref('int_checked__quotas') }} where reason_codes is null) as accepted_count,
-        (select sum(row_count - 1) from {{ ref('int_checked__quotas') }} where reason_codes is null) as duplicate_count
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__quotas') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__quotas') }}) as duplicate_count
 ),
 
 quarantined as (
