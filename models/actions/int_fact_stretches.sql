@@ -22,8 +22,8 @@ int_deal_change_counts as (
 ),
 
 expected_close_changes as (
-    select * from {{ ref('int_expected_close_changes') }}
-    where deal_id in (select deals.deal_id from deals)
+    select * from {{ ref('int_past_field_values') }}
+    where field = 'expected_close_date' and deal_id in (select deals.deal_id from deals)
 ),
 
 visits as (
@@ -111,8 +111,8 @@ final as (
     from {{ relation }} as stretches
     inner join deals
         on stretches.deal_id = deals.deal_id
-    inner join {{ ref('int_data_levels') }} as levels
-        on levels.capability = '{{ capability }}' and levels.is_available
+    inner join {{ ref('int_capabilities') }} as capabilities
+        on capabilities.has_{{ capability }}
     {{ "union all" if not loop.last }}
     {% endfor %}
 )

@@ -13,17 +13,17 @@ int_past_stall_thresholds as (
     select * from {{ ref('int_past_stall_thresholds') }}
 ),
 
-int_expected_close_changes as (
-    select * from {{ ref('int_expected_close_changes') }}
+past_close_dates as (
+    select * from {{ ref('int_past_field_values') }}
+    where field = 'expected_close_date'
 ),
 
 int_deals as (
     select * from {{ ref('int_deals') }}
 ),
 
-levels as (
-    select max(case when capability = 'field_history' and is_available then 1 else 0 end) = 1 as has_field_history
-    from {{ ref('int_data_levels') }}
+int_capabilities as (
+    select * from {{ ref('int_capabilities') }}
 ),
 
 -- A closed gate has no score to replay.
@@ -50,11 +50,11 @@ observed as (
         end as is_stalled,
         {{ risk_score('predictions.win_probability') }} as risk_score,
         case
-            when levels.has_field_history
+            when int_capabilities.has_field_history
                 then {{ dbt.datediff('coalesce(changes.expected_close_date, int_deals.expected_close_date)', 'observed.observation_date', 'day') }}
         end as days_overdue
     from {{ ref('int_deal_observations') }} as observed
-    cross join levels
+    cross join int_capabilities
     inner join int_alert_replay_dates as dates
         on observed.observation_date = dates.replay_date
     inner join int_deals
@@ -63,7 +63,7 @@ observed as (
         on
             observed.observation_date = thresholds.replay_date
             and observed.stage = thresholds.stage
-    left join int_expected_close_changes as changes
+    left join past_close_dates as changes
         on
             observed.deal_id = changes.deal_id
             and observed.observation_date >= changes.known_from_date

@@ -37,8 +37,8 @@ days as (
         {{ amount }} as amount,
         count(*) as deal_count
     from int_deals
-    inner join {{ ref('int_data_levels') }} as levels
-        on levels.capability = '{{ "open_deals" if metric == "created_deals" else "closed_deals" }}' and levels.is_available
+    inner join {{ ref('int_capabilities') }} as capabilities
+        on capabilities.has_{{ "open_deals" if metric == "created_deals" else "closed_deals" }}
     where {{ date }} is not null
     group by {{ date }}
     {{ "union all" if not loop.last }}
@@ -60,8 +60,8 @@ counted as (
         cast(case metrics.metric when 'win_rate' then coalesce(sum(days.deal_count), 0) else 1 end as double) as size
     from periods
     cross join metrics
-    inner join (select min(created_date) as created_date from int_deals) as first_creation
-        on periods.period_start_date > first_creation.created_date
+    inner join {{ ref('int_deal_bounds') }} as bounds
+        on periods.period_start_date > bounds.first_created_date
     left join days
         on
             metrics.metric = days.metric

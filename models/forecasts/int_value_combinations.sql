@@ -33,12 +33,12 @@ combinations as (
 
     select distinct
         {% for dimension in dimensions -%}
-            {{ 'int_amount_changes.known_size_band' if dimension == 'deal_size_band' else 'int_deals.' ~ dimension }}{{ "," if not loop.last }}
+            {{ 'int_past_amounts.known_size_band' if dimension == 'deal_size_band' else 'int_deals.' ~ dimension }}{{ "," if not loop.last }}
         {% endfor %}
-    from {{ ref('int_amount_changes') }} as int_amount_changes
+    from {{ ref('int_past_amounts') }} as int_past_amounts
     inner join {{ ref('int_deals') }} as int_deals
-        on int_amount_changes.deal_id = int_deals.deal_id
-    where int_amount_changes.known_size_band is not null
+        on int_past_amounts.deal_id = int_deals.deal_id
+    where int_past_amounts.known_size_band is not null
     {%- endif %}
 ),
 

@@ -17,7 +17,7 @@
         'deals.cycle_days <> deals.stated_cycle_days', 'deals whose sales_cycle_days is not closed_date - created_date: the dates count',
     ),
     'amount_outliers': (
-        'deals.deal_amount > fences.upper_fence', 'amounts above the third quartile + 1.5 interquartile ranges: kept, and flagged in fct_deals',
+        'deals.deal_amount > bounds.outlier_amount', 'amounts above the third quartile + 1.5 interquartile ranges: kept, and flagged in fct_deals',
     ),
     'amounts_undated': (
         'deals.is_amount_undated', "amounts of an unknown day: the file's own, which may be later than the as-of date",
@@ -39,8 +39,8 @@ stages as (
     select * from {{ ref('int_stages') }}
 ),
 
-fences as (
-    select * from {{ ref('int_amount_fences') }}
+bounds as (
+    select * from {{ ref('int_deal_bounds') }}
 ),
 
 counts as (
@@ -53,7 +53,7 @@ counts as (
             sum(case when deals.{{ dimension }} = 'Unknown' then 1 else 0 end) as unknown_{{ dimension }}{{ "," if not loop.last }}
         {% endfor %}
     from deals
-    cross join fences
+    cross join bounds
     left join stages
         on deals.deal_stage = stages.stage
 ),

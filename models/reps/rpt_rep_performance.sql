@@ -33,10 +33,10 @@ int_rep_close_dates as (
 
 known as (
     select
-        max(int_as_of.as_of_date) as as_of_date,
-        max(case when levels.capability = 'closed_deals' and levels.is_available then 1 else 0 end) = 1 as has_closed_deals,
-        max(case when levels.capability = 'open_deals' and levels.is_available then 1 else 0 end) = 1 as has_open_deals
-    from {{ ref('int_data_levels') }} as levels
+        int_as_of.as_of_date,
+        capabilities.has_closed_deals,
+        capabilities.has_open_deals
+    from {{ ref('int_capabilities') }} as capabilities
     cross join {{ ref('int_as_of') }} as int_as_of
 ),
 

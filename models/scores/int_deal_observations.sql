@@ -5,7 +5,6 @@
     'field_history': ('int_checked__field_history', 'changed_at'),
     'activities': ('int_checked__activities', 'occurred_at'),
 } %}
-{% set replaced = {'amounts': 'int_amount_changes', 'owners': 'int_owner_changes'} %}
 
 with
 
@@ -57,13 +56,17 @@ known as (
             and dated.observation_date >= {{ alias }}.from_date
             and dated.observation_date < {{ alias }}.until_date
     {% endfor -%}
-    {% for alias, relation in replaced.items() -%}
-    left join {{ ref(relation) }} as {{ alias }}
+    left join {{ ref('int_past_amounts') }} as amounts
         on
-            dated.deal_id = {{ alias }}.deal_id
-            and dated.observation_date >= {{ alias }}.known_from_date
-            and dated.observation_date < {{ alias }}.changed_date
-    {% endfor -%}
+            dated.deal_id = amounts.deal_id
+            and dated.observation_date >= amounts.known_from_date
+            and dated.observation_date < amounts.changed_date
+    left join {{ ref('int_past_field_values') }} as owners
+        on
+            owners.field = 'sales_rep_id'
+            and dated.deal_id = owners.deal_id
+            and dated.observation_date >= owners.known_from_date
+            and dated.observation_date < owners.changed_date
 ),
 
 final as (

@@ -1,11 +1,7 @@
 with
 
-int_as_of as (
-    select * from {{ ref('int_as_of') }}
-),
-
-int_deals as (
-    select * from {{ ref('int_deals') }}
+int_deal_bounds as (
+    select * from {{ ref('int_deal_bounds') }}
 ),
 
 int_closed_deal_counts as (
@@ -15,10 +11,9 @@ int_closed_deal_counts as (
 -- A period is complete when it begins after the first deal was created and ends on the as-of day or before.
 bounds as (
     select
-        min(int_deals.created_date) as first_created_date,
-        min({{ dbt.dateadd('day', 1, 'int_as_of.as_of_date') }}) as end_date
-    from int_deals
-    cross join int_as_of
+        first_created_date,
+        {{ dbt.dateadd('day', 1, 'as_of_date') }} as end_date
+    from int_deal_bounds
 ),
 
 months as (

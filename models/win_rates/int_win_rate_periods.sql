@@ -12,21 +12,8 @@ int_cohort_maturity as (
     select * from {{ ref('int_cohort_maturity') }}
 ),
 
-int_as_of as (
-    select * from {{ ref('int_as_of') }}
-),
-
-int_deals as (
-    select * from {{ ref('int_deals') }}
-),
-
-bounds as (
-    select
-        int_as_of.as_of_date,
-        min(int_deals.created_date) as first_created_date
-    from int_as_of
-    cross join int_deals
-    group by int_as_of.as_of_date
+int_deal_bounds as (
+    select * from {{ ref('int_deal_bounds') }}
 ),
 
 months as (
@@ -55,18 +42,18 @@ months as (
 described as (
     select
         months.*,
-        bounds.as_of_date,
-        bounds.first_created_date,
+        int_deal_bounds.as_of_date,
+        int_deal_bounds.first_created_date,
         case when months.basis = 'closed_date' then int_expected_wins.expected_won_count end as expected_won_count,
         case when months.basis = 'created_cohort' then coalesce(int_cohort_maturity.is_mature, false) end as is_mature
     from months
-    cross join bounds
+    cross join int_deal_bounds
     left join int_expected_wins
         on months.month_start = int_expected_wins.closed_month
     left join int_cohort_maturity
         on
             months.month_start = int_cohort_maturity.cohort_month
-            and bounds.as_of_date = int_cohort_maturity.forecast_date
+            and int_deal_bounds.as_of_date = int_cohort_maturity.forecast_date
 ),
 
 period_types as (

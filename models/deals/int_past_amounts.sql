@@ -1,6 +1,5 @@
--- What an amount was before a later change of it: a replay must not know the change. The value that was recorded before counts; only where
--- there is none, the old one of the change. An amount that was emptied is 0 in the ledger, where it is known to have been filled in
--- later. Nobody knew that then: known_amount, what a build of the day valued the deal at, is the last amount above 0.
+-- Made as int_past_field_values is, but an emptied amount is a value: deal_amount is 0 on days on which the deal is known, later, to have
+-- had none. Nobody knew that then: known_amount, what a build of the day valued the deal at, is the last amount above 0.
 with
 
 int_input__field_history as (

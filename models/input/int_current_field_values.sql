@@ -1,4 +1,4 @@
--- The newest known value of each tracked field of a deal. A value that int_checked__field_history turns away changes nothing, and an
+-- The newest known value of each tracked field of a deal. A value that int_checked__field_history rejects changes nothing, and an
 -- emptied one stays what it was. With ties in time, the change that was written last is not known, so the greatest value stands, at any
 -- row order.
 with
