@@ -110,6 +110,15 @@ def test_python_is_linted():
     assert done.returncode == 0, done.stdout
 
 
+def test_the_files_of_requirements_agree():
+    """A pin of the smaller file is a pin of the larger one, so that they can be installed together."""
+    base, serve, dev = ({*(PROJECT / f"requirements{name}.txt").read_text().split()} for name in ("", "-serve", "-dev"))
+    assert base < serve < dev
+    for pins in (base, serve, dev):
+        names = [pin.partition("==")[0] for pin in pins]
+        assert len(names) == len(set(names)) and all("==" in pin for pin in pins)
+
+
 def test_conventions_hold(demo, tmp_path):
     configuration = (PROJECT / "dbt-bouncer.yml").read_text()
     target = demo.database.parent / "demo_sales_dbt" / "target"

@@ -66,7 +66,8 @@ def compare_table(connection: duckdb.DuckDBPyConnection, table: str, old: dict[s
         left, right = f'old_rows."{name}"', f'new_rows."{name}"'
         differs = f"{left} is distinct from {right}"
         if name not in exact:
-            differs += f" and not coalesce(abs({left} - {right}) <= {TOLERANCE} * greatest(abs({left}), abs({right})), false)"
+            near = f"isfinite({left} - {right}) and abs({left} - {right}) <= {TOLERANCE} * greatest(abs({left}), abs({right}))"
+            differs += f" and not coalesce({near}, false)"
         rows = connection.execute(
             f"""
             select row_rank, {left}, {right}, count(*) over ()
@@ -87,7 +88,10 @@ def compare(old: Path, new: Path, renamed: dict[str, dict[str, str]] | None = No
         for side, path in (("old_file", old), ("new_file", new)):
             if not path.is_file():
                 raise FileNotFoundError(f"{path} is no file")
-            connection.execute(f"""attach '{str(path).replace("'", "''")}' as {side} (read_only)""")
+            try:
+                connection.execute(f"""attach '{str(path).replace("'", "''")}' as {side} (read_only)""")
+            except duckdb.Error as error:
+                raise ValueError(f"{path} is no DuckDB database that can be read") from error
         before, after = columns(connection, "old_file"), columns(connection, "new_file")
         found = [Difference(table, "table is gone") for table in before if table not in after]
         found += [Difference(table, "table is new") for table in after if table not in before]
