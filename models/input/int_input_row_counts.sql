@@ -2,7 +2,7 @@
 -- rows in = accepted + quarantined + duplicates + not yet known can fail.
 with
 
--- Only an as-of date that is given makes rows later than it unknown.
+-- Only an as-of date that is given makes rows later than it unknown. Without one the joins below read nothing.
 given_date as (
     select as_of_date from {{ ref('int_as_of') }}
     where is_given
@@ -22,8 +22,9 @@ counted as (
         'stage_history' as input,
         (select count(*) from {{ ref('int_input__stage_history') }}) as row_count,
         (
-            select count(*) from {{ ref('int_input__stage_history') }}
-            where cast({{ to_timestamp('entered_at') }} as date) > (select given_date.as_of_date from given_date)
+            select count(*) from {{ ref('int_input__stage_history') }} as stage_history
+            inner join given_date
+                on cast({{ to_timestamp('stage_history.entered_at') }} as date) > given_date.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null and not is_duplicate then 1 end) from {{ ref('int_stage_history') }}) as accepted_count,
         (select count(case when reason_codes is null and is_duplicate then 1 end) from {{ ref('int_stage_history') }}) as duplicate_count
@@ -34,8 +35,9 @@ counted as (
         'field_history' as input,
         (select count(*) from {{ ref('int_input__field_history') }}) as row_count,
         (
-            select count(*) from {{ ref('int_input__field_history') }}
-            where cast({{ to_timestamp('changed_at') }} as date) > (select given_date.as_of_date from given_date)
+            select count(*) from {{ ref('int_input__field_history') }} as field_history
+            inner join given_date
+                on cast({{ to_timestamp('field_history.changed_at') }} as date) > given_date.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}) as duplicate_count
@@ -46,8 +48,9 @@ counted as (
         'activities' as input,
         (select count(*) from {{ ref('int_input__activities') }}) as row_count,
         (
-            select count(*) from {{ ref('int_input__activities') }}
-            where cast({{ to_timestamp('occurred_at') }} as date) > (select given_date.as_of_date from given_date)
+            select count(*) from {{ ref('int_input__activities') }} as activities
+            inner join given_date
+                on cast({{ to_timestamp('activities.occurred_at') }} as date) > given_date.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__activities') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__activities') }}) as duplicate_count
@@ -58,8 +61,9 @@ counted as (
         'interventions' as input,
         (select count(*) from {{ ref('int_input__interventions') }}) as row_count,
         (
-            select count(*) from {{ ref('int_input__interventions') }}
-            where cast({{ to_timestamp('taken_at') }} as date) > (select given_date.as_of_date from given_date)
+            select count(*) from {{ ref('int_input__interventions') }} as interventions
+            inner join given_date
+                on cast({{ to_timestamp('interventions.taken_at') }} as date) > given_date.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__interventions') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__interventions') }}) as duplicate_count
