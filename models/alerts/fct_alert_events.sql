@@ -14,8 +14,10 @@ kept as (
     {%- else %}
     select
         *,
+        cast(null as {{ dbt.type_string() }}) as alert_source,
         cast(null as {{ dbt.type_string() }}) as alert_key,
         cast(null as {{ dbt.type_string() }}) as status,
+        cast(null as {{ dbt.type_string() }}) as status_reason,
         cast(null as {{ dbt.type_string() }}) as delivery,
         cast(null as date) as first_seen_date,
         cast(null as date) as cool_until_date
@@ -35,11 +37,9 @@ today as (
 ),
 
 previous as (
-    select kept.*
+    select *
     from kept
-    inner join today
-        on kept.as_of_date = today.newest_date
-    where kept.status <> 'resolved'
+    qualify as_of_date = max(as_of_date) over () and status <> 'resolved'
 ),
 
 cool_downs as (
@@ -110,50 +110,31 @@ decided as (
     from matches
 ),
 
--- A deal's immediate alerts beyond the cap wait for the daily digest. The company has none: its alerts come first.
-capped as (
-    select
-        *,
-        row_number() over (partition by cadence, status order by subject_type = 'deal', -severity_rank, -deal_amount nulls first, subject_id) as raised_order
-    from decided
-),
-
+-- A deal's immediate alerts beyond the cap wait for the daily digest. The company's come first, because it has no daily one.
 met as (
     select
+        * replace (
+            case status
+                when 'raised'
+                    then substr(md5(concat_ws('|', {{ alert_source() }}, alert_rule_id, subject_type, subject_id, cast(as_of_date as {{ dbt.type_string() }}))), 1, 16)
+                else alert_key
+            end as alert_key,
+            case
+                when status = 'ongoing' then delivery
+                when
+                    status = 'raised' and cadence = 'immediate' and subject_type = 'deal' and row_number() over (
+                        partition by cadence, status order by subject_type = 'deal', -severity_rank, -deal_amount nulls first, subject_id
+                    ) > {{ var('alert_cap') }}
+                    then 'daily'
+                when status = 'raised' then cadence
+            end as delivery,
+            case status when 'raised' then as_of_date else first_seen_date end as first_seen_date,
+            case status when 'raised' then as_of_date + cool_down_days else cool_until_date end as cool_until_date
+        ),
         {{ alert_source() }} as alert_source,
-        as_of_date,
-        case
-            when status = 'raised'
-                then substr(md5(concat_ws('|', {{ alert_source() }}, alert_rule_id, subject_type, subject_id, cast(as_of_date as {{ dbt.type_string() }}))), 1, 16)
-            else alert_key
-        end as alert_key,
-        status,
-        case when status = 'suppressed' then case when is_cooling_down then 'cool_down' else 'more_severe_alert' end end as status_reason,
-        case
-            when status = 'ongoing' then delivery
-            when status = 'raised' and cadence = 'immediate' and subject_type = 'deal' and raised_order > {{ var('alert_cap') }} then 'daily'
-            when status = 'raised' then cadence
-        end as delivery,
-        case status when 'raised' then as_of_date else first_seen_date end as first_seen_date,
-        case status when 'raised' then as_of_date + cool_down_days else cool_until_date end as cool_until_date,
-        alert_rule_id,
-        title,
-        metric,
-        subject_type,
-        subject_id,
-        subject_name,
-        severity,
-        severity_rank,
-        audience,
-        cadence,
-        value,
-        threshold,
-        deal_amount,
-        sales_rep_id,
-        message
-    from capped
+        case when status = 'suppressed' then case when is_cooling_down then 'cool_down' else 'more_severe_alert' end end as status_reason
+    from decided
 ),
-{% if is_incremental() %}
 
 -- Alerts that went on until the build before and don't today, as they were then, and why they ended.
 resolved as (
@@ -187,16 +168,33 @@ resolved as (
         previous.alert_key is not null
         and decided.alert_key is null
 ),
-{% endif %}
 
 final as (
-    select * from met
-    {%- if is_incremental() %}
-
-    union all by name
-
-    select * from resolved
-    {%- endif %}
+    select
+        alert_source,
+        as_of_date,
+        alert_key,
+        status,
+        status_reason,
+        delivery,
+        first_seen_date,
+        cool_until_date,
+        alert_rule_id,
+        title,
+        metric,
+        subject_type,
+        subject_id,
+        subject_name,
+        severity,
+        severity_rank,
+        audience,
+        cadence,
+        value,
+        threshold,
+        deal_amount,
+        sales_rep_id,
+        message
+    from (select * from met union all by name select * from resolved) as events
 )
 
 select * from final
