@@ -18,6 +18,7 @@ int_open_deal_histories as (
 
 int_stall_thresholds as (
     select * from {{ ref('int_stall_thresholds') }}
+    where is_as_of_date
 ),
 
 -- What the input can't know is null; what a deal of a known input doesn't have is 0, or counts from its creation.
@@ -82,12 +83,7 @@ final as (
         as_of_date,
         coalesce(visited_stage, deal_stage) as stage,
         case when visited_stage is not null then 'stage_history' when deal_stage is not null then 'deals_file' else 'none' end as stage_source,
-        case
-            when has_stage_history or has_activities
-                then
-                    coalesce(days_in_stage > stall_threshold_days, false)
-                    or coalesce({{ days_since_last_activity }} >= {{ var('stall_inactivity_days') }}, false)
-        end as is_stalled,
+        {{ is_stalled('has_stage_history or has_activities', 'days_in_stage', 'stall_threshold_days', days_since_last_activity) }} as is_stalled,
         cast({{ days_since_last_activity }} as integer) as days_since_last_activity,
         cast({{ days_since_last_update }} as integer) as days_since_last_update,
         {{ days_since_last_update }} >= {{ var('stale_days') }} as is_stale,
