@@ -7,6 +7,7 @@ Ends with 0 when all is equal but for what --renamed and --without name, with 1 
 
 import argparse
 import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import duckdb
 
 TOLERANCE = 1e-12
 EXAMPLES = 3
+SHOWN_LENGTH = 80
 DOUBLES = ("DOUBLE", "FLOAT")
 
 
@@ -107,6 +109,14 @@ def compare(old: Path, new: Path, renamed: dict[str, dict[str, str]] | None = No
     return len(before), found
 
 
+def shown(value: object, other: object) -> str:
+    """A value, of a long text the part from a little before where it begins to differ."""
+    if not isinstance(value, str) or not isinstance(other, str) or len(value) <= SHOWN_LENGTH:
+        return repr(value)
+    start = max(0, len(os.path.commonprefix([value, other])) - SHOWN_LENGTH // 4)
+    return repr(("..." if start else "") + value[start : start + SHOWN_LENGTH] + ("..." if start + SHOWN_LENGTH < len(value) else ""))
+
+
 def run(arguments: argparse.Namespace) -> int:
     renamed: dict[str, dict[str, str]] = {}
     without: dict[str, set[str]] = {}
@@ -129,7 +139,7 @@ def run(arguments: argparse.Namespace) -> int:
     for difference in found:
         print(f"{difference.table}: {difference.text}")
         for row, column, before, after in difference.examples:
-            print(f"    row {row}: {column} {before!r} before, {after!r} after")
+            print(f"    row {row}: {column} {shown(before, after)} before, {shown(after, before)} after")
     left_out = f", without {', '.join(sorted(arguments.without))}" if arguments.without else ""
     print(f"{count} tables compared{left_out}: " + (f"{len(found)} differences" if found else "all equal"))
     return 1 if found else 0
