@@ -200,7 +200,7 @@ def test_an_expected_close_date_is_that_of_the_day(past):
         ("int_cohort_maturity", ["cohort_month"]),
         ("int_replayed_segments", ["segment_dimension", "segment_value"]),
         ("int_value_rates", ["band_type", "stage", "band"]),
-        ("int_value_offsets", ["band_type", "segment_dimension", "segment_value"]),
+        ("int_value_segments", ["band_type", "segment_dimension", "segment_value"]),
     ],
 )
 def test_past_statistics_are_those_of_the_day(table, key, past):

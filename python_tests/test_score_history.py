@@ -19,7 +19,7 @@ from tools import generate
 
 TABLES = ("deals", "stage_history", "field_history", "activities")
 FIRST, SECOND, THIRD = "2025-12-17", "2025-12-18", "2025-12-19"
-CHAIN = "int_score_build int_score_versions int_score_snapshots int_score_builds int_score_moves fct_deal_score_history"
+CHAIN = "int_score_build int_score_versions int_score_snapshots int_score_moves fct_deal_score_history"
 PARTS = ["data", "ageing", "model"]
 HISTORY = "select * from marts.fct_deal_score_history order by build_number, deal_id"
 TERMS = "select fit, method, coalesce(factor, '') as factor, coalesce(level, '') as level, trained_until_date, penalty, contribution, level_deal_count"
@@ -243,7 +243,7 @@ def test_a_fit_pinned_to_a_date_is_the_fit_of_a_build_as_of_that_date(files, tmp
     date, today = "2025-09-10", "2025-12-31"
     then = build(tmp_path / "then.duckdb", files, date, select="+int_deal_scores")
     now = build(
-        tmp_path / "now.duckdb", files, today, select="+int_deal_scores +int_score_build +int_training_cohorts", train_as_of_date=date
+        tmp_path / "now.duckdb", files, today, select="+int_deal_scores +int_score_build", train_as_of_date=date
     )
     order = " from intermediate.ml_score_fits order by fit, method, factor, level"
     one, other = (done.frame(TERMS + order) for done in (then, now))
@@ -255,4 +255,4 @@ def test_a_fit_pinned_to_a_date_is_the_fit_of_a_build_as_of_that_date(files, tmp
     assert now.query("select score_status from intermediate.int_score_build") == then.query(
         "select distinct score_status from intermediate.int_deal_scores"
     )
-    assert now.query("select count(*) from intermediate.int_training_cohorts where mature_from_date = date '2025-09-10'") == [(0,)]
+    assert now.query("select count(*) from intermediate.int_cohort_maturity where mature_from_date = date '2025-09-10'") == [(0,)]

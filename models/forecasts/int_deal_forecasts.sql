@@ -15,13 +15,27 @@ int_value_combinations as (
     select * from {{ ref('int_value_combinations') }}
 ),
 
-int_deal_model_values as (
-    select * from {{ ref('int_deal_model_values') }}
-),
-
 first_fits as (
     select min(trained_until_date) as first_fit_date
     from {{ ref('ml_score_fits') }}
+),
+
+-- Of past pipelines by the newest fit known then, of the deals that are open now the score that is shown.
+scores as (
+    select
+        observation_date as forecast_date,
+        deal_id,
+        win_probability
+    from {{ ref('int_score_predictions') }}
+    where purpose = 'backtest'
+
+    union all
+
+    select
+        as_of_date as forecast_date,
+        deal_id,
+        win_probability
+    from {{ ref('int_deal_scores') }}
 ),
 
 valued as (
@@ -36,7 +50,7 @@ valued as (
         int_value_combinations.base_rate,
         -- Before the first fit a score was the base rate.
         coalesce(
-            int_deal_model_values.win_probability,
+            scores.win_probability,
             case
                 when int_replayed_deals.forecast_date >= first_fits.first_fit_date then null
                 else int_value_combinations.base_rate
@@ -52,10 +66,10 @@ valued as (
         least(1, int_value_combinations.typical_cycle_days / (int_replayed_deals.age_days + 1)) as aging_factor_published
     from int_replayed_deals
     cross join first_fits
-    left join int_deal_model_values
+    left join scores
         on
-            int_replayed_deals.forecast_date = int_deal_model_values.forecast_date
-            and int_replayed_deals.deal_id = int_deal_model_values.deal_id
+            int_replayed_deals.forecast_date = scores.forecast_date
+            and int_replayed_deals.deal_id = scores.deal_id
     left join int_value_rates
         on
             int_replayed_deals.forecast_date = int_value_rates.forecast_date

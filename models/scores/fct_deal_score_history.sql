@@ -6,8 +6,8 @@ risk_categories as (
     select * from {{ ref('risk_categories') }}
 ),
 
-new_builds as (
-    select * from {{ ref('int_score_builds') }}
+int_score_snapshots as (
+    select * from {{ ref('int_score_snapshots') }}
     {%- if is_incremental() %}
     where build_id not in (select distinct kept.build_id from {{ this }} as kept)
     {%- endif %}
@@ -26,9 +26,7 @@ compared as (
         moves.log_odds_by_data,
         previous.log_odds + moves.log_odds_by_ageing as aged_log_odds,
         previous.log_odds + moves.log_odds_by_ageing + moves.log_odds_by_data as unfitted_log_odds
-    from new_builds
-    inner join {{ ref('int_score_snapshots') }} as snapshots
-        on new_builds.build_id = snapshots.build_id
+    from int_score_snapshots as snapshots
     left join {{ ref('int_score_moves') }} as moves
         on
             snapshots.build_id = moves.build_id

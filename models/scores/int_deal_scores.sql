@@ -14,6 +14,10 @@ closed_deals as (
     where not is_open
 ),
 
+statuses as (
+    {{ shown_method(ref('ml_score_quality')) }}
+),
+
 int_score_predictions as (
     select * from {{ ref('int_score_predictions') }}
     where purpose = 'score'
@@ -27,14 +31,6 @@ bases as (
     where
         fit = 'final'
         and method = 'base'
-),
-
-statuses as (
-    select
-        score_status,
-        case when score_status in ('model', 'table') then score_status else 'base' end as method
-    from {{ ref('ml_score_quality') }}
-    where fold = 'all'
 ),
 
 final as (
