@@ -29,7 +29,7 @@ segments as (
         fct_deal_values.as_of_date,
         unnest({{ pipeline_segment_dimensions() }}) as segment_dimension,
         unnest({{ pipeline_segment_values('int_deals', 'fct_deal_values.deal_stage') }}) as segment_value,
-        fct_deal_values.raw_amount * fct_deal_values.revenue_at_risk_amount * fct_deal_values.win_probability as outcome_variance
+        fct_deal_values.raw_amount * fct_deal_values.revenue_at_risk_amount * fct_deal_values.rapv_probability as outcome_variance
     from fct_deal_values
     inner join int_deals
         on fct_deal_values.deal_id = int_deals.deal_id

@@ -74,7 +74,10 @@ final as (
         {% for outcome in ['reached', 'advanced', 'lost_here', 'open_here', 'won', 'lost', 'open'] -%}
         cast(counts.{{ outcome }}_deal_count as bigint) as {{ outcome }}_deal_count,
         {% endfor -%}
-        {% for measure in measures -%}
+        estimates.win_probability as stage_win_probability,
+        estimates.win_probability_lower as stage_win_probability_lower,
+        estimates.win_probability_upper as stage_win_probability_upper,
+        {% for measure in measures[1:] -%}
         estimates.{{ measure }},
         estimates.{{ measure }}_lower,
         estimates.{{ measure }}_upper,

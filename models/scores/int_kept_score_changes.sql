@@ -9,8 +9,8 @@ bands as (
     select * from {{ ref('bands') }}
 ),
 
-int_score_versions as (
-    select * from {{ ref('int_score_versions') }}
+int_kept_score_terms as (
+    select * from {{ ref('int_kept_score_terms') }}
 ),
 
 builds as (
@@ -19,7 +19,7 @@ builds as (
         build_number,
         as_of_date,
         model_version
-    from {{ ref('int_score_snapshots') }}
+    from {{ ref('int_kept_deal_scores') }}
 ),
 
 -- The build before: as of the newest older date, the last one that was kept then. So no later build changes a row that stands.
@@ -53,7 +53,7 @@ states as (
         {%- endfor %}
     from new_builds
     cross join (values ('was'), ('aged'), ('is')) as states (state)
-    inner join {{ ref('int_score_snapshots') }} as snapshots
+    inner join {{ ref('int_kept_deal_scores') }} as snapshots
         on case states.state when 'is' then new_builds.build_id else new_builds.previous_build_id end = snapshots.build_id
 ),
 
@@ -73,7 +73,7 @@ version_factors as (
     select distinct
         model_version,
         factor
-    from int_score_versions
+    from int_kept_score_terms
 ),
 
 valued as (
@@ -94,13 +94,13 @@ valued as (
 contributions as (
     select
         valued.*,
-        cast(coalesce(int_score_versions.contribution, 0) as decimal(38, 18)) as contribution
+        cast(coalesce(int_kept_score_terms.contribution, 0) as decimal(38, 18)) as contribution
     from valued
-    left join int_score_versions
+    left join int_kept_score_terms
         on
-            valued.previous_model_version = int_score_versions.model_version
-            and valued.factor = int_score_versions.factor
-            and valued.level = int_score_versions.level
+            valued.previous_model_version = int_kept_score_terms.model_version
+            and valued.factor = int_kept_score_terms.factor
+            and valued.level = int_kept_score_terms.level
 ),
 
 -- Decimals, because their sum is the same in any order.

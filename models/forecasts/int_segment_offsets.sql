@@ -22,8 +22,8 @@ scores as (
         sum(days.won_days - days.deal_days * rates.win_rate) as score,
         sum(days.deal_days * rates.win_rate * (1 - rates.win_rate)) as information,
         sum(days.weighted_days * rates.win_rate * (1 - rates.win_rate)) as score_variance
-    from {{ ref('int_value_training') }} as days
-    inner join {{ ref('int_value_rates') }} as rates
+    from {{ ref('int_training_deal_days') }} as days
+    inner join {{ ref('int_age_band_win_rates') }} as rates
         on
             days.forecast_date = rates.forecast_date
             and days.band_type = rates.band_type
