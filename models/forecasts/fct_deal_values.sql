@@ -1,3 +1,4 @@
+-- RAPV is worked out in int_deal_forecasts: this adds intervals, and says in words where something had to stand in.
 with
 
 int_deal_forecasts as (

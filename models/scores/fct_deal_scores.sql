@@ -1,3 +1,4 @@
+-- The probability is worked out in int_deal_scores: this adds what it means for the deal's risk, its health and the quarter.
 with
 
 int_deal_scores as (
