@@ -152,7 +152,7 @@ def same(then, later, key: list[str], least: int) -> None:
 FORECAST_COLUMNS = """
     deal_id, stage, age_days, band_type, cell_stage, cell_age_days, industry, region, product_type, lead_source, deal_size_band, deal_amount,
     stage_probability, band, effective_deal_count, cell_win_rate, log_odds_offset, log_odds_variance, base_rate, segment_win_rate,
-    unseen_dimensions, win_probability, aging_factor_published, stage_weighted_amount, flat_amount, segment_amount, rapv_amount
+    unseen_dimensions, rapv_probability, aging_factor_published, stage_weighted_amount, flat_amount, segment_amount, rapv_amount
 """
 
 
@@ -199,8 +199,8 @@ def test_an_expected_close_date_is_that_of_the_day(past):
     [
         ("int_cohort_maturity", ["cohort_month"]),
         ("int_replayed_segments", ["segment_dimension", "segment_value"]),
-        ("int_value_rates", ["band_type", "stage", "band"]),
-        ("int_value_offsets", ["band_type", "segment_dimension", "segment_value"]),
+        ("int_age_band_win_rates", ["band_type", "stage", "band"]),
+        ("int_segment_offsets", ["band_type", "segment_dimension", "segment_value"]),
     ],
 )
 def test_past_statistics_are_those_of_the_day(table, key, past):

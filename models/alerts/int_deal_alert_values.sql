@@ -9,11 +9,11 @@ scores as (
         {{ risk_score('(scores.win_probability - history.change_pp / 100)') }} as previous_risk_score,
         reasons.reason
     from {{ ref('fct_deal_scores') }} as scores
-    cross join {{ ref('int_score_build') }} as int_score_build
+    cross join {{ ref('int_current_score_build') }} as int_current_score_build
     left join {{ ref('fct_deal_score_history') }} as history
         on
             scores.deal_id = history.deal_id
-            and int_score_build.build_id = history.build_id
+            and int_current_score_build.build_id = history.build_id
     left join {{ ref('fct_deal_score_reasons') }} as reasons
         on
             scores.deal_id = reasons.deal_id

@@ -22,7 +22,7 @@ int_stages as (
 
 stage_dates as (
     select distinct forecast_date
-    from {{ ref('int_value_rates') }}
+    from {{ ref('int_age_band_win_rates') }}
     where band_type = 'stage_age_band'
 ),
 

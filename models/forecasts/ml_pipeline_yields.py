@@ -147,22 +147,17 @@ def read(relation, rate_variance: dict) -> dict[tuple, Pipeline]:
 
 def model(dbt, session):
     settings = Settings(**dbt.config.meta_get("settings"))
-    method = settings.method
-    past = (
-        dbt.ref("int_backtest_deal_groups")
-        .filter(f"{method}_deal_count > 0")
-        .project(f"""
-        forecast_date, 'all' as segment_dimension, 'all' as segment_value, amount_class, probability_class, is_evaluable,
-        {method}_deal_count as deal_count, {method}_raw_amount as raw_amount,
-        {method}_forecast_amount as forecast_amount, {method}_realised_amount as realised_amount
+    groups = dbt.ref("int_forecast_groups").filter(f"method = '{settings.method}' and forecast_amount is not null")
+    # Deals of a class may stand in several groups, by the other methods that value them.
+    classes = groups.aggregate(f"""
+        {', '.join(KEY)}, amount_class, probability_class,
+        sum(deal_count) as deal_count, sum(raw_amount) as raw_amount, sum(forecast_amount) as forecast_amount
     """)
-    )
     rates = dbt.ref("int_replayed_segments").filter("segment_dimension = 'all' and win_rate > 0 and win_rate < 1")
     rate_variance = dict(rates.project("forecast_date, 1 / (closed_deal_count * win_rate * (1 - win_rate))").fetchall())
-    closed = past.filter("is_evaluable").aggregate(f"{', '.join(KEY)}, sum(realised_amount) as realised_amount").fetchall()
-    now = dbt.ref("int_open_deal_groups")
+    closed = groups.filter("is_evaluable").aggregate(f"{', '.join(KEY)}, sum(realised_amount) as realised_amount").order("forecast_date").fetchall()
     realised = {tuple(row[:3]): float(row[3]) for row in closed}
-    rows = yields(read(past, rate_variance) | read(now, rate_variance), realised, settings)
+    rows = yields(read(classes, rate_variance), realised, settings)
     types = {
         datetime.date: ("forecast_date",),
         str: ("segment_dimension", "segment_value", "band_status"),

@@ -1,6 +1,4 @@
 -- noqa: disable=layout.indent
-{% set dimensions = ['all'] + pipeline_dimensions() %}
-
 with
 
 fct_deal_values as (
@@ -16,46 +14,25 @@ ml_pipeline_yields as (
     select * from {{ ref('ml_pipeline_yields') }}
 ),
 
-deals as (
+-- A row per deal and segment it is in.
+segments as (
     select
-        fct_deal_values.*,
-        {% for dimension in var('segment_dimensions') -%}
-            int_deals.{{ dimension }},
-        {% endfor -%}
-        {{ expected_close_month('int_deals.expected_close_date') }} as expected_close_month
+        fct_deal_values.deal_id,
+        fct_deal_values.raw_amount,
+        fct_deal_values.stage_weighted_amount,
+        fct_deal_values.flat_amount,
+        fct_deal_values.segment_amount,
+        fct_deal_values.rapv_amount,
+        fct_deal_values.model_amount,
+        fct_deal_values.published_aging_amount,
+        fct_deal_values.revenue_at_risk_amount,
+        fct_deal_values.as_of_date,
+        unnest({{ pipeline_segment_dimensions() }}) as segment_dimension,
+        unnest({{ pipeline_segment_values('int_deals', 'fct_deal_values.deal_stage') }}) as segment_value,
+        fct_deal_values.raw_amount * fct_deal_values.revenue_at_risk_amount * fct_deal_values.rapv_probability as outcome_variance
     from fct_deal_values
     inner join int_deals
         on fct_deal_values.deal_id = int_deals.deal_id
-),
-
-segments as (
-    {% for dimension in dimensions -%}
-    select
-        '{{ dimension }}' as segment_dimension,
-        {% if dimension == 'all' -%}
-        'all' as segment_value,
-        {% elif dimension == 'deal_stage' -%}
-        coalesce(deal_stage, 'Unknown') as segment_value,
-        {% else -%}
-        {{ dimension }} as segment_value,
-        {% endif -%}
-        deal_id,
-        raw_amount,
-        stage_weighted_amount,
-        flat_amount,
-        segment_amount,
-        rapv_amount,
-        model_amount,
-        published_aging_amount,
-        revenue_at_risk_amount,
-        raw_amount * revenue_at_risk_amount * win_probability as outcome_variance,
-        as_of_date
-    from deals
-    {% if not loop.last %}
-    union all
-
-    {% endif %}
-    {%- endfor %}
 ),
 
 ranked as (

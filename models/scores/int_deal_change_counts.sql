@@ -19,9 +19,9 @@ final as (
         deal_id,
         from_date,
         coalesce(lead(from_date) over (partition by deal_id order by from_date), cast('9999-12-31' as date)) as until_date,
-        {% for column in ['push_count', 'amount_increase_count', 'amount_decrease_count'] -%}
-        cast(sum({{ column }}) over days_so_far as bigint) as {{ column }}{{ "," if not loop.last }}
-        {% endfor %}
+        cast(sum(push_count) over days_so_far as bigint) as push_count,
+        cast(sum(amount_increase_count) over days_so_far as bigint) as amount_increase_count,
+        cast(sum(amount_decrease_count) over days_so_far as bigint) as amount_decrease_count
     from daily
     window days_so_far as (partition by deal_id order by from_date)
 )

@@ -2,8 +2,8 @@
 
 with
 
-int_score_build as (
-    select * from {{ ref('int_score_build') }}
+int_current_score_build as (
+    select * from {{ ref('int_current_score_build') }}
     {%- if is_incremental() %}
     where model_version not in (select distinct kept.model_version from {{ this }} as kept)
     {%- endif %}
@@ -16,14 +16,14 @@ ml_score_fits as (
 
 final as (
     select
-        int_score_build.model_version,
-        int_score_build.method,
+        int_current_score_build.model_version,
+        int_current_score_build.method,
         ml_score_fits.factor,
         ml_score_fits.level,
         ml_score_fits.contribution
-    from int_score_build
+    from int_current_score_build
     inner join ml_score_fits
-        on int_score_build.method = ml_score_fits.method
+        on int_current_score_build.method = ml_score_fits.method
 )
 
 select * from final

@@ -1,10 +1,10 @@
 -- noqa: disable=layout.indent
 {{ config(materialized = 'incremental', incremental_strategy = 'append', on_schema_change = 'append_new_columns', full_refresh = false) }}
 
--- depends_on: {{ ref('int_score_versions') }}
+-- depends_on: {{ ref('int_kept_score_terms') }}
 with
 
-int_score_build as (
+int_current_score_build as (
     select
         *,
         {% if is_incremental() -%}
@@ -12,7 +12,7 @@ int_score_build as (
         {%- else -%}
         1 as build_number
         {%- endif %}
-    from {{ ref('int_score_build') }}
+    from {{ ref('int_current_score_build') }}
     {%- if is_incremental() %}
     where build_id not in (select distinct kept.build_id from {{ this }} as kept)
     {%- endif %}
@@ -30,12 +30,12 @@ int_deal_observations as (
 -- Before any deal has trained, the base rate has no term: its log odds stand in.
 final as (
     select
-        int_score_build.build_id,
-        cast(int_score_build.build_number as integer) as build_number,
-        int_score_build.as_of_date,
-        int_score_build.trained_as_of_date,
-        int_score_build.model_version,
-        int_score_build.score_status,
+        int_current_score_build.build_id,
+        cast(int_current_score_build.build_number as integer) as build_number,
+        int_current_score_build.as_of_date,
+        int_current_score_build.trained_as_of_date,
+        int_current_score_build.model_version,
+        int_current_score_build.score_status,
         int_deal_scores.deal_id,
         int_deal_scores.win_probability,
         coalesce(
@@ -45,11 +45,11 @@ final as (
                     then ln(int_deal_scores.win_probability / (1 - int_deal_scores.win_probability))
             end
         ) as log_odds
-        {%- for column in score_columns() %},
+        {%- for column in score_columns(var('score_factors')) %},
         int_deal_observations.{{ column }}
         {%- endfor %}
     from int_deal_scores
-    cross join int_score_build
+    cross join int_current_score_build
     left join int_deal_observations
         on int_deal_scores.deal_id = int_deal_observations.deal_id
 )

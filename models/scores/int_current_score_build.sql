@@ -1,3 +1,13 @@
+{# The vars that decide about scores. What decides by the input alone is in the input's fingerprint. #}
+{% set settings = {} %}
+{% for name in [
+    'score_factors', 'score_table_factors', 'score_penalties', 'score_penalty_groups', 'score_folds', 'score_first_training_share',
+    'score_min_fold_deals', 'score_min_level_deals', 'score_max_levels', 'score_gate_confidence_level', 'score_gate_t_value',
+    'default_prior_deals', 'maturity_filter', 'maturity_quantile', 'max_mature_open_share',
+] %}
+    {% do settings.update({name: var(name)}) %}
+{% endfor %}
+
 with
 
 int_as_of as (
@@ -10,11 +20,7 @@ int_score_observations as (
 ),
 
 statuses as (
-    select
-        score_status,
-        case when score_status in ('model', 'table') then score_status else 'base' end as method
-    from {{ ref('ml_score_quality') }}
-    where fold = 'all'
+    {{ shown_method(ref('ml_score_quality')) }}
 ),
 
 -- The input as far as scores read it, and as it was known on the as-of date: a file that only grew since then is the same input.
@@ -69,7 +75,7 @@ final as (
         substr(md5(
             cast(as_of_date as {{ dbt.type_string() }}) || '|' || cast(trained_as_of_date as {{ dbt.type_string() }})
             || '|' || model_version || '|' || score_status || '|' || input_fingerprint
-            || '|' || '{{ config.get("meta").project_version }}' || '|' || '{{ score_settings() | replace("'", "''") }}'
+            || '|' || '{{ config.get("meta").project_version }}' || '|' || '{{ tojson(settings, sort_keys=true) | replace("'", "''") }}'
         ), 1, 12) as build_id,
         as_of_date,
         trained_as_of_date,

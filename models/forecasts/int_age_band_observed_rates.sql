@@ -1,7 +1,7 @@
 with
 
-int_value_training as (
-    select * from {{ ref('int_value_training') }}
+int_training_deal_days as (
+    select * from {{ ref('int_training_deal_days') }}
     where segment_dimension = 'all'
 ),
 
@@ -41,7 +41,7 @@ observed as (
         band,
         cast(won_days as double) / deal_days as observed_rate,
         cast(deal_days as double) * deal_days / squared_days as effective_deal_count
-    from int_value_training
+    from int_training_deal_days
 ),
 
 trained as (

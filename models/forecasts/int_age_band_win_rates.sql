@@ -1,7 +1,7 @@
 with
 
-int_value_cells as (
-    select * from {{ ref('int_value_cells') }}
+int_age_band_observed_rates as (
+    select * from {{ ref('int_age_band_observed_rates') }}
 ),
 
 spreads as (
@@ -12,7 +12,7 @@ spreads as (
             sum(effective_deal_count * power(observed_rate - parent_rate, 2)) over siblings
             - count(observed_rate) over siblings * parent_rate * (1 - parent_rate)
         ) / nullif(sum(effective_deal_count) over siblings, 0) as variance_between
-    from int_value_cells
+    from int_age_band_observed_rates
     window siblings as (partition by forecast_date, band_type, stage)
 ),
 

@@ -9,8 +9,8 @@ int_forecast_dates as (
     select * from {{ ref('int_forecast_dates') }}
 ),
 
-int_value_segments as (
-    select * from {{ ref('int_value_segments') }}
+int_segment_offsets as (
+    select * from {{ ref('int_segment_offsets') }}
 ),
 
 all_segments as (
@@ -80,7 +80,7 @@ final as (
     left join all_segments
         on int_forecast_dates.forecast_date = all_segments.forecast_date
     {% for dimension in dimensions -%}
-    left join int_value_segments as {{ dimension }}_segments
+    left join int_segment_offsets as {{ dimension }}_segments
         on
             int_forecast_dates.forecast_date = {{ dimension }}_segments.forecast_date
             and band_types.band_type = {{ dimension }}_segments.band_type
