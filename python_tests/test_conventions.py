@@ -10,10 +10,7 @@ import sys
 
 import duckdb
 import pytest
-import yaml
 from conftest import PROJECT, run_dbt
-
-from tools import crm
 
 BIN = pathlib.Path(sys.executable).parent
 
@@ -91,38 +88,6 @@ def test_every_mart_has_a_uniqueness_test(manifest):
             tested.update(node["depends_on"]["nodes"])
     for mart in public_marts(manifest):
         assert mart["unique_id"] in tested, f"{mart['name']} has no uniqueness test"
-
-
-def test_capabilities_and_readme_name_every_mart(manifest, demo):
-    names = {mart["name"] for mart in public_marts(manifest)}
-    assert {mart for (mart,) in demo.query("select mart from marts.rpt_data_capabilities")} == names
-    readme = (PROJECT / "README.md").read_text()
-    assert [name for name in sorted(names) if f"`{name}`" not in readme] == []
-
-
-def test_readme_says_of_the_demo_what_its_marts_say(demo):
-    readme = (PROJECT / "README.md").read_text()
-    sentences = ["rpt_segment_win_rates", "rpt_score_quality"]
-    said = {text for mart in sentences for (text,) in demo.query(f"select finding from marts.{mart}")}
-    said |= {text for (text,) in demo.query("select reason from marts.fct_deal_score_reasons")}
-    quoted = [line.strip("| ") for line in readme.splitlines() if re.match(r"\| [^`|]*\. \|$", line)]
-    assert len(quoted) >= 6 and [text for text in quoted if text not in said] == []
-    [(count, raw, value)] = demo.query(
-        "select open_deal_count, raw_amount, rapv_amount from marts.rpt_pipeline_value where segment_dimension = 'all'"
-    )
-    assert f"All {count} open deals together are worth {raw:,.0f}" in readme and f"{value:,.0f} after their risk" in readme
-    [(lower, upper)] = demo.query("select yield_p10_amount, yield_p90_amount from marts.rpt_pipeline_value where segment_dimension = 'all'")
-    assert f"an 80 % band from {lower:,.0f} to {upper:,.0f}" in readme
-    # "is no signal among all segments and pairs; among the reps alone [...] both are"
-    assert demo.query("select verdict from marts.rpt_segment_win_rates where segment_value = 'R14' and period = 'all'") == [("no_signal",)]
-    signals = "select sales_rep_id from marts.rpt_rep_performance where verdict = 'signal' order by 1"
-    assert demo.query(signals) == [(rep,) for rep in sorted(crm.PLANTED.reps)]
-
-
-def test_readme_names_every_var():
-    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
-    readme = (PROJECT / "README.md").read_text()
-    assert [name for name in variables if f"`{name}`" not in readme] == []
 
 
 def test_no_model_reads_the_clock():
