@@ -197,7 +197,7 @@ def test_readme_and_docs_say_of_the_demo_what_its_marts_say(demo):
     assert demo.query("select verdict from marts.rpt_segment_win_rates where segment_value = 'R14' and period = 'all'") == [("no_signal",)]
     signals = "select sales_rep_id from marts.rpt_rep_performance where verdict = 'signal' order by 1"
     assert demo.query(signals) == [(rep,) for rep in sorted(crm.PLANTED.reps)] == [("R07",), ("R14",)]
-    assert demo.query("select count(distinct forecast_date) from marts.rpt_pipeline_value_backtest") == [(15,)]
+    assert demo.query("select distinct evaluated_date_count from marts.rpt_pipeline_value_methods") == [(15,)]
     assert "at fifteen past month ends" in " ".join(page.split())
     # "the rules on facts warn of losses no better than chance [...] Of the three rules on the risk score two do better than chance"
     verdicts = dict(demo.query("select title, verdict from marts.rpt_alert_rules_backtest where metric in "
