@@ -137,5 +137,5 @@ def test_what_cannot_be_replayed_says_why(demo):
         assert rows.verdict[rule] == "not_computable" and pandas.isna(rows.fired_count[rule]) and rows.missing_reason[rule] in rows.finding[rule]
     assert rows.verdict["win_rate_alarm"] == "insufficient_n" and rows.fired_count["win_rate_alarm"] >= 1
     assert rows.verdict["risk_crossed_75"] == "signal"
-    # As the README says
+    # As docs/reading_marts.md says
     assert set(rows.verdict[["deal_stalled", "large_deal_stalled", "no_activity", "overdue"]]) == {"no_signal"}

@@ -527,7 +527,7 @@ def test_the_order_of_the_cells_does_not_matter():
 
 
 def test_simulated_crms_are_covered_found_and_left_alone():
-    # 20 CRMs of two kinds; 200 of each are in the README. Bounds that chance breaks less than once in 1,000.
+    # 20 CRMs of two kinds; 200 of each are in docs/evidence.md. Bounds that chance breaks less than once in 1,000.
     for kind in ("planted in the most frequent levels", "nothing planted"):
         table = simulation.run(20, 100, 1, (kind,)).splitlines()[2]
         held, source, size, flagged, flips = (float(cell.split()[0]) if cell.strip() else None for cell in table.split("|")[2:-1])
