@@ -15,12 +15,24 @@ WIDEST_LOGIT = 30.0  # a rate that drifts towards 0 or 1 stops here, where it st
 
 
 def sigmoid(log_odds: Array) -> Array:
-    """Probabilities of log odds."""
+    """Probabilities of log odds.
+
+    Examples
+    --------
+    >>> sigmoid(np.array([0.0, 2.0])).round(4)
+    array([0.5   , 0.8808])
+    """
     return 1 / (1 + np.exp(-log_odds))
 
 
 def logit(rate: Array | float) -> Array | float:
-    """Log odds of probabilities."""
+    """Log odds of probabilities.
+
+    Examples
+    --------
+    >>> logit(np.array([0.5, 0.8])).round(4)
+    array([0.    , 1.3863])
+    """
     return np.log(rate / (1 - rate))
 
 

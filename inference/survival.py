@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from inference.intervals import Proportion, wilson
 
 Array = np.ndarray
-TIE = 1e-12  # survival this near to a quantile's level has reached it
+TIE = 1e-12  # a share this near to a level, or to none or all, has reached it
 
 
 @dataclass(frozen=True)
@@ -214,6 +214,6 @@ def last_share(table: LifeTable, cause: int, quantile: float) -> tuple[float, fl
     else:
         share = float(table.survival[-1])
         variance = share**2 * float(table.hazard_variance.sum())
-    is_between = 0 < share < 1 and variance > 0
+    is_between = TIE < share < 1 - TIE and variance > 0
     lower, upper = wilson(Proportion.of_rate(share, share * (1 - share) / variance if is_between else float(table.ended.sum())), quantile)
     return share, float(lower), float(upper)

@@ -145,6 +145,24 @@ class DbtServer:
         return int(answer)
 
 
+def one_row(build: Build, sql: str) -> dict:
+    [row] = build.frame(sql).to_dict("records")
+    return row
+
+
+class FakeDbt:
+    """What a Python model asks of dbt: its settings, and its relations."""
+
+    def __init__(self, settings: dict, **relations) -> None:
+        self.settings, self.ref, self.config = settings, relations.__getitem__, self
+
+    def __call__(self, **ignored) -> None:
+        pass
+
+    def meta_get(self, name: str) -> dict:
+        return {"settings": self.settings}[name]
+
+
 def write_deals(path: pathlib.Path, *rows: str, header: str = DEAL_COLUMNS) -> pathlib.Path:
     path.write_text("\n".join((header,) + rows) + "\n", encoding="utf-8")
     return path

@@ -1,5 +1,7 @@
 """What holds for the project as a whole: conventions, documentation, and no warning of any kind."""
 
+import ast
+import copy
 import json
 import os
 import pathlib
@@ -92,9 +94,55 @@ def test_every_mart_has_a_uniqueness_test(manifest):
 
 def test_no_model_reads_the_clock():
     clock = re.compile(r"\b(current_date|current_timestamp|getdate|now\(\)|datetime\.now|date\.today|time\.time)\b", re.IGNORECASE)
-    files = [*PROJECT.glob("models/**/*.sql"), *PROJECT.glob("models/**/*.py"), *PROJECT.glob("macros/**/*.sql")]
-    assert len(files) > 40
+    folders = {"models": ("sql", "py"), "macros": ("sql",), "inference": ("py",)}
+    files = [file for folder, endings in folders.items() for ending in endings for file in PROJECT.glob(f"{folder}/**/*.{ending}")]
+    assert len(files) > 40 and {file.relative_to(PROJECT).parts[0] for file in files} == set(folders)
     assert [str(file) for file in files if clock.search(file.read_text())] == []
+
+
+def shape(function: ast.FunctionDef) -> str:
+    """The function's arguments and statements without docstring and annotations, its own names replaced by their number."""
+    function = copy.deepcopy(function)
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    nodes = [node for part in (function.args, *body) for node in ast.walk(part)]
+    names: dict[str, str] = {}
+    for node in nodes:
+        if isinstance(node, ast.arg):
+            node.annotation = None
+            node.arg = names.setdefault(node.arg, f"name_{len(names)}")
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.setdefault(node.id, f"name_{len(names)}")
+    for node in nodes:
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+    return "\n".join(map(ast.dump, (function.args, *body)))
+
+
+def functions_that_stand_twice(files: list[pathlib.Path]) -> list[list[str]]:
+    """Places of functions of two statements or more that are the same but for names of their own."""
+    found: dict[str, list[str]] = {}
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                statements = sum(isinstance(each, ast.stmt) for part in node.body for each in ast.walk(part))
+                if statements - (ast.get_docstring(node) is not None) >= 2:
+                    found.setdefault(shape(node), []).append(f"{file}:{node.lineno} {node.name}")
+    return [places for places in found.values() if len(places) > 1]
+
+
+def test_no_function_stands_twice():
+    files = [file for file in PROJECT.glob("**/*.py") if not {part for part in file.relative_to(PROJECT).parts if part.startswith(".")}]
+    assert len(files) > 60
+    assert functions_that_stand_twice(files) == []
+
+
+def test_a_function_that_stands_twice_is_found_whatever_its_names(tmp_path):
+    one, other = tmp_path / "one.py", tmp_path / "other.py"
+    one.write_text('def ratio(a: int, b: int):\n    """Of two."""\n    c = a / b\n    return c\n')
+    other.write_text("class Other:\n    def share(part, whole):\n        quotient = part / whole\n        return quotient\n\n\ndef half(a):\n    return a / 2\n")
+    assert functions_that_stand_twice([one, other]) == [[f"{one}:1 ratio", f"{other}:2 share"]]
+    other.write_text("def share(part, whole):\n    quotient = whole / part\n    return quotient\n\n\ndef less(a: int, b: int):\n    c = a - b\n    return c\n")
+    assert functions_that_stand_twice([one, other]) == []
 
 
 def test_sql_is_linted(tmp_path):

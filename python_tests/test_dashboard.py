@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 import duckdb
 import pandas
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, one_row
 from streamlit.testing.v1 import AppTest
 
 from dashboard import published, words
@@ -44,11 +44,6 @@ def percent(rate: float) -> str:
 
 def millions(amount: float) -> str:
     return f"{amount / 1e6:,.2f} M"
-
-
-def one(build, sql: str) -> dict:
-    [row] = build.frame(sql).to_dict("records")
-    return row
 
 
 # In a browser
@@ -129,9 +124,9 @@ def test_every_page_of_the_demo_shows_and_its_figures_are_those_of_the_marts(dem
     texts, charts = visit_all(page)
     assert charts == {"Overview": 3, "Why it changed": 3, "Drivers": 5, "Stages": 3, "Reps": 2, "Forecast and model quality": 4}
     assert not [title for title, text in texts.items() if "Not in these data" in text]
-    rate = one(demo, "select * from marts.rpt_segment_win_rates where segment_dimension = 'all' and period = 'last_4_quarters'")
-    value = one(demo, "select * from marts.rpt_pipeline_value where segment_dimension = 'all'")
-    gap = one(demo, "select * from marts.rpt_cycle_outcome_gap where segment_dimension = 'all'")
+    rate = one_row(demo, "select * from marts.rpt_segment_win_rates where segment_dimension = 'all' and period = 'last_4_quarters'")
+    value = one_row(demo, "select * from marts.rpt_pipeline_value where segment_dimension = 'all'")
+    gap = one_row(demo, "select * from marts.rpt_cycle_outcome_gap where segment_dimension = 'all'")
     assert figure(page, "win-rate") == percent(rate["win_rate"])
     assert figure(page, "pipeline") == millions(value["raw_amount"])
     assert figure(page, "rapv") == millions(value["rapv_amount"])
@@ -144,8 +139,8 @@ def test_every_page_of_the_demo_shows_and_its_figures_are_those_of_the_marts(dem
     ):
         assert text in shown, text
     newest = "select finding from marts.rpt_win_rate_trend where basis = 'closed_date' and period_type = 'month' and not is_risk_adjusted"
-    assert one(demo, f"{newest} order by period_start_date desc limit 1")["finding"] in shown
-    gate = one(demo, "select finding from marts.rpt_score_quality where fold = 'all'")["finding"]
+    assert one_row(demo, f"{newest} order by period_start_date desc limit 1")["finding"] in shown
+    gate = one_row(demo, "select finding from marts.rpt_score_quality where fold = 'all'")["finding"]
     assert gate in texts["Forecast and model quality"]
 
 
@@ -169,10 +164,10 @@ def test_closed_deals_only_say_on_every_page_what_they_cannot_say(real_build, si
     ):
         assert reasons[mart, capability] in texts[title], (title, mart)
     assert f"{len(missing)} of " in texts["Data quality"]
-    rate = one(real_build, "select * from marts.rpt_segment_win_rates where segment_dimension = 'all' and period = 'last_4_quarters'")
+    rate = one_row(real_build, "select * from marts.rpt_segment_win_rates where segment_dimension = 'all' and period = 'last_4_quarters'")
     assert figure(page, "win-rate") == percent(rate["win_rate"])
     assert figure(page, "pipeline") == "–"
-    gate = one(real_build, "select finding, is_gate_passed from marts.rpt_score_quality where fold = 'all'")
+    gate = one_row(real_build, "select finding, is_gate_passed from marts.rpt_score_quality where fold = 'all'")
     assert not gate["is_gate_passed"]
     assert gate["finding"] in texts["Forecast and model quality"]
 
@@ -211,7 +206,7 @@ def test_deals_are_filtered_downloaded_and_explained_on_a_click(demo, site, page
     site.show(demo.published)
     page.goto(f"{site.address}/deals")
     screenshots.settle(page)
-    everything = one(demo, "select count(*) as n from marts.fct_open_deals")["n"]
+    everything = one_row(demo, "select count(*) as n from marts.fct_open_deals")["n"]
     assert figure(page, "deals-count") == f"{everything:,}"
     choose(page, "deals-risk_category", "high")
     high = demo.frame(
@@ -250,7 +245,7 @@ def test_an_open_page_shows_a_new_build_without_a_restart(demo, real_build, site
     second = site.show(real_build.published)
     assert first != second
     sidebar.get_by_text(f"Build {second}").wait_for(timeout=30_000)
-    rate = one(real_build, "select * from marts.rpt_segment_win_rates where segment_dimension = 'all' and period = 'last_4_quarters'")
+    rate = one_row(real_build, "select * from marts.rpt_segment_win_rates where segment_dimension = 'all' and period = 'last_4_quarters'")
     wait_for_figure(page, "win-rate", percent(rate["win_rate"]))
 
 
@@ -430,7 +425,7 @@ def test_a_page_that_began_with_a_build_ends_with_it(demo, tmp_path, monkeypatch
     count = "select count(*) as n, (select build_id from build_info) as build_id from fct_deals"
     after = published.current_build()
     assert (after.build_id, after.rows(count).n[0], after.rows(count).build_id[0]) == ("newer", 0, "newer")
-    assert (before.rows(count).n[0], before.rows(count).build_id[0]) == (one(demo, "select count(*) as n from marts.fct_deals")["n"], before.build_id)
+    assert (before.rows(count).n[0], before.rows(count).build_id[0]) == (one_row(demo, "select count(*) as n from marts.fct_deals")["n"], before.build_id)
 
 
 def test_every_bridge_ends_where_the_mart_says(demo):

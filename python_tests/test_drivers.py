@@ -1,5 +1,6 @@
 """The mathematics behind rpt_win_rate_drivers against statsmodels, scipy and brute force; the demo's planted effects; the real file."""
 
+import dataclasses
 import json
 import re
 from datetime import date
@@ -9,6 +10,7 @@ import numpy as np
 import pandas
 import pytest
 import statsmodels.api as sm
+from conftest import FakeDbt
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import expit
@@ -16,6 +18,9 @@ from scipy.stats import chi2, norm
 from statsmodels.stats.multitest import multipletests
 from statsmodels.tools.numdiff import approx_fprime_cs
 
+from inference.logistic import fit_logistic, likelihood_ratio
+from inference.multiplicity import benjamini_hochberg
+from inference.significance import two_sided
 from tools import crm
 from tools.simulations import drivers as simulation
 
@@ -76,7 +81,7 @@ def test_the_fit_agrees_with_statsmodels():
     for _ in range(25):
         deals, values, won = draw_deals(rng, int(rng.integers(800, 2500)))
         assert deals.count.sum() == len(won) and len(deals.count) <= 60
-        found = drivers.fit_logistic(deals.design(), deals.won, deals.count)
+        found = fit_logistic(deals.design(), deals.won, deals.count)
         by_deal = fit_deals(won, dense_design(deals, values))
         by_cell = sm.GLM(np.column_stack([deals.won, deals.count - deals.won]), deals.design().toarray(), family=sm.families.Binomial())
         by_cell = by_cell.fit(tol=1e-14)
@@ -92,11 +97,11 @@ def test_likelihood_ratios_agree_with_statsmodels():
     for _ in range(15):
         deals, values, won = draw_deals(rng)
         design, dense = deals.design(), dense_design(deals, values)
-        full = drivers.fit_logistic(design, deals.won, deals.count)
+        full = fit_logistic(design, deals.won, deals.count)
         for fixed in [*(deals.columns(position) for position in range(3)), np.arange(1, design.shape[1])]:
             rest = fit_deals(won, np.delete(dense, fixed, axis=1))
             statistic = 2 * (fit_deals(won, dense).llf - rest.llf)
-            found = drivers.likelihood_ratio(design, deals.won, deals.count, full, fixed)
+            found = likelihood_ratio(design, deals.won, deals.count, full, fixed)
             assert found[1] == len(fixed)
             close([found[0], found[2]], [statistic, chi2.sf(statistic, len(fixed))])
 
@@ -204,7 +209,7 @@ def penalised_likelihood(dense, won):
 
 def test_the_penalised_fit_of_one_factor_adds_half_a_deal_of_each_outcome():
     deals = grouped_from({("a",): (0, 30), ("b",): (40, 100), ("c",): (60, 200)})
-    found = drivers.fit_logistic(deals.design(), deals.won, deals.count, is_penalised=True)
+    found = fit_logistic(deals.design(), deals.won, deals.count, is_penalised=True)
     rates = expit(found.coefficients[0] + np.array([found.coefficients[1], found.coefficients[2], 0]))
     assert found.has_converged
     close(rates, [0.5 / 31, 40.5 / 101, 60.5 / 201])
@@ -233,7 +238,7 @@ def test_the_penalised_fit_and_its_likelihood_ratio_agree_with_direct_maximisati
             return -value(beta)
 
         rest = minimize(rest_value, np.zeros(len(free)), method="BFGS", options={"gtol": 1e-7, "xrtol": 1e-10})
-        statistic, freedom, _ = drivers.likelihood_ratio(deals.design(), deals.won, deals.count, found.fit, fixed)
+        statistic, freedom, _ = likelihood_ratio(deals.design(), deals.won, deals.count, found.fit, fixed)
         assert freedom == 2
         np.testing.assert_allclose(statistic, 2 * (rest.fun - full.fun), atol=1e-5)
 
@@ -418,30 +423,12 @@ def test_what_is_judged_elsewhere_is_in_the_fit_and_in_no_family():
     values = draw_values(rng, 2000, (3, 3))
     won = (rng.random(2000) < 0.3 + 0.3 * (values["f1"] == "l1")).astype(float)
     deals = drivers.group(values, won, np.ones(2000), 20)
-    settings = drivers.Settings(("f1",), 20, 5, 0.05, 0.95)
+    settings = dataclasses.replace(SETTINGS, factors_judged_elsewhere=["f1"])
     rows = by_level(drivers.judge(drivers.estimate(deals, settings), settings))
     one = rows["f1", "l1"]
     assert not one["is_judged"] and one["verdict"] == "not_computable" and one["missing_reason"] == "judged elsewhere"
     assert one["factor_p_value"] < 1e-6 and one["factor_q_value"] is not None and np.isnan(one["factor_q_value"])
     close(rows["f0", "l0"]["factor_q_value"], rows["f0", "l0"]["factor_p_value"])
-
-
-class FakeDbt:
-    """What the model asks of dbt: its parameters, and a relation of cells."""
-
-    def __init__(self, cells, factors):
-        self.ref = lambda name: {"int_driver_cells": cells}[name]
-        self.config = self
-        self.meta = {
-            "factors": factors, "factors_judged_elsewhere": [], "min_level_deals": 20, "min_outcomes_per_parameter": 5, "fdr_level": 0.05,
-            "confidence_level": 0.95,
-        }  # fmt: skip
-
-    def __call__(self, **ignored):
-        pass
-
-    def meta_get(self, name):
-        return self.meta[name]
 
 
 def test_the_table_is_typed_with_and_without_deals():
@@ -453,7 +440,8 @@ def test_the_table_is_typed_with_and_without_deals():
         union all
         select true, region, '0-30', null, false, 100, won from (values ('X', 40), ('Y', 60)) as levels (region, won)
     """
-    full = drivers.model(FakeDbt(connection.sql(cells), ["region"]), connection)
+    settings = dataclasses.asdict(SETTINGS) | {"factors": ["region"], "factors_judged_elsewhere": []}
+    full = drivers.model(FakeDbt(settings, int_driver_cells=connection.sql(cells)), connection)
     assert len(full) == 2 + 2 + 3
     after = [row for row in full.to_pylist() if row["is_known_only_after_close"]]
     assert {(row["factor"], row["level"], row["half_year_start_date"]) for row in after} == {
@@ -461,7 +449,7 @@ def test_the_table_is_typed_with_and_without_deals():
     }  # fmt: skip
     assert {row["stability_verdict"] for row in after} == {"not_computable"}
     assert [row["half_year_start_date"] for row in full.to_pylist()[:4]] == [None, None, date(2024, 1, 1), date(2024, 1, 1)]
-    empty = drivers.model(FakeDbt(connection.sql(cells).filter("region = 'Z'"), ["region"]), connection)
+    empty = drivers.model(FakeDbt(settings, int_driver_cells=connection.sql(cells).filter("region = 'Z'")), connection)
     assert len(empty) == 0 and empty.schema == full.schema
 
 
@@ -606,22 +594,22 @@ def test_the_reference_is_reproduced(reference, real_deals, key):
     names = list(expected["coef"])
     design = csr_array(reference_design(real_deals, names))
     won, one = real_deals.won.to_numpy(), np.ones(len(real_deals))
-    fit = drivers.fit_logistic(design, won, one)
+    fit = fit_logistic(design, won, one)
     error = np.sqrt(np.diag(fit.covariance))
     z = norm.ppf(0.975)
     table = {
-        "coef": fit.coefficients, "se": error, "z": fit.coefficients / error, "p": drivers.two_sided(fit.coefficients / error),
+        "coef": fit.coefficients, "se": error, "z": fit.coefficients / error, "p": two_sided(fit.coefficients / error),
         "ci95_lo": fit.coefficients - z * error, "ci95_hi": fit.coefficients + z * error, "odds_ratio": np.exp(fit.coefficients),
     }  # fmt: skip
     for name, values in table.items():
         close(values, [expected["coef"][column][name] for column in names], 1e-7)
-    close(drivers.benjamini_hochberg(list(table["p"][1:])), [expected["coef"][column]["p_bh"] for column in names[1:]], 1e-7)
-    statistic, freedom, p_value = drivers.likelihood_ratio(design, won, one, fit, np.arange(1, len(names)))
+    close(benjamini_hochberg(list(table["p"][1:])), [expected["coef"][column]["p_bh"] for column in names[1:]], 1e-7)
+    statistic, freedom, p_value = likelihood_ratio(design, won, one, fit, np.arange(1, len(names)))
     assert freedom == expected["lr_df"]
     close([fit.log_likelihood, statistic, p_value], [expected[name] for name in ("loglik", "lr_stat", "lr_p")])
     for factor, test in expected["drop1_lr"].items():
         own = np.array([at for at, name in enumerate(names) if name == factor or name.startswith(f"{factor}[")])
-        found = drivers.likelihood_ratio(design, won, one, fit, own)
+        found = likelihood_ratio(design, won, one, fit, own)
         close(found, [test[name] for name in ("lr", "df", "p")], 1e-7)
         if len(own) > 1:
             codes = design.toarray()[:, own] @ np.arange(1, len(own) + 1)
@@ -648,12 +636,12 @@ def test_the_temporal_holdout_of_the_reference_is_reproduced(reference, real_dea
     assert (is_training.sum(), (~is_training).sum()) == (expected["train_n"], expected["test_n"])
     names = list(expected[key]["train_coef"])
     design, won = reference_design(real_deals, names), real_deals.won.to_numpy()
-    fit = drivers.fit_logistic(csr_array(design[is_training]), won[is_training], np.ones(is_training.sum()))
+    fit = fit_logistic(csr_array(design[is_training]), won[is_training], np.ones(is_training.sum()))
     close(fit.coefficients, [expected[key]["train_coef"][name] for name in names], 1e-7)
     logit, truth = design[~is_training] @ fit.coefficients, won[~is_training]
     rate = expit(logit)
     area, error = area_under_curve(rate, truth)
-    calibration = drivers.fit_logistic(csr_array(np.column_stack([np.ones(len(logit)), logit])), truth, np.ones(len(logit)))
+    calibration = fit_logistic(csr_array(np.column_stack([np.ones(len(logit)), logit])), truth, np.ones(len(logit)))
     found = {
         "auc": area, "auc_se_delong": error, "brier": np.mean((rate - truth) ** 2),
         "logloss": -np.mean(truth * np.log(rate) + (1 - truth) * np.log1p(-rate)), "accuracy_at_half": np.mean((rate > 0.5) == truth),

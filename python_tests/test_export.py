@@ -1,6 +1,5 @@
 """The score file for the CRM: whole, of one build, and harmless to open."""
 
-import csv
 import shutil
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import sys
 import duckdb
 import pytest
 from conftest import PROJECT
+from test_same_tables import read_rows
 
 from tools.export import MARTS, export
 
@@ -27,14 +27,9 @@ def published(demo, tmp_path_factory):
     return path
 
 
-def rows(path) -> list[dict]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_one_row_per_open_deal_with_its_score_reasons_and_actions(published, demo, tmp_path):
     count = export(str(published), tmp_path / "scores.csv")
-    found = {row["deal_id"]: row for row in rows(tmp_path / "scores.csv")}
+    found = {row["deal_id"]: row for row in read_rows(tmp_path / "scores.csv")}
     scores = demo.query("select deal_id, score_status, risk_score, risk_category, win_probability from marts.fct_deal_scores")
     assert count == len(scores) == len(found)
     for deal, status, risk, category, probability in scores:
@@ -55,9 +50,9 @@ def test_one_row_per_open_deal_with_its_score_reasons_and_actions(published, dem
 
 def test_text_that_a_spreadsheet_would_run_is_quoted_in_csv_and_whole_in_parquet(published, tmp_path):
     export(str(published), tmp_path / "scores.csv")
-    first, second = rows(tmp_path / "scores.csv")[:2]
+    first, second = read_rows(tmp_path / "scores.csv")[:2]
     assert first["deal_name"] == "'=HYPERLINK(\"http://x\")" and second["deal_name"] == "'-Smith, \"Sons\"\nLtd"
-    assert not [value for row in rows(tmp_path / "scores.csv") for value in row.values() if value[:1] in ("=", "+", "-", "@", "\t", "\r")]
+    assert not [value for row in read_rows(tmp_path / "scores.csv") for value in row.values() if value[:1] in ("=", "+", "-", "@", "\t", "\r")]
     export(str(published), tmp_path / "scores.parquet")
     names = duckdb.sql(f"select deal_name from '{tmp_path / 'scores.parquet'}' order by deal_id limit 2").fetchall()
     assert names == [('=HYPERLINK("http://x")',), ('-Smith, "Sons"\nLtd',)]

@@ -1,6 +1,7 @@
 """The mathematics behind the bands of the pipeline against an exact convolution, the normal limit, hand-computed shocks and, of the demo, a
 plain simulation deal by deal."""
 
+import dataclasses
 import hashlib
 import importlib
 from datetime import date
@@ -13,7 +14,7 @@ from scipy.stats import t as student
 
 simulation = importlib.import_module("tools.simulations.yield")
 yields = simulation.yields
-SETTINGS = yields.Settings(draws=20_000, exact_share=0, shock_degrees_of_freedom=8, min_dates=2)
+SETTINGS = yields.Settings("rapv", draws=20_000, exact_share=0, shock_degrees_of_freedom=8, min_dates=2)
 DAY = date(2025, 12, 31)
 
 
@@ -91,7 +92,7 @@ def test_a_shock_and_the_error_of_the_base_rate_move_all_deals_together():
 def test_many_small_deals_yield_a_normal_amount(exact_share):
     rng = np.random.default_rng(3)
     amount, probability = rng.integers(90, 110, 2_000), rng.uniform(0.05, 0.95, 2_000)
-    settings = yields.Settings(20_000, exact_share, 8, 2)
+    settings = dataclasses.replace(SETTINGS, exact_share=exact_share)
     found = np.quantile(drawn(pipeline(amount, probability), 0.0, settings), [0.1, 0.5, 0.9])
     mean, deviation = amount @ probability, np.sqrt(amount**2 @ (probability * (1 - probability)))
     np.testing.assert_allclose((found - mean) / deviation, norm.ppf([0.1, 0.5, 0.9]), atol=0.06)
@@ -100,7 +101,7 @@ def test_many_small_deals_yield_a_normal_amount(exact_share):
 def test_what_is_drawn_as_one_normal_amount_is_shifted_too():
     rng = np.random.default_rng(4)
     pipe = pipeline(rng.integers(50, 150, 400), rng.uniform(0.1, 0.9, 400), rate_variance=0.01)
-    few, all_deals = (np.quantile(drawn(pipe, 0.3, yields.Settings(20_000, share, 8, 2)), [0.1, 0.5, 0.9]) for share in (0.005, 0))
+    few, all_deals = (np.quantile(drawn(pipe, 0.3, dataclasses.replace(SETTINGS, exact_share=share)), [0.1, 0.5, 0.9]) for share in (0.005, 0))
     np.testing.assert_allclose(few, all_deals, rtol=0.01)
 
 
@@ -132,7 +133,7 @@ def test_no_month_end_has_a_part_in_its_own_shock():
     # 350, -25 and 50 by month end; each leaves out its own.
     expected = [np.sqrt(25 / 1250), np.sqrt(400 / 1250), np.sqrt(325 / 1250), np.sqrt(375 / 1875)]
     np.testing.assert_allclose([row["shock_deviation"] for row in rows], expected)
-    few = yields.yields(dict.fromkeys(ends, pipe), ends, yields.Settings(100, 0, 8, 3))
+    few = yields.yields(dict.fromkeys(ends, pipe), ends, dataclasses.replace(SETTINGS, draws=100, min_dates=3))
     assert {(row["shock_deviation"], row["band_status"]) for row in few} == {(None, "independent_deals_only")}
     assert all(row["yield_p10_amount"] < 50 < row["yield_p90_amount"] for row in few)
     certain = yields.yields(dict.fromkeys(ends, pipeline([1], [1.0])), ends, SETTINGS)

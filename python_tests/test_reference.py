@@ -10,7 +10,7 @@ import pathlib
 import pandas
 import pytest
 import scipy.stats
-from conftest import PROJECT, Build, run_dbt
+from conftest import PROJECT, Build, one_row, run_dbt
 
 SEGMENT_DIMENSIONS = ["industry", "region", "product_type", "lead_source", "deal_size_band", "sales_rep_id"]
 # Methods of the backtest and the reference's forecast by them; the project's RAPV is not the published one.
@@ -49,11 +49,6 @@ def analyses(build, deals_file) -> dict[str, pandas.DataFrame]:
     run_dbt(build.database, {"deals_file": deals_file}, command="compile", select="path:analyses").check()
     compiled = build.database.parent.glob("reference_dbt/target/compiled/*/analyses/**/*.sql")
     return {file.stem: build.frame(file.read_text(encoding="utf-8")) for file in compiled}
-
-
-def one_row(build: Build, sql: str) -> dict:
-    [row] = build.frame(sql).to_dict("records")
-    return row
 
 
 def check_values(build: Build, input_name: str = "deals") -> dict[str, float]:

@@ -1,13 +1,14 @@
 """The mathematics behind rpt_rep_performance against statsmodels and scipy, and the mart of the demo against pandas."""
 
 import csv
+import dataclasses
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from conftest import PROJECT
+from conftest import PROJECT, FakeDbt
 from scipy.stats import chi2_contingency, false_discovery_control, norm, ttest_rel
 from scipy.stats import t as student
 from scipy.stats.mstats import winsorize
@@ -223,19 +224,6 @@ def test_the_share_on_time_has_wilsons_interval():
 # Whole
 
 
-class FakeDbt:
-    """What the model asks of dbt: its parameters, and its relations."""
-
-    def __init__(self, **relations):
-        self.ref, self.config = relations.__getitem__, self
-
-    def __call__(self, **ignored):
-        pass
-
-    def meta_get(self, name):
-        return getattr(SETTINGS, name)
-
-
 def test_the_table_is_typed_and_holds_with_and_without_deals():
     connection = duckdb.connect()
     cells = connection.sql("""
@@ -248,8 +236,8 @@ def test_the_table_is_typed_and_holds_with_and_without_deals():
     """)
     dates = connection.sql("select 'R0' as sales_rep_id, 10 as dated_deal_count, 4 as on_time_deal_count, 1.5 as median_slip_days")
     relations = {"int_rep_cells": cells, "int_rep_forecasts": sums, "int_rep_close_dates": dates}
-    full = reps.model(FakeDbt(**relations), None)
-    empty = reps.model(FakeDbt(**{name: each.filter("false") for name, each in relations.items()}), None)
+    full = reps.model(FakeDbt(dataclasses.asdict(SETTINGS), **relations), None)
+    empty = reps.model(FakeDbt(dataclasses.asdict(SETTINGS), **{name: each.filter("false") for name, each in relations.items()}), None)
     assert full.schema == empty.schema and (len(full), len(empty)) == (5, 0)
     rows = {row["sales_rep_id"]: row for row in full.to_pylist()}
     assert [row["verdict"] for row in rows.values()] == ["no_signal"] * 4 + [None]

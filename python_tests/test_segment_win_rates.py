@@ -4,12 +4,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
-from scipy.linalg import qr
 from scipy.stats import chi2_contingency, norm, t
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint, proportions_ztest
+from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
+from inference.multiplicity import step_down
 from models.win_rates import int_segment_win_rate_estimates as estimates
 from models.win_rates import int_segment_win_rate_tests as tests
 
@@ -17,31 +16,11 @@ pytestmark = pytest.mark.filterwarnings("error")
 QUANTILE = norm.ppf(0.975)
 
 
-
-
 def close(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 # Estimates
-
-
-def test_wilson_agrees_with_statsmodels():
-    rng = np.random.default_rng(1)
-    count = rng.integers(1, 5000, 500)
-    won = rng.binomial(count, rng.random(500))
-    won[:20], won[20:40] = 0, count[20:40]
-    close(estimates.wilson(won / count, count.astype(float), QUANTILE), proportion_confint(won, count, method="wilson"))
-
-
-def test_newcombe_agrees_with_statsmodels():
-    rng = np.random.default_rng(2)
-    for _ in range(300):
-        count, rest_count = rng.integers(1, 800, 2)
-        won, rest_won = rng.integers(0, count + 1), rng.integers(0, rest_count + 1)
-        found = estimates.newcombe(*(np.array([value], float) for value in (won, count, rest_won, rest_count)), QUANTILE)
-        expected = confint_proportions_2indep(won, count, rest_won, rest_count, method="newcomb", compare="diff")
-        close([figure[0] for figure in found], [won / count - rest_won / rest_count, *expected])
 
 
 def draw_deals(rng, size, rate=0.4):
@@ -152,69 +131,6 @@ def test_estimates_of_segments_by_hand():
 # Tests
 
 
-def test_pooled_z_agrees_with_statsmodels():
-    rng = np.random.default_rng(7)
-    for _ in range(300):
-        count, rest_count = rng.integers(1, 500, 2)
-        won, rest_won = rng.integers(0, count + 1), rng.integers(0, rest_count + 1)
-        z = tests.pooled_z(*(np.array([value], float) for value in (won, count, rest_won, rest_count)))
-        if 0 < won + rest_won < count + rest_count:
-            expected, p_value = proportions_ztest([won, rest_won], [count, rest_count])
-            close([z[0], tests.two_sided(z)[0]], [expected, p_value])
-        else:
-            assert np.isnan(z[0])
-
-
-def test_homogeneity_agrees_with_scipy():
-    rng = np.random.default_rng(8)
-    for _ in range(200):
-        count = rng.integers(30, 400, rng.integers(2, 20)).astype(float)
-        won = rng.binomial(count.astype(int), 0.3).astype(float)
-        close(tests.homogeneity_p_value(won, count), chi2_contingency([won, count - won], correction=False).pvalue)
-    assert np.isnan(tests.homogeneity_p_value(np.array([5.0]), np.array([40.0])))
-    assert np.isnan(tests.homogeneity_p_value(np.array([40.0, 40.0]), np.array([40.0, 40.0])))
-
-
-def test_main_effects_agree_with_statsmodels():
-    rng = np.random.default_rng(9)
-    for round_number in range(60):
-        rows, columns = rng.integers(2, 9, 2)
-        cells = np.array([(i, j) for i in range(rows) for j in range(columns) if rng.random() < 0.85])
-        if round_number % 3 == 0:  # two parts that share no level
-            cells = np.vstack([cells, cells + [rows, columns]])
-        if len(cells) < 3:
-            continue
-        first, second = np.unique(cells[:, 0], return_inverse=True)[1], np.unique(cells[:, 1], return_inverse=True)[1]
-        count = rng.integers(30, 300, len(cells)).astype(float)
-        won = rng.binomial(count.astype(int), 1 / (1 + np.exp(-rng.normal(-0.3, 0.5, len(cells))))).astype(float)
-        won = np.clip(won, 1, count - 1)
-        found = tests.fit_main_effects(np.array([f"v{i}" for i in first]), second, won, count)
-        design = np.column_stack([first[:, None] == range(first.max() + 1), second[:, None] == range(second.max() + 1)]).astype(float)
-        design = design[:, qr(design, mode="r", pivoting=True)[1][: np.linalg.matrix_rank(design)]]
-        if design.shape[1] == len(cells):
-            assert found.degrees_of_freedom == 0 and np.isnan(found.z).all()
-            continue
-        model = sm.GLM(np.column_stack([won, count - won]), design, family=sm.families.Binomial())
-        fit = model.fit(tol=1e-12, maxiter=200)
-        close(found.expected_rate, fit.fittedvalues)
-        close(found.pearson_chi2, fit.pearson_chi2)
-        assert found.degrees_of_freedom == len(cells) - design.shape[1]
-        leverage = fit.get_hat_matrix_diag(observed=False)
-        free = leverage < 1 - 1e-6
-        np.testing.assert_allclose(found.z[free], (fit.resid_pearson / np.sqrt(1 - np.minimum(leverage, 1 - 1e-9)))[free], rtol=1e-6, atol=1e-8)
-        assert np.isnan(found.z[~free]).all()
-
-
-def test_main_effects_of_levels_that_only_win_are_fitted_exactly():
-    first, second = np.repeat([0, 1, 2], 2), np.tile([0, 1], 3)
-    count = np.full(6, 40.0)
-    found = tests.fit_main_effects(first, second, np.array([40.0, 40, 10, 30, 25, 15]), count)
-    close(found.expected_rate[:2], [1, 1])
-    assert np.isnan(found.z[:2]).all() and np.isfinite(found.z[2:]).all()
-    rest = tests.fit_main_effects(first[2:], second[2:], np.array([10.0, 30, 25, 15]), count[2:])
-    np.testing.assert_allclose(found.expected_rate[2:], rest.expected_rate, atol=1e-6)
-
-
 def plain_step_down(won, count, other_won, other_count, level):
     """The procedure as its definition says it, over plain lists."""
     remaining, signals = list(range(len(won))), []
@@ -246,7 +162,7 @@ def test_step_down_agrees_with_its_definition():
         count = rng.integers(100, 900, rng.integers(2, 9))
         won = rng.binomial(count, rng.choice([0.3, 0.45, 0.45, 0.45, 0.6], len(count)))
         others = [(0, 0), (12, 29), (45, 100)][round_number % 3]
-        _, is_signal = tests.step_down(family_of(won, count, *others).score, len(count), 0.05)
+        _, is_signal = step_down(family_of(won, count, *others).score, len(count), 0.05)
         assert np.flatnonzero(is_signal).tolist() == plain_step_down(won.tolist(), count.tolist(), *others, 0.05)
         sizes.add(is_signal.sum())
     assert sizes >= {0, 1, 2, 3, 4}
@@ -256,13 +172,13 @@ def test_the_winner_leaves_the_rest():
     # 600 of 1,000 against three of 450, 455 and 445: each innocent one differs from a rest that holds the winner
     # (z of 450 / 1,000 against 1,500 / 3,000: -2.7), but not once it has left.
     won, count = [600, 450, 455, 445], [1000] * 4
-    adjusted, is_signal = tests.step_down(family_of(won, count).score, 4, 0.05)
+    adjusted, is_signal = step_down(family_of(won, count).score, 4, 0.05)
     assert is_signal.tolist() == [True, False, False, False]
     assert adjusted[0] < 1e-9 and (adjusted[1:] > 0.9).all()
 
 
 def test_two_segments_that_differ_are_both_signals():
-    adjusted, is_signal = tests.step_down(family_of([400, 550], [1000, 1000]).score, 2, 0.05)
+    adjusted, is_signal = step_down(family_of([400, 550], [1000, 1000]).score, 2, 0.05)
     assert is_signal.all() and adjusted[0] == adjusted[1]
 
 

@@ -10,6 +10,7 @@ from scipy.stats import binom
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 from statsmodels.stats.proportion import proportion_confint
 
+from inference.survival import incidence_variance, life_table
 from models.stages import ml_stage_survival as survival
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:statsmodels")  # it divides by nobody left on the last day
@@ -51,7 +52,7 @@ def test_survival_equals_statsmodels(late_starts):
     compared = 0
     for seed in range(250):
         cases = random_cases(seed, late_starts, causes=1)
-        table = survival.life_table(*counted(*cases), causes=1)
+        table = life_table(*counted(*cases), causes=1)
         days, entry, ended = informative(*cases)
         if not ended.any():
             assert len(table.days) == 0
@@ -74,7 +75,7 @@ def test_quantiles_and_their_intervals_equal_statsmodels(late_starts, share):
     statuses = Counter()
     for seed in range(250):
         cases = random_cases(seed, late_starts, causes=1)
-        table = survival.life_table(*counted(*cases), causes=1)
+        table = life_table(*counted(*cases), causes=1)
         estimate, lower, upper, status = survival.quantile(table, share, Z)
         statuses[status] += 1
         days, entry, ended = informative(*cases)
@@ -111,7 +112,7 @@ def test_cumulative_incidences_equal_statsmodels(late_starts):
     compared = 0
     for seed in range(250):
         cases = random_cases(seed, late_starts)
-        table = survival.life_table(*counted(*cases), causes=2)
+        table = life_table(*counted(*cases), causes=2)
         days, entry, cause = informative(*cases)
         if not cause.any() or table.has_hole:
             continue
@@ -132,7 +133,7 @@ def test_cumulative_incidences_equal_statsmodels(late_starts):
                 np.testing.assert_allclose(table.incidence[number - 1], whole.cinc[number - 1][at], **EXACT)
                 error = whole.cinc_se[number - 1][-1]
                 if np.isfinite(error):
-                    np.testing.assert_allclose(np.sqrt(survival.incidence_variance(table, number)), error, rtol=1e-7)
+                    np.testing.assert_allclose(np.sqrt(incidence_variance(table, number)), error, rtol=1e-7)
     assert compared > 250
 
 
@@ -140,10 +141,10 @@ def test_the_variance_of_one_cause_is_greenwoods_with_late_starts_too():
     compared = 0
     for seed in range(250):
         cases = random_cases(seed, late_starts=True, causes=1)
-        table = survival.life_table(*counted(*cases), causes=1)
+        table = life_table(*counted(*cases), causes=1)
         if len(table.days) and table.survival[-1] > 0:
             greenwood = table.survival[-1] ** 2 * table.hazard_variance.sum()
-            np.testing.assert_allclose(survival.incidence_variance(table, 1), greenwood, rtol=1e-9)
+            np.testing.assert_allclose(incidence_variance(table, 1), greenwood, rtol=1e-9)
             compared += 1
     assert compared > 100
 
@@ -154,7 +155,7 @@ def test_without_censoring_the_interval_is_wilsons():
         n = int(random.integers(2, 300))
         cause = random.integers(1, 3, n)
         days = random.integers(0, 30, n)
-        table = survival.life_table(days, np.zeros(n, dtype=int), cause, np.ones(n), causes=2)
+        table = life_table(days, np.zeros(n, dtype=int), cause, np.ones(n), causes=2)
         name, estimate, lower, upper, status = next(survival.probabilities(table, Z))
         won = int((cause == 1).sum())
         expected = proportion_confint(won, n, method="wilson")
@@ -175,7 +176,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
         observed_after = np.where(random.random(600) < 0.33, random.integers(1, 20, 600), 0)
         seen = np.flatnonzero((observed_after == 0) | (days >= observed_after))[:120]
         grouped = counted(days[seen], observed_after[seen], cause[seen])
-        table = survival.life_table(*grouped, causes=2)
+        table = life_table(*grouped, causes=2)
         _, lower, upper, _ = survival.quantile(table, 0.5, Z)
         covered["median"] += lower <= 13 <= (upper or np.inf)  # exp(-14 / 20) is the first power at or below a half
         _, _, lower, upper, _ = next(survival.probabilities(table, Z))
@@ -190,7 +191,7 @@ def test_hand_computed_table():
 
     Day 2: three at risk (the late one only from day 3), one ends: 2/3. Day 5: the late one joined, the open one is gone, two at risk, both end: 0.
     """
-    table = survival.life_table(np.array([2, 3, 5, 5]), np.array([0, 0, 0, 2]), np.array([1, 0, 2, 1]), np.array([1, 1, 1, 1]), causes=2)
+    table = life_table(np.array([2, 3, 5, 5]), np.array([0, 0, 0, 2]), np.array([1, 0, 2, 1]), np.array([1, 1, 1, 1]), causes=2)
     np.testing.assert_array_equal(table.days, [2, 5])
     np.testing.assert_array_equal(table.at_risk, [3, 2])
     np.testing.assert_allclose(table.survival, [2 / 3, 0])
@@ -201,7 +202,7 @@ def test_hand_computed_table():
 
 def test_late_starts_leave_a_hole_and_nothing_is_claimed():
     """The only case seen from its start ends on day 1; the others begin to be seen on day 10."""
-    table = survival.life_table(np.array([1, 20]), np.array([0, 10]), np.array([1, 2]), np.array([1, 50]), causes=2)
+    table = life_table(np.array([1, 20]), np.array([0, 10]), np.array([1, 2]), np.array([1, 50]), causes=2)
     assert table.has_hole
     assert survival.quantile(table, 0.5, Z) == (None, None, None, "nobody_at_risk")
     assert [measure[1:] for measure in survival.probabilities(table, Z)] == [(None, None, None, "nobody_at_risk")] * 3
@@ -209,9 +210,9 @@ def test_late_starts_leave_a_hole_and_nothing_is_claimed():
 
 def test_one_visit_says_little():
     """One completed visit of 5 days: median 5, and no upper limit, which one case can't give (1 - 0.025 is above a half)."""
-    table = survival.life_table(np.array([5]), np.array([0]), np.array([1]), np.array([1]), causes=1)
+    table = life_table(np.array([5]), np.array([0]), np.array([1]), np.array([1]), causes=1)
     assert survival.quantile(table, 0.5, Z) == (5.0, 5.0, None, "upper_limit_not_reached")
-    many = survival.life_table(np.array([5]), np.array([0]), np.array([1]), np.array([40]), causes=1)
+    many = life_table(np.array([5]), np.array([0]), np.array([1]), np.array([40]), causes=1)
     assert survival.quantile(many, 0.5, Z) == (5.0, 5.0, 5.0, "estimated")
 
 

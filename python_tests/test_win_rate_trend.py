@@ -1,5 +1,6 @@
 """The mathematics behind rpt_win_rate_trend against statsmodels, scipy and a plain chart of one month after the other."""
 
+import dataclasses
 import re
 from datetime import date
 
@@ -7,7 +8,7 @@ import duckdb
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from conftest import PROJECT, run_dbt
+from conftest import PROJECT, FakeDbt, run_dbt
 from scipy.stats import chi2_contingency, false_discovery_control, norm
 from scipy.stats import t as student
 from statsmodels.duration.survfunc import CumIncidenceRight
@@ -274,19 +275,6 @@ def test_the_planted_bad_quarter_is_found_and_parted_right():
     assert abs(mean["rate"] + 0.15) < 0.02 and abs(mean["mix"]) < 0.01
 
 
-class FakeDbt:
-    """What the model asks of dbt: its parameters, and its relations."""
-
-    def __init__(self, **relations):
-        self.ref, self.config = relations.__getitem__, self
-
-    def __call__(self, **ignored):
-        pass
-
-    def meta_get(self, name):
-        return getattr(SETTINGS, name)
-
-
 def test_the_table_is_typed_and_holds_with_and_without_deals():
     connection = duckdb.connect()
     periods = connection.sql("""
@@ -299,14 +287,14 @@ def test_the_table_is_typed_and_holds_with_and_without_deals():
     days = connection.sql("""
         select date '2024-01-01' as cohort_month, date '2024-02-01' as closed_month, 'Won' as outcome, 20 as age_days, 2::bigint as deal_count
     """)
-    full = trend.model(FakeDbt(int_win_rate_periods=periods, int_cohort_day_counts=days), connection)
+    full = trend.model(FakeDbt(dataclasses.asdict(SETTINGS), int_win_rate_periods=periods, int_cohort_day_counts=days), connection)
     rows = sorted(full.to_pylist(), key=lambda row: row["period_start_date"])
     assert len(rows) == 14 and not any(row["is_risk_adjusted"] for row in rows)  # no fit, no adjustment
     assert [row["verdict"] for row in rows] == ["insufficient_n"] * 12 + ["no_signal"] * 2
     assert rows[12]["period_start_date"] == date(2024, 1, 1) and rows[12]["z_score"] == pytest.approx(0)
-    shuffled = FakeDbt(int_win_rate_periods=periods.order("period_start_date desc"), int_cohort_day_counts=days)
+    shuffled = FakeDbt(dataclasses.asdict(SETTINGS), int_win_rate_periods=periods.order("period_start_date desc"), int_cohort_day_counts=days)
     assert sorted(trend.model(shuffled, connection).to_pylist(), key=lambda row: row["period_start_date"]) == rows
-    empty = trend.model(FakeDbt(int_win_rate_periods=periods.filter("false"), int_cohort_day_counts=days.filter("false")), connection)
+    empty = trend.model(FakeDbt(dataclasses.asdict(SETTINGS), int_win_rate_periods=periods.filter("false"), int_cohort_day_counts=days.filter("false")), connection)
     assert len(empty) == 0 and empty.schema == full.schema
 
 
