@@ -30,8 +30,8 @@ months as (
         closed_month
 ),
 
-period_types as (
-    select * from (values ('month', 1), ('quarter', 3), ('half_year', 6)) as period_types (period_type, month_count)
+period_types (period_type, month_count) as (
+    values ('month', 1), ('quarter', 3), ('half_year', 6)
 ),
 
 periods as (

@@ -56,8 +56,8 @@ described as (
             and int_deal_bounds.as_of_date = int_cohort_maturity.forecast_date
 ),
 
-period_types as (
-    select * from (values ('month', 1), ('quarter', 3)) as period_types (period_type, month_count)
+period_types (period_type, month_count) as (
+    values ('month', 1), ('quarter', 3)
 ),
 
 started as (

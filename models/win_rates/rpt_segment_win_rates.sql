@@ -93,10 +93,10 @@ joined as (
 
 final as (
     select
-        *,
-        amount_win_rate / nullif(win_rate, 0) as size_effect_ratio,
-        closed_deal_count * (pooled_win_rate - shrunk_win_rate) as excess_lost_deal_count,
-        cast(closed_amount * (pooled_win_rate - shrunk_win_rate) as decimal(18, 2)) as excess_lost_amount,
+        joined.*,
+        joined.amount_win_rate / nullif(joined.win_rate, 0) as size_effect_ratio,
+        joined.closed_deal_count * (joined.pooled_win_rate - joined.shrunk_win_rate) as excess_lost_deal_count,
+        cast(joined.closed_amount * (joined.pooled_win_rate - joined.shrunk_win_rate) as decimal(18, 2)) as excess_lost_amount,
         {{ win_rate_finding('joined') }} as finding
     from joined
 )

@@ -2,6 +2,14 @@ with
 
 ml_win_rate_drivers as (
     select * from {{ ref('ml_win_rate_drivers') }}
+    where half_year_start_date is null
+),
+
+worded as (
+    select
+        *,
+        {{ driver_finding('ml_win_rate_drivers') }} as finding
+    from ml_win_rate_drivers
 ),
 
 final as (
@@ -50,9 +58,8 @@ final as (
         stability_q_value,
         stability_verdict,
         is_sign_flip,
-        {{ driver_finding('ml_win_rate_drivers') }} as finding
-    from ml_win_rate_drivers
-    where half_year_start_date is null
+        finding
+    from worded
 )
 
 select * from final

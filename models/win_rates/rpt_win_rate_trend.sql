@@ -4,6 +4,14 @@ ml_win_rate_trend as (
     select * from {{ ref('ml_win_rate_trend') }}
 ),
 
+worded as (
+    select
+        *,
+        {{ trend_chart_finding('ml_win_rate_trend') }} as finding,
+        {{ trend_finding('ml_win_rate_trend') }} as trend_finding
+    from ml_win_rate_trend
+),
+
 final as (
     select
         basis,
@@ -44,7 +52,7 @@ final as (
         alarm_direction,
         verdict,
         missing_reason,
-        {{ trend_chart_finding('ml_win_rate_trend') }} as finding,
+        finding,
         trend_period_count,
         trend_deal_count,
         trend_pp_per_period,
@@ -55,8 +63,8 @@ final as (
         trend_p_value,
         trend_q_value,
         trend_verdict,
-        {{ trend_finding('ml_win_rate_trend') }} as trend_finding
-    from ml_win_rate_trend
+        trend_finding
+    from worded
 )
 
 select * from final
