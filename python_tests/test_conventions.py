@@ -48,11 +48,11 @@ def test_every_kind_of_broken_value_fails_its_test(demo, tmp_path):
     with duckdb.connect(database) as connection:
         for mart, change in broken.items():
             connection.execute(f"update marts.{mart} set {change}")
-        connection.execute("update intermediate.int_expected_wins set closed_month = null")
-    tests = [f"{name}_values_hold" for name in [*broken, "int_expected_wins", "rpt_win_rate_change"]]
+        connection.execute("update intermediate.int_win_rate_periods set period_end_date = null")
+    tests = [f"{name}_values_hold" for name in [*broken, "int_win_rate_periods", "rpt_win_rate_change"]]
     done = run_dbt(database, command="test", select=" ".join(tests))
     assert re.findall(r"PASS (\w+)_values_hold", done.output) == ["rpt_win_rate_change"], done.output
-    assert set(re.findall(r"FAIL [1-9]\d* (\w+)_values_hold", done.output)) == {*broken, "int_expected_wins"}, done.output
+    assert set(re.findall(r"FAIL [1-9]\d* (\w+)_values_hold", done.output)) == {*broken, "int_win_rate_periods"}, done.output
 
 
 def test_yaml_keeps_to_the_schema_of_dbt(tmp_path):

@@ -327,7 +327,7 @@ def test_deals_add_up_and_expected_wins_are_won_over_all_mature_deals(demo):
     assert len(sums) == 4 and closed == won + lost
     assert {tuple(map(int, row[2:])) for row in sums} == {(won, lost)}
     # Maximum likelihood gives the fit's own deals as many expected as won deals; a few deals of young cohorts come on top.
-    [(expected,)] = demo.query("select sum(expected_won_count) from intermediate.int_expected_wins")
+    [(expected,)] = demo.query("select sum(expected_won_count) from intermediate.int_win_rate_periods where period_type = 'month'")
     assert float(expected) == pytest.approx(won, rel=0.02)
 
 

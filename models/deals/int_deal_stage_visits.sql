@@ -1,10 +1,5 @@
 with
 
-int_stage_history as (
-    select * from {{ ref('int_stage_history') }}
-    where is_stage_change
-),
-
 int_stages as (
     select * from {{ ref('int_stages') }}
 ),
@@ -14,12 +9,21 @@ late_stages as (
     from int_stages
 ),
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
-),
-
-int_bulk_updates as (
-    select * from {{ ref('int_bulk_updates') }}
+-- A deal's last row in its clock minute stands for the deal, however often it moved. At midnight sharp there is no time of day: history
+-- with dates only puts a whole day there.
+bulk_updates as (
+    select
+        deals.sales_rep_id,
+        {{ dbt.date_trunc('minute', 'history.entered_at') }} as moved_minute
+    from {{ ref('int_stage_history') }} as history
+    inner join {{ ref('int_deals') }} as deals
+        on history.deal_id = deals.deal_id
+    where
+        history.is_last_in_minute
+        and history.entered_at > cast(history.entered_at as date)
+        and deals.sales_rep_id <> 'Unknown'
+    group by 1, 2
+    having count(*) >= {{ var('bulk_update_deals') }}
 ),
 
 -- Closings are rows here, because they end a visit. Stages are numbers, so that only what orders tens of millions of rows is sorted,
@@ -28,7 +32,8 @@ numbered as (
     select
         *,
         case when not is_closed then cast(power(2, stage_rank) as bigint) end as stage_bit
-    from int_stage_history
+    from {{ ref('int_stage_history') }}
+    where is_stage_change
 ),
 
 changes as (
@@ -53,20 +58,20 @@ changes as (
 visits as (
     select
         changes.*,
-        int_deals.is_open,
-        int_deals.is_won,
-        int_deals.created_at,
-        int_deals.closed_at,
-        int_deals.as_of_date,
+        deals.is_open,
+        deals.is_won,
+        deals.created_at,
+        deals.closed_at,
+        deals.as_of_date,
         changes.next_stage_rank is null or (changes.is_next_closed and changes.has_at_most_one_after) as is_last,
-        int_bulk_updates.sales_rep_id is not null as is_bulk_update
+        bulk_updates.sales_rep_id is not null as is_bulk_update
     from changes
-    inner join int_deals
-        on changes.deal_id = int_deals.deal_id
-    left join int_bulk_updates
+    inner join {{ ref('int_deals') }} as deals
+        on changes.deal_id = deals.deal_id
+    left join bulk_updates
         on
-            int_deals.sales_rep_id = int_bulk_updates.sales_rep_id
-            and {{ dbt.date_trunc('minute', 'changes.recorded_at') }} = int_bulk_updates.moved_minute
+            deals.sales_rep_id = bulk_updates.sales_rep_id
+            and {{ dbt.date_trunc('minute', 'changes.recorded_at') }} = bulk_updates.moved_minute
     where not changes.is_closed
 ),
 

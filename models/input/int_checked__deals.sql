@@ -2,35 +2,50 @@
 
 with
 
-int_known__deals as (
-    select * from {{ ref('int_known__deals') }}
-),
-
-int_repeated__deals as (
-    select * from {{ ref('int_repeated__deals') }}
-),
-
 int_stages as (
     select * from {{ ref('int_stages') }}
 ),
 
+repeated_ids as (
+    select deal_id
+    from {{ ref('int_known__deals') }}
+    where not is_not_yet_known
+    group by deal_id
+    having count(*) > 1
+),
+
+-- Equal rows are one row that came several times.
+repeated_rows as (
+    select
+        deals.*,
+        count(*) as row_count
+    from {{ ref('int_known__deals') }} as deals
+    inner join repeated_ids
+        on deals.deal_id is not distinct from repeated_ids.deal_id
+    where not deals.is_not_yet_known
+    group by all
+),
+
 distinct_rows as (
     select
-        int_known__deals.*,
+        deals.*,
         1 as row_count,
         false as is_conflicting
-    from int_known__deals
+    from {{ ref('int_known__deals') }} as deals
     where
-        not int_known__deals.is_not_yet_known
+        not deals.is_not_yet_known
         and not exists (
             select 1
-            from int_repeated__deals
-            where int_repeated__deals.deal_id is not distinct from int_known__deals.deal_id
+            from repeated_ids
+            where repeated_ids.deal_id is not distinct from deals.deal_id
         )
 
     union all
 
-    select * from int_repeated__deals
+    select
+        *,
+        deal_id is not null and count(*) over (partition by deal_id) > 1 as is_conflicting
+    from repeated_rows
 ),
 
 final as (

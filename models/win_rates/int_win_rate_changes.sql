@@ -1,7 +1,46 @@
 with
 
-int_closed_period_counts as (
-    select * from {{ ref('int_closed_period_counts') }}
+months as (
+    select
+        segment_dimension,
+        segment_value,
+        closed_month,
+        sum(deal_count) as closed_deal_count,
+        sum(case when is_won then deal_count else 0 end) as won_deal_count
+    from {{ ref('int_closed_deal_counts') }}
+    group by segment_dimension, segment_value, closed_month
+),
+
+period_types as (
+    select * from (values ('month', 1), ('quarter', 3), ('half_year', 6)) as period_types (period_type, month_count)
+),
+
+periods as (
+    select
+        months.*,
+        period_types.period_type,
+        period_types.month_count,
+        {{ period_start('months.closed_month', 'period_types.month_count') }} as period_start_date
+    from months
+    cross join period_types
+),
+
+-- A period is complete when it begins after the first deal was created and ends on the as-of day or before.
+complete_periods as (
+    select
+        periods.period_type,
+        periods.period_start_date,
+        cast({{ dbt.dateadd('month', '(-periods.month_count)', 'periods.period_start_date') }} as date) as previous_period_start_date,
+        periods.segment_dimension,
+        periods.segment_value,
+        cast(sum(periods.closed_deal_count) as bigint) as closed_deal_count,
+        cast(sum(periods.won_deal_count) as bigint) as won_deal_count
+    from periods
+    inner join {{ ref('int_deal_bounds') }} as bounds
+        on
+            periods.period_start_date > bounds.first_created_date
+            and {{ dbt.dateadd('month', 'periods.month_count', 'periods.period_start_date') }} <= {{ dbt.dateadd('day', 1, 'bounds.as_of_date') }}
+    group by periods.period_type, periods.month_count, periods.period_start_date, periods.segment_dimension, periods.segment_value
 ),
 
 comparisons as (
@@ -13,8 +52,8 @@ comparisons as (
         older.closed_deal_count as previous_all_deal_count,
         newer.won_deal_count * 1.0 / newer.closed_deal_count as all_win_rate,
         older.won_deal_count * 1.0 / older.closed_deal_count as previous_all_win_rate
-    from int_closed_period_counts as newer
-    inner join int_closed_period_counts as older
+    from complete_periods as newer
+    inner join complete_periods as older
         on
             newer.period_type = older.period_type
             and newer.previous_period_start_date = older.period_start_date
@@ -34,7 +73,7 @@ segments as (
         sum(case when counts.period_start_date < comparisons.period_start_date then counts.closed_deal_count else 0 end) as previous_closed_deal_count,
         sum(case when counts.period_start_date < comparisons.period_start_date then counts.won_deal_count else 0 end) as previous_won_deal_count
     from comparisons
-    inner join int_closed_period_counts as counts
+    inner join complete_periods as counts
         on
             comparisons.period_type = counts.period_type
             and counts.period_start_date in (comparisons.period_start_date, comparisons.previous_period_start_date)

@@ -1,19 +1,61 @@
+{% set factors = var('driver_factors') %}
+
 with
+
+ml_win_rate_drivers as (
+    select * from {{ ref('ml_win_rate_drivers') }}
+    where half_year_start_date is null and not is_known_only_after_close
+),
 
 int_cohort_day_counts as (
     select * from {{ ref('int_cohort_day_counts') }}
 ),
 
-int_expected_wins as (
-    select * from {{ ref('int_expected_wins') }}
+-- A level without a coefficient of its own stands with the rare ones; where none are rare it is new, and taken as the reference.
+fit as (
+    select
+        {% for factor in factors -%}
+        coalesce(max(case when factor = '{{ factor }}' and level = '(rare)' then coefficient end), 0) as other_{{ factor }},
+        {% endfor -%}
+        max(fit_intercept) as fit_intercept
+    from ml_win_rate_drivers
 ),
 
-int_cohort_maturity as (
-    select * from {{ ref('int_cohort_maturity') }}
+cells as (
+    select
+        closed_month,
+        {% for factor in factors -%}
+        coalesce(cast({{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
+        {% endfor -%}
+        count(*) as closed_deal_count
+    from {{ ref('int_deals') }}
+    where not is_open
+    group by closed_month{% for factor in factors %}, {{ factor }}{% endfor %}
 ),
 
-int_deal_bounds as (
-    select * from {{ ref('int_deal_bounds') }}
+scored as (
+    select
+        cells.closed_month,
+        cells.closed_deal_count,
+        fit.fit_intercept
+        {%- for factor in factors %}
+        + coalesce({{ factor }}_levels.coefficient, fit.other_{{ factor }})
+        {%- endfor %} as log_odds
+    from cells
+    cross join fit
+    {%- for factor in factors %}
+    left join ml_win_rate_drivers as {{ factor }}_levels
+        on {{ factor }}_levels.factor = '{{ factor }}' and cells.{{ factor }} = {{ factor }}_levels.level
+    {%- endfor %}
+),
+
+-- Decimals, because a sum of doubles follows the order of its rows.
+expected as (
+    select
+        closed_month,
+        cast(sum(cast(closed_deal_count / (1 + exp(-log_odds)) as decimal(28, 10))) as decimal(38, 10)) as won_count
+    from scored
+    group by closed_month
 ),
 
 months as (
@@ -42,18 +84,18 @@ months as (
 described as (
     select
         months.*,
-        int_deal_bounds.as_of_date,
-        int_deal_bounds.first_created_date,
-        case when months.basis = 'closed_date' then int_expected_wins.expected_won_count end as expected_won_count,
-        case when months.basis = 'created_cohort' then coalesce(int_cohort_maturity.is_mature, false) end as is_mature
+        bounds.as_of_date,
+        bounds.first_created_date,
+        case when months.basis = 'closed_date' then expected.won_count end as expected_won_count,
+        case when months.basis = 'created_cohort' then coalesce(maturity.is_mature, false) end as is_mature
     from months
-    cross join int_deal_bounds
-    left join int_expected_wins
-        on months.month_start = int_expected_wins.closed_month
-    left join int_cohort_maturity
+    cross join {{ ref('int_deal_bounds') }} as bounds
+    left join expected
+        on months.month_start = expected.closed_month
+    left join {{ ref('int_cohort_maturity') }} as maturity
         on
-            months.month_start = int_cohort_maturity.cohort_month
-            and int_deal_bounds.as_of_date = int_cohort_maturity.forecast_date
+            months.month_start = maturity.cohort_month
+            and bounds.as_of_date = maturity.forecast_date
 ),
 
 period_types (period_type, month_count) as (
