@@ -12,7 +12,10 @@ months as (
 ),
 
 period_types as (
-    select * from (values ('month', 1), ('quarter', 3), ('half_year', 6)) as period_types (period_type, month_count)
+    select
+        types.period_type,
+        types.month_count
+    from (values ('month', 1), ('quarter', 3), ('half_year', 6)) as types (period_type, month_count)
 ),
 
 periods as (
