@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 
 import duckdb
 import pytest
@@ -69,14 +70,17 @@ def run_dbt(
     select: str | None = None,
     selector: str | None = None,
     with_tests: bool = True,
+    with_artifacts: bool = False,
     killed_after: float | None = None,
+    killed_at: str | None = None,
     **environment: str,
 ) -> Build:
     """Run one dbt command of the project against `database`; `environment` adds environment variables.
 
     Paths in `variables` are given relative to the database's folder, in which dbt runs. A selection brings the tests whose parents it
-    holds; `selector` is one of selectors.yml, without which unit tests don't run; `with_tests=False` leaves out all data and unit tests.
-    A process that still runs `killed_after` seconds is ended by the kernel, without warning.
+    holds; `selector` is one of selectors.yml, without which unit tests don't run; `with_tests=False` leaves out all data and unit tests;
+    `with_artifacts=True` writes manifest.json and its like, which takes a second. The process is ended without warning when it still runs
+    after `killed_after` seconds, or when what it prints matches `killed_at`.
     """
     scratch = database.parent / (database.stem + "_dbt")
     arguments = ["--no-use-colors", *command.split(), "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
@@ -89,6 +93,8 @@ def run_dbt(
         arguments += ["--selector", selector]
     if not with_tests:
         arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+    if not with_artifacts:
+        arguments += ["--no-write-json"]
     server = DbtServer.started()
     # dbt reads a parsed project again where vars and database are the same, and parses it anew where they aren't.
     parsed = server.folder / f"{hashlib.md5(f'{database.name} {given}'.encode()).hexdigest()}.msgpack"
@@ -97,6 +103,7 @@ def run_dbt(
     if parsed.exists():
         shutil.copy(parsed, reread)
     output = scratch / "output.txt"
+    output.write_text("")
     files = {"SALES_DB": database.name, "SALES_MARTS_DB": str(published_file(database))}
     exit_code = server.run(
         arguments=arguments,
@@ -104,6 +111,7 @@ def run_dbt(
         environment={**os.environ, **files, **environment},
         output=str(output),
         killed_after=killed_after,
+        killed_at=killed_at,
     )
     if reread.exists():
         shutil.copy(reread, parsed)
@@ -168,21 +176,27 @@ def write_deals(path: pathlib.Path, *rows: str, header: str = DEAL_COLUMNS) -> p
     return path
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory) -> Build:
-    """The embedded demo CRM, built whole with its data and unit tests: once, and each worker of pytest has a copy."""
-    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
-    folder = shared / "demo_build"
-    with (shared / "demo_build.lock").open("w") as lock:
+def made_once(tmp_path_factory, name: str, make: Callable[[pathlib.Path], Build]) -> Build:
+    """A build that `make` makes in a folder: once for all workers of pytest, and each has a copy."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"{name}_build"
+    with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             folder.mkdir()
-            built = run_dbt(folder / "demo_sales.duckdb", selector="data_and_code")
-            (folder / "exit_code").write_text(str(built.exit_code))
-    copy = tmp_path_factory.mktemp("demo") / "demo_build"
-    shutil.copytree(folder, copy)
-    output = (copy / "demo_sales_dbt" / "output.txt").read_text()
-    return Build(int((copy / "exit_code").read_text()), output, copy / "demo_sales.duckdb").check()
+            built = make(folder)
+            (folder / "build.json").write_text(json.dumps([built.exit_code, built.output, built.database.name]))
+    copy = pathlib.Path(shutil.copytree(folder, tmp_path_factory.mktemp(name) / folder.name))
+    exit_code, output, database = json.loads((copy / "build.json").read_text())
+    return Build(exit_code, output, copy / database).check()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory) -> Build:
+    """The embedded demo CRM, built whole with its data and unit tests."""
+    return made_once(
+        tmp_path_factory, "demo", lambda folder: run_dbt(folder / "demo_sales.duckdb", selector="data_and_code", with_artifacts=True)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -196,7 +210,21 @@ def reference_folder() -> pathlib.Path:
 @pytest.fixture(scope="session")
 def real_build(reference_folder, tmp_path_factory) -> Build:
     """The real file, built whole: closed deals only."""
-    return run_dbt(tmp_path_factory.mktemp("reference") / "reference.duckdb", {"deals_file": reference_folder / "skygeni_sales_data.csv"}).check()
+    variables = {"deals_file": reference_folder / "skygeni_sales_data.csv"}
+    return made_once(tmp_path_factory, "real", lambda folder: run_dbt(folder / "reference.duckdb", variables))
+
+
+@pytest.fixture(scope="session")
+def real_build_as_of(reference_folder, tmp_path_factory) -> Callable[[str], Build]:
+    """The real file as of a day on which some hundred of its deals were open, built whole but without tests."""
+
+    @functools.cache
+    def build(date: str) -> Build:
+        variables = {"deals_file": reference_folder / "skygeni_sales_data.csv", "as_of_date": date}
+        whole = functools.partial(run_dbt, variables=variables, with_tests=False, with_artifacts=True)
+        return made_once(tmp_path_factory, f"real_{date}", lambda folder: whole(folder / "reference.duckdb"))
+
+    return build
 
 
 @pytest.fixture(scope="session")

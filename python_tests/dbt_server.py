@@ -1,17 +1,23 @@
 """Runs dbt commands one after another, each in a process of its own that is forked from this one, where dbt is imported and warm.
 
-A command costs its own work and not the 3 seconds in which Python imports dbt and dbt builds the schemas of its classes. A request is a
-line of JSON (arguments, folder, environment, output: a file, killed_after: seconds or null), the answer a line with the exit code.
+A command costs its own work, and not the 3 seconds in which Python imports dbt and dbt builds the schemas of its classes, nor the time in
+which Jinja compiles files that have been compiled before. A request is a line of JSON (arguments, folder, environment, output: a file,
+killed_after: seconds or null, killed_at: a regular expression or null), the answer a line with the exit code.
 """
 
+import functools
 import gc
 import json
 import os
+import pathlib
+import re
 import signal
 import sys
+import time
 import traceback
 
 import duckdb
+import jinja2
 import numpy
 import pandas
 import scipy.special
@@ -20,6 +26,21 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import cli, dbtRunner
 
 WARM = (duckdb, numpy, pandas, scipy.special, scipy.stats)
+
+
+def remember(name: str) -> None:
+    """Make a method of Jinja's environments return what it returned before for the same text."""
+    method = getattr(jinja2.Environment, name)
+    results = {}
+
+    @functools.wraps(method)
+    def remembered(self, source, *values, **named):
+        key = (type(self), source, values, *named.items())
+        if key not in results:
+            results[key] = method(self, source, *values, **named)
+        return results[key]
+
+    setattr(jinja2.Environment, name, remembered)
 
 
 def run(request: dict) -> int:
@@ -41,6 +62,19 @@ def run(request: dict) -> int:
     return 1
 
 
+def wait(child: int, request: dict) -> int:
+    """Exit code of the child, which is killed when its output matches `killed_at`."""
+    while request["killed_at"]:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if re.search(request["killed_at"], pathlib.Path(request["output"]).read_text(errors="replace")):
+            os.kill(child, signal.SIGKILL)
+            break
+        time.sleep(0.005)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 def close_database() -> None:
     DuckDBConnectionManager.close_all_connections()
     gc.collect()
@@ -48,23 +82,28 @@ def close_database() -> None:
 
 def main(answers) -> None:
     for line in sys.stdin:
+        request = json.loads(line)
         child = os.fork()
         if child == 0:
-            code = run(json.loads(line))
+            gc.set_threshold(100_000, 50, 100)
+            code = run(request)
             # The end of a process closes its database, but this one must not end what it has from its parent.
             close_database()
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=answers, flush=True)
+        print(wait(child, request), file=answers, flush=True)
 
 
 if __name__ == "__main__":
     # What dbt prints while it warms up is no answer.
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
+        remember("compile")
+        remember("parse")
         warmed = dbtRunner().invoke(sys.argv[1:])
         if not warmed.success:
             sys.exit(f"dbt could not parse the project: {warmed.exception or 'see above'}")
         close_database()
+        gc.freeze()
         main(answers)

@@ -536,7 +536,7 @@ def test_good_scores_are_seldom_off(compiled):
             rows.append([extreme, *(value + step * 1.96 * error for value, error in (slope, intercept) for step in (0, -1, 1))])
     names = [f"calibration_{name}" for name in ("slope", "slope_lower", "slope_upper", "intercept", "intercept_lower", "intercept_upper")]
     sample = pandas.DataFrame(rows, columns=["extreme", *names]).assign(normal_quantile=1.96, score_status="model")
-    is_signal = re.search(r"quality\.(score_status = 'model' and \(.*?\)) as is_signal", compiled["int_company_alert_values"], re.DOTALL)[1]
+    is_signal = re.search(r"quality\.(score_status = 'model' and \(.*?\)) as is_signal", compiled["int_company_alert_values"], re.DOTALL)[1].replace("quantiles.", "")
     with duckdb.connect() as connection:
         connection.register("sample", sample)
         rates = dict(connection.execute(f"select extreme, avg(({is_signal})::int) from sample group by 1").fetchall())

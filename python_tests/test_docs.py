@@ -228,7 +228,7 @@ def test_python_of_the_bi_page_runs(demo):
 
 def test_static_docs_open_without_a_network_and_a_search_finds_a_mart(demo, browser):
     expect = pytest.importorskip("playwright.sync_api").expect
-    run_dbt(demo.database, command="docs generate --static").check()
+    run_dbt(demo.database, command="docs generate --static", with_artifacts=True).check()
     page_file = demo.database.parent / "demo_sales_dbt" / "target" / "static_index.html"
     alone = demo.database.parent / "docs_alone" / "index.html"
     alone.parent.mkdir()

@@ -174,9 +174,8 @@ def test_marts_without_their_data_say_why(build):
 @pytest.mark.parametrize(
     "date, open_deals", [("2023-12-31", (695, 18_484_485)), ("2024-03-26", (724, 19_515_155))],
 )
-def test_a_past_date_replays_the_deals_open_then(date, open_deals, deals_file, tmp_path):
-    variables = {"deals_file": deals_file, "as_of_date": date}
-    past = build_without_tests("fct_deals", tmp_path / "past.duckdb", variables)
+def test_a_past_date_replays_the_deals_open_then(date, open_deals, real_build_as_of):
+    past = real_build_as_of(date)
     assert past.query("select count(*), cast(sum(deal_amount) as bigint) from marts.fct_deals where is_open") == [open_deals]
     # What isn't open had closed by then, and nothing of what is open tells how it will end.
     assert past.query(f"select count(*) from marts.fct_deals where not is_open and closed_date > '{date}'") == [(0,)]

@@ -1,13 +1,9 @@
 """The history of scores over several builds of one database: what it appends, what it keeps, and what moved a score."""
 
 import datetime
-import json
-import os
 import pathlib
 import shutil
 import signal
-import subprocess
-import sys
 
 import duckdb
 import numpy as np
@@ -212,31 +208,8 @@ def ready(first, files, tmp_path_factory) -> Build:
 
 def kill(database: pathlib.Path, variables: dict, model: str, select: str = CHAIN) -> None:
     """Run the models of `select`, and end the process without warning while `model` runs."""
-    scratch = database.parent / "killed_dbt"
-    arguments = [
-        str(pathlib.Path(sys.executable).parent / "dbt"),
-        "--no-use-colors",
-        "build",
-        "--project-dir",
-        str(PROJECT),
-        "--profiles-dir",
-        str(PROJECT),
-    ]
-    arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs"), "--vars", json.dumps(variables)]
-    arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test", "--select", *select.split()]
-    process = subprocess.Popen(
-        arguments,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=database.parent,
-        env={**os.environ, "SALES_DB": str(database), "PYTHONUNBUFFERED": "1"},
-    )
-    for line in process.stdout:
-        if "START" in line and f".{model} " in line:
-            process.send_signal(signal.SIGKILL)
-            break
-    process.stdout.close()
-    assert process.wait() == -signal.SIGKILL
+    killed = run_dbt(database, variables, select=select, with_tests=False, killed_at=rf"START .*\.{model} ")
+    assert killed.exit_code == -signal.SIGKILL, killed.output
 
 
 @pytest.mark.parametrize("model", CHAIN.split()[1:])

@@ -153,9 +153,8 @@ def test_on_noise_the_gate_is_closed_and_every_deal_has_the_base_rate(noise):
     assert noise.query("select count(*) from marts.rpt_score_quality where score_status = 'gated' and not is_automation_ready") == [(5,)]
 
 
-def test_on_a_real_file_without_signal_the_gate_is_closed(reference_folder, tmp_path):
-    files = {"deals_file": str(reference_folder / "skygeni_sales_data.csv"), "as_of_date": "2023-12-31"}
-    done = build(tmp_path / "real.duckdb", files)
+def test_on_a_real_file_without_signal_the_gate_is_closed(real_build_as_of):
+    done = real_build_as_of("2023-12-31")
     scores = "select count(*), count(distinct win_probability), min(score_status), max(score_status) from marts.fct_deal_scores"
     assert done.query(scores) == [(695, 1, "gated", "gated")]
     assert done.query("select count(*) from marts.fct_deal_score_reasons") == [(0,)]

@@ -12,7 +12,7 @@ import types
 import pandas
 import pytest
 import yaml
-from conftest import PROJECT, Build, run_dbt
+from conftest import PROJECT, Build
 from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
 from metricflow.protocols.sql_client import SqlEngine
 from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
@@ -323,10 +323,9 @@ def layer(demo) -> Layer:
 
 
 @pytest.fixture(scope="module")
-def reference_layer(reference_folder, tmp_path_factory) -> Layer:
+def reference_layer(real_build_as_of) -> Layer:
     """The real file as of a day on which 724 of its deals were open; it has no stage history and no field history."""
-    variables = {"deals_file": str(reference_folder / "skygeni_sales_data.csv"), "as_of_date": "2024-03-26"}
-    return Layer(run_dbt(tmp_path_factory.mktemp("reference") / "reference.duckdb", variables, with_tests=False).check())
+    return Layer(real_build_as_of("2024-03-26"))
 
 
 def text_of(value) -> str:

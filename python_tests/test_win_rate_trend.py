@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from conftest import PROJECT, FakeDbt, run_dbt
+from conftest import PROJECT, FakeDbt
 from scipy.stats import chi2_contingency, false_discovery_control, norm
 from scipy.stats import t as student
 from statsmodels.duration.survfunc import CumIncidenceRight
@@ -331,9 +331,7 @@ def test_deals_add_up_and_expected_wins_are_won_over_all_mature_deals(demo):
     assert float(expected) == pytest.approx(won, rel=0.02)
 
 
-def test_the_real_file_has_no_month_outside_its_limits_and_no_trend(reference_folder, tmp_path):
-    variables = {"deals_file": reference_folder / "skygeni_sales_data.csv"}
-    build = run_dbt(tmp_path / "reference.duckdb", variables, select="+rpt_win_rate_trend", with_tests=False).check()
-    tested = build.query("select verdict, count(*) from marts.rpt_win_rate_trend where q_score is not null group by verdict")
+def test_the_real_file_has_no_month_outside_its_limits_and_no_trend(real_build):
+    tested = real_build.query("select verdict, count(*) from marts.rpt_win_rate_trend where q_score is not null group by verdict")
     assert [verdict for verdict, _ in tested] == ["no_signal"] and tested[0][1] >= 10  # 5 months, with and without risk adjustment
-    assert "signal" not in {verdict for (verdict,) in build.query("select trend_verdict from marts.rpt_win_rate_trend")}
+    assert "signal" not in {verdict for (verdict,) in real_build.query("select trend_verdict from marts.rpt_win_rate_trend")}

@@ -10,7 +10,6 @@ expected_close_changes as (
     where field = 'expected_close_date' and deal_id in (select deals.deal_id from deals)
 ),
 
--- Where the history begins inside a visit, its days count from the creation.
 visits as (
     select
         visits.*,
@@ -114,7 +113,8 @@ final as (
     from stretches
     inner join deals
         on stretches.deal_id = deals.deal_id
-    where stretches.capability in (select levels.capability from {{ ref('int_data_levels') }} as levels where levels.is_available)
+    inner join {{ ref('int_data_levels') }} as levels
+        on stretches.capability = levels.capability and levels.is_available
 )
 
 select * from final

@@ -84,13 +84,9 @@ matches as (
     inner join today
         on checks.as_of_date = today.as_of_date
     left join previous
-        on
-            checks.alert_rule_id = previous.alert_rule_id
-            and checks.subject_id = previous.subject_id
+        on checks.alert_rule_id = previous.alert_rule_id and checks.subject_id = previous.subject_id
     left join cool_downs
-        on
-            checks.subject_type = cool_downs.subject_type
-            and checks.subject_id = cool_downs.subject_id
+        on checks.subject_type = cool_downs.subject_type and checks.subject_id = cool_downs.subject_id
     left join lowest_scores
         on checks.subject_id = lowest_scores.deal_id
     where
@@ -164,9 +160,7 @@ resolved as (
         on previous.alert_rule_id = checks.alert_rule_id and previous.subject_id = checks.subject_id
     left join decided
         on previous.alert_key = decided.alert_key
-    where
-        previous.alert_key is not null
-        and decided.alert_key is null
+    where previous.alert_key is not null and decided.alert_key is null
 ),
 
 final as (
@@ -194,7 +188,13 @@ final as (
         deal_amount,
         sales_rep_id,
         message
-    from (select * from met union all by name select * from resolved) as events
+    from (
+        select * from met
+
+        union all by name
+
+        select * from resolved
+    ) as events
 )
 
 select * from final

@@ -19,15 +19,14 @@ calibrations as (
 
 scores as (
     select
+        quality.score_status,
         calibrations.mean_error_pp,
         quality.score_status = 'model' and (
-            {{ is_off('calibration_slope', 1, 'calibration_slope_lower', 'calibration_slope_upper', 'normal_quantile') }}
-            or {{ is_off('calibration_intercept', 0, 'calibration_intercept_lower', 'calibration_intercept_upper', 'normal_quantile') }}
+            {{ is_off('calibration_slope', 1, 'calibration_slope_lower', 'calibration_slope_upper', 'quantiles.normal_quantile') }}
+            or {{ is_off('calibration_intercept', 0, 'calibration_intercept_lower', 'calibration_intercept_upper', 'quantiles.normal_quantile') }}
         ) as is_signal,
-        case when quality.score_status = 'model' then
-            {{ coefficient_text('slope', 'calibration_slope', 1, 'calibration_slope_lower', 'calibration_slope_upper') }}
-            || {{ coefficient_text('intercept', 'calibration_intercept', 0, 'calibration_intercept_lower', 'calibration_intercept_upper') }}
-        end as calibration_text
+        {{ coefficient_text('slope', 'calibration_slope', 1, 'calibration_slope_lower', 'calibration_slope_upper') }} as slope_text,
+        {{ coefficient_text('intercept', 'calibration_intercept', 0, 'calibration_intercept_lower', 'calibration_intercept_upper') }} as intercept_text
     from {{ ref('rpt_score_quality') }} as quality
     inner join calibrations
         on quality.score_status = calibrations.method
@@ -99,7 +98,10 @@ found as (
         mean_error_pp as value,
         is_signal,
         'Scores of deals created after the training were off by ' || {{ one_decimal('mean_error_pp') }} || ' points on average'
-        || coalesce(calibration_text || case when is_signal then ': more than chance.' else ': chance can explain it.' end, '; not judged.') as finding
+        || coalesce(
+            case when score_status = 'model' then slope_text || intercept_text end
+            || case when is_signal then ': more than chance.' else ': chance can explain it.' end, '; not judged.'
+        ) as finding
     from scores
 ),
 

@@ -34,14 +34,16 @@ deals as (
         {{ stalled_days('is_stalled is not null', 'days_in_stage', 'stall_threshold_days', 'days_since_last_activity') }} as stalled_days,
         {{ dbt.datediff('expected_close_date', 'as_of_date', 'day') }} as days_overdue,
         case
-            when {{ is_over_stall_limit('days_in_stage', 'stall_threshold_days') }} then days_in_stage || ' days in its stage, '
-                || (days_in_stage - stall_threshold_days) || ' beyond the limit of ' || stall_threshold_days
-                || ' within which {{ "%g" | format(100 * var("stall_quantile")) }} % of won deals left it'
+            when {{ is_over_stall_limit('days_in_stage', 'stall_threshold_days') }}
+                then
+                    open_deals.days_in_stage || ' days in its stage, ' || (open_deals.days_in_stage - open_deals.stall_threshold_days)
+                    || ' beyond the limit of ' || open_deals.stall_threshold_days
+                    || ' within which {{ "%g" | format(100 * var("stall_quantile")) }} % of won deals left it'
         end as limit_text,
-        'no activity for ' || days_since_last_activity || ' days' as inactivity_text,
+        'no activity for ' || open_deals.days_since_last_activity || ' days' as inactivity_text,
         case
-            when days_since_last_activity is not null
-                then coalesce('last activity on ' || cast(last_activity_date as {{ dbt.type_string() }}), 'never any activity')
+            when open_deals.days_since_last_activity is not null
+                then coalesce('last activity on ' || cast(open_deals.last_activity_date as {{ dbt.type_string() }}), 'never any activity')
         end as activity_text
     from {{ ref('fct_open_deals') }} as open_deals
     left join scores

@@ -23,9 +23,7 @@ periods as (
     from {{ ref('int_as_of') }} as int_as_of
     cross join (values ('week', interval 1 week), ('month', interval 1 month)) as types (period_type, length)
     cross join unnest(generate_series(
-        date_trunc(types.period_type, int_as_of.as_of_date + 1) - 100 * types.length,
-        date_trunc(types.period_type, int_as_of.as_of_date + 1) - types.length,
-        types.length
+        date_trunc(types.period_type, int_as_of.as_of_date + 1) - 100 * types.length, date_trunc(types.period_type, int_as_of.as_of_date + 1) - types.length, types.length
     )) as starts (start_at)
 ),
 
@@ -86,35 +84,37 @@ compared as (
 -- A count varies by its mean, a rate by p (1 - p).
 with_variance as (
     select
-        *,
-        expected_value * case metric when 'win_rate' then 1 - expected_value else 1 end as variance,
-        case metric when 'win_rate' then least(expected_value, 1 - expected_value) * size else expected_value end as expected_deal_count
+        compared.*,
+        quantiles.baseline_quantile,
+        quantiles.baseline_limit,
+        compared.expected_value * case compared.metric when 'win_rate' then 1 - compared.expected_value else 1 end as variance
     from compared
+    cross join {{ ref('int_confidence_quantile') }} as quantiles
 ),
 
 with_error as (
     select
         *,
         sqrt(variance * (1 / nullif(size, 0) + 1 / baseline_size) * greatest(1, squares / nullif(variance, 0) / (baseline_period_count - 1))) as standard_error,
-        baseline_period_count = {{ var('trend_min_baseline_periods') }} and expected_deal_count >= {{ var('trend_min_expected_deals') }} as is_judged
+        baseline_period_count = {{ var('trend_min_baseline_periods') }}
+        and case metric when 'win_rate' then least(expected_value, 1 - expected_value) * size else expected_value end >= {{ var('trend_min_expected_deals') }} as is_judged
     from with_variance
 ),
 
 final as (
     select
-        with_error.*,
+        *,
         value / nullif(expected_value, 0) - 1 as change_rate,
         period_start_date = max(period_start_date) over (partition by metric, period_type) as is_newest_period,
-        case when is_judged then greatest(0, expected_value - quantiles.baseline_quantile * standard_error) end as expected_lower,
-        case when is_judged then expected_value + quantiles.baseline_quantile * standard_error end as expected_upper,
+        case when is_judged then greatest(0, expected_value - baseline_quantile * standard_error) end as expected_lower,
+        case when is_judged then expected_value + baseline_quantile * standard_error end as expected_upper,
         case when is_judged then (value - expected_value) / standard_error end as t_value,
         case
             when not coalesce(is_judged, false) then 'insufficient_n'
-            when abs(value - expected_value) > quantiles.baseline_limit * standard_error then 'signal'
+            when abs(value - expected_value) > baseline_limit * standard_error then 'signal'
             else 'no_signal'
         end as verdict
     from with_error
-    cross join {{ ref('int_confidence_quantile') }} as quantiles
 )
 
 select * from final

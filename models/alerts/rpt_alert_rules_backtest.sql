@@ -55,9 +55,9 @@ judged as (
         {{ wilson('happened_rate', 'judged_count', 'normal_quantile', '-') }} as happened_rate_lower,
         {{ wilson('happened_rate', 'judged_count', 'normal_quantile', '+') }} as happened_rate_upper,
         case
-            when missing_reason is not null then 'not_computable'
-            when judged_count < {{ var('min_segment_deals') }} then 'insufficient_n'
-            when abs(z_value) > {{ var('trend_limit') }} then 'signal'
+            when rated.missing_reason is not null then 'not_computable'
+            when rated.judged_count < {{ var('min_segment_deals') }} then 'insufficient_n'
+            when abs(rated.z_value) > {{ var('trend_limit') }} then 'signal'
             else 'no_signal'
         end as verdict
     from rated
