@@ -12,6 +12,7 @@ import sys
 
 import duckdb
 import pytest
+import yaml
 from conftest import PROJECT, run_dbt
 
 BIN = pathlib.Path(sys.executable).parent
@@ -215,3 +216,84 @@ def test_each_model_is_described_and_tested_in_the_yml_beside_it():
         told = yaml.safe_load(file.read_text())
         assert {model["name"] for model in told.get("models", [])} <= {file.stem}, file
         assert {test["model"] for test in told.get("unit_tests", [])} <= {file.stem}, file
+
+
+def test_no_room_reads_a_room_that_reads_it(manifest):
+    """Nor through others: rooms that read nothing but rooms already taken away are taken away, until none is left."""
+    left = {}
+    for reader, read in rooms_read(manifest):
+        left.setdefault(reader, set()).add(read)
+        left.setdefault(read, set())
+    while ends := [room for room, reads in left.items() if not reads & left.keys() - {room}]:
+        for room in ends:
+            del left[room]
+    assert {room: sorted(reads & left.keys() - {room}) for room, reads in left.items()} == {}
+
+
+def test_the_demo_needs_few_models(manifest):
+    assert len(models(manifest)) <= 165
+
+
+def test_compiled_sql_is_short(manifest):
+    lines = {node["name"]: len(node["compiled_code"].strip().splitlines()) for node in models(manifest) if node["language"] == "sql"}
+    assert {name: count for name, count in lines.items() if count > 200} == {}
+
+
+COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
+TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+NO_SOURCE = re.compile(r"\bextract\s*\(\s*\w+\s+from\b|\bdistinct\s+from\b|--.*")  # a `from` that names nothing to read, a comment
+
+
+def macro_sql() -> dict[str, str]:
+    """SQL of each macro but the hooks: `@` where Jinja prints, no text between quotes, queries in Jinja's strings at the end."""
+    hooks = re.findall(r"\{\{ (\w+)\(", (PROJECT / "dbt_project.yml").read_text())
+    found = {}
+    for file in PROJECT.glob("macros/**/*.sql"):
+        for name, body in re.findall(r"\{%-? macro (\w+)\(.*?%\}(.*?)\{%-? endmacro", COMMENT.sub("", file.read_text()), re.DOTALL):
+            queries = [text for tag in TAG.findall(body) for text in re.findall(r'"([^"]*)"', tag) if re.search(r"\bselect\b", text)]
+            sql = " ; ".join([TAG.sub(lambda tag: "@" if tag[0].startswith("{{") else " ", body), *queries])
+            if file.stem not in hooks:
+                found[name] = re.sub(r"'(?:[^']|'')*'", "''", NO_SOURCE.sub(" ", sql))
+    assert len(found) > 50
+    return found
+
+
+def test_macros_read_only_what_they_are_given():
+    """After `from` and `join` stands what Jinja prints, a subquery, a table function or a CTE of the macro itself."""
+    faults = []
+    for macro, sql in macro_sql().items():
+        own = set(re.findall(r"(\w+) as (?:materialized )?\(", sql))
+        read = set(re.findall(r"\b(?:from|join)\s+([a-z_]\w*)\b(?!\s*\()", sql))
+        faults += [f"{macro} reads {name}" for name in sorted(read - own)]
+    assert faults == []
+
+
+def test_a_macro_with_a_query_is_called_more_than_once():
+    files = [file for folder in ("models", "macros", "tests", "analyses") for file in PROJECT.glob(f"{folder}/**/*.sql")]
+    code = "\n".join(COMMENT.sub("", file.read_text()) for file in files)
+    queries = [macro for macro, sql in macro_sql().items() if re.search(r"\bselect\b.*?\bfrom\b", sql, re.DOTALL)]
+    assert [macro for macro in queries if len(re.findall(rf"(?<!macro )\b{macro}\(", code)) < 2] == []
+
+
+def test_models_write_their_columns_out(manifest):
+    """No loop over a literal list of column names: a search for a column finds where it comes from."""
+    columns = {column for node in models(manifest) for column in node["columns"]}
+    faults = []
+    for file in PROJECT.glob("models/**/*.sql"):
+        text = COMMENT.sub("", file.read_text())
+        lists = dict(re.findall(r"\bset (\w+) = (\[[^\]]*\]) -?%\}", text))
+        for variables, source, body in re.findall(r"\{%-? for ([\w, ]+) in (\[[^\]]*\]|\w+) -?%\}(.*?)\{%-? endfor", text, re.DOTALL):
+            for name, values in literal_values(variables.split(", "), lists.get(source, source)):
+                is_printed = re.search(rf"(?<!['\w])\{{\{{ {name} \}}\}}(?!['\w])", body)
+                if is_printed and len(columns.intersection(values)) * 2 > len(values):
+                    faults.append(f"{file.name} loops over {', '.join(values)}")
+    assert faults == []
+
+
+def literal_values(variables: list[str], source: str) -> list[tuple[str, list]]:
+    """The values that each variable of a loop over `source` takes; none unless that is a literal list."""
+    try:
+        items = [item if isinstance(item, tuple) else (item,) for item in ast.literal_eval(source)]
+    except (ValueError, SyntaxError):
+        return []
+    return [(name, [item[position] for item in items]) for position, name in enumerate(variables)]
