@@ -84,36 +84,27 @@
 {% endmacro %}
 
 
-{# Rows of one input file under canonical names; an input without a file has no rows. #}
+{# Rows of one input file under canonical names; an input without a file has no rows. The empty first branch gives every column that the
+   file lacks, as null, so nothing has to be looked up in it before a model is compiled; typed columns keep their type. Without a file all
+   columns are text. #}
 {% macro read_input(input) %}
     {%- set path = var(input ~ "_file", none) -%}
-    {%- set names = {} -%}
-    {%- for column in input_columns(input) -%}
-        {%- do names.update({column: file_column(input, column)}) -%}
-    {%- endfor -%}
-    {{ canonical_columns(names, file_scan(path) if path) }}
-{%- endmacro %}
-
-
-{# Canonical columns out of `relation`, by canonical name to the relation's name. The empty first branch gives every column that
-   the relation lacks, as null, so nothing has to be looked up in it before a model is compiled; typed columns keep their type. Without a relation
-   all columns are text. #}
-{% macro canonical_columns(names, relation) -%}
+    {%- set columns = input_columns(input) -%}
 select
-    {% for column, name in names.items() -%}
-    "{{ name }}" as {{ column }}{{ "," if not loop.last }}
+    {% for column in columns -%}
+    "{{ file_column(input, column) }}" as {{ column }}{{ "," if not loop.last }}
     {% endfor -%}
 from (
     select
-        {% for column, name in names.items() -%}
-        {{ "null" if relation else "cast(null as " ~ dbt.type_string() ~ ")" }} as "{{ name }}"{{ "," if not loop.last }}
+        {% for column in columns -%}
+        {{ "null" if path else "cast(null as " ~ dbt.type_string() ~ ")" }} as "{{ file_column(input, column) }}"{{ "," if not loop.last }}
         {% endfor -%}
     where false
-    {%- if relation %}
+    {%- if path %}
 
     union all by name
 
-    select * from {{ relation }}
+    select * from {{ file_scan(path) }}
     {%- endif %}
 ) as named
 {%- endmacro %}
@@ -125,18 +116,18 @@ from (
 {% endmacro %}
 
 
+{# The inputs that the user gives no file of; the demo CRM has all. #}
+{% macro inputs_without_file() %}
+    {% set inputs = [] %}
+    {% for input in input_contract() if reads_files() and not var(input ~ "_file", none) %}
+        {% do inputs.append(input) %}
+    {% endfor %}
+    {{ return(inputs) }}
+{% endmacro %}
+
+
 {# A CSV is read once into a table; Parquet is read in place. #}
 {% macro landing_materialization(input) %}
     {% set path = var(input ~ "_file", none) %}
     {{ return("table" if path and not is_parquet(path) else "view") }}
 {% endmacro %}
-
-
-{# The canonical columns of one input from a relation that names them so. #}
-{% macro select_input(input, relation) %}
-    {%- set names = {} -%}
-    {%- for column in input_columns(input) -%}
-        {%- do names.update({column: column}) -%}
-    {%- endfor -%}
-    {{ canonical_columns(names, relation) }}
-{%- endmacro %}

@@ -14,14 +14,6 @@
 {% endmacro %}
 
 
-{# What is kept of a deal: the name of each field in the history, and the column of int_parsed__deals. #}
-{% macro kept_fields() %}
-    {{ return({
-        "stage": "deal_stage", "amount": "deal_amount", "expected_close_date": "expected_close_date", "sales_rep_id": "sales_rep_id",
-    }) }}
-{% endmacro %}
-
-
 {# The day of what is kept must be said: a typo in the file must not date it for ever. #}
 {% macro check_keep_history() %}
     {% if var("keep_history", false) and not var("deals_file", none) %}

@@ -74,7 +74,6 @@
     try_cast({{ value }} as {{ type }})
 {%- endmacro %}
 
-
 {# The words of comma-separated text. #}
 {% macro words(text, separator=",") %}
     {% set found = [] %}

@@ -69,7 +69,7 @@
         "inputs": input_relations,
         "as_of": relations.int_as_of,
         "code": local_md5(codes | join("|")),
-        "project_version": graph.nodes["model." ~ project_name ~ ".int_score_build"].config.meta.project_version,
+        "project_version": graph.nodes["model." ~ project_name ~ ".int_current_score_build"].config.meta.project_version,
         "dbt_version": dbt_version,
         "published_at": run_started_at.strftime("%Y-%m-%d %H:%M:%S"),
     }) }}

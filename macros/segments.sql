@@ -32,3 +32,14 @@
 {% macro period_segment(period_type, column) -%}
     coalesce(cast(cast({{ dbt.date_trunc(period_type, column) }} as date) as {{ dbt.type_string() }}), 'Unknown')
 {%- endmacro %}
+
+{# 'SaaS x APAC'. A value that could be mistaken for a pair itself is quoted, so that two pairs never share a name. #}
+{% macro pair_value(first, second) -%}
+    {%- for value in [first, second] -%}
+    case
+        when ' ' || {{ value }} || ' ' like '% x %' or {{ value }} like '%"%' then '"' || replace({{ value }}, '"', '""') || '"'
+        else {{ value }}
+    end
+    {%- if not loop.last %} || ' x ' || {% endif -%}
+    {%- endfor -%}
+{%- endmacro %}

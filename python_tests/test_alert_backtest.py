@@ -63,7 +63,7 @@ def row(demo, rule: str) -> dict:
 
 
 def test_past_stall_thresholds_are_those_of_what_was_known(demo, observed):
-    found = demo.query("select replay_date, stage, stall_threshold_days from intermediate.int_past_stall_thresholds")
+    found = demo.query("select threshold_date, stage, stall_threshold_days from intermediate.int_stall_thresholds where not is_as_of_date")
     expected = thresholds(demo, observed.date.unique())
     assert len(found) == len(expected) and len({value for value in expected.values()}) > 4
     assert {(pandas.Timestamp(date), stage): days for date, stage, days in found} == expected

@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 import pandas
 import pytest
-from conftest import PROJECT, Build, run_dbt
+from conftest import DEAL_COLUMNS, PROJECT, Build, run_dbt
 from scipy import stats
 
 from models.scores import ml_score_quality
@@ -22,7 +22,7 @@ from tools import replay
 
 END = datetime.date(2025, 6, 8)
 WEEK = datetime.timedelta(weeks=1)
-CHAIN = "fct_alert_events fct_alerts rpt_digest_rows rpt_digests"
+CHAIN = "fct_alert_events fct_alerts int_digests int_digest_sentences rpt_digest_rows rpt_digests"
 EVENTS = "select * from marts.fct_alert_events order by as_of_date, alert_rule_id, subject_type, subject_id"
 
 
@@ -238,7 +238,7 @@ def compiled(replayed, tmp_path_factory) -> dict[str, str]:
     """The SQL of the models in a build that finds an older one."""
     folder = tmp_path_factory.mktemp("compiled")
     database = copy(replayed, folder)
-    run_dbt(database, {"as_of_date": str(END)}, command="compile", select=f"fct_alert_checks {CHAIN}").check()
+    run_dbt(database, {"as_of_date": str(END)}, command="compile", select=f"int_company_alert_values {CHAIN}").check()
     found = {}
     for path in (folder / "sales_dbt" / "target" / "compiled").rglob("*.sql"):
         found[path.stem] = path.read_text().replace('"sales"."marts"', '"marts"')
@@ -462,8 +462,8 @@ def test_markup_in_names_is_shown_as_it_is(compiled, workbench):
         text = html.unescape(shown[1]["text"])
         assert text == texts[deal] if len(texts[deal]) < 500 else texts[deal].startswith(text.removesuffix("…")) and text.endswith("…")
         assert message == f"Large deal: {texts[deal]}"
-    for model in ("rpt_digest_rows", "rpt_digests"):
-        workbench.execute(f"create table marts.{model} as {compiled[model]}")
+    for model in ("intermediate.int_digests", "intermediate.int_digest_sentences", "marts.rpt_digest_rows", "marts.rpt_digests"):
+        workbench.execute(f"create table {model} as {compiled[model.split('.')[1]]}")
     digests = workbench.execute("select audience, title, digest_text, slack_payload from marts.rpt_digests where cadence = 'daily'").fetchall()
     assert {audience: title for audience, title, *_ in digests} == {"rep": "Daily alerts for <Ada>, 2025-01-01", "manager": "Daily alerts for *Ines*, 2025-01-01"}
     for _, title, text, payload in digests:
@@ -483,7 +483,7 @@ def test_markup_in_names_is_shown_as_it_is(compiled, workbench):
 def test_changes_of_volume_are_those_of_scipy(replayed):
     """Created deals by month and won deals by week, from fct_deals."""
     deals = replayed.frame("select created_date, closed_date, is_won from marts.fct_deals")
-    found = replayed.frame("select * from intermediate.int_volume_changes").set_index(["metric", "period_type", "period_start_date"])
+    found = replayed.frame("select * from intermediate.int_volume_changes").set_index(["metric", "period_type", "period_start_date"]).sort_index()
     months = deals.created_date.dt.to_period("M").value_counts().sort_index()
     series = months[months.index > deals.created_date.min().to_period("M")]
     judged = 0
@@ -511,6 +511,16 @@ def test_changes_of_volume_are_those_of_scipy(replayed):
     assert last.t_value == pytest.approx(t, abs=1e-9) and (last.amount, last["size"]) == (won, count)
 
 
+def test_a_month_without_deals_is_seen_by_the_check(tmp_path):
+    """Four deals a month until March, and none in April: the check compares April, as the alerts do, and not the newest month that has deals."""
+    created = [datetime.date(2024, month, day) for month in (1, 2, 3) for day in (2, 9, 16, 23)]
+    lines = [DEAL_COLUMNS, *(f"D{number},{date},,R1,SaaS,APAC,Core,Inbound,Demo,1000,,Open" for number, date in enumerate(created))]
+    (tmp_path / "deals.csv").write_text("\n".join(lines) + "\n")
+    variables = {"deals_file": str(tmp_path / "deals.csv"), "as_of_date": "2024-04-30"}
+    done = run_dbt(tmp_path / "sales.duckdb", variables, select="+rpt_data_quality", with_tests=False).check()
+    assert done.query("select check_value from marts.rpt_data_quality where check_name = 'created_volume_change_rate'") == [(-1,)]
+
+
 def test_good_scores_are_seldom_off(compiled):
     """Samples of deals, observed weekly, that win as often as predicted, and some whose scores are too extreme."""
     found = ml_score_quality
@@ -526,7 +536,7 @@ def test_good_scores_are_seldom_off(compiled):
             rows.append([extreme, *(value + step * 1.96 * error for value, error in (slope, intercept) for step in (0, -1, 1))])
     names = [f"calibration_{name}" for name in ("slope", "slope_lower", "slope_upper", "intercept", "intercept_lower", "intercept_upper")]
     sample = pandas.DataFrame(rows, columns=["extreme", *names]).assign(normal_quantile=1.96, score_status="model")
-    is_signal = re.search(r"coalesce\((score_status = 'model'.*?), false\) as is_signal", compiled["fct_alert_checks"], re.DOTALL)[1]
+    is_signal = re.search(r"quality\.(score_status = 'model' and \(.*?\)) as is_signal", compiled["int_company_alert_values"], re.DOTALL)[1]
     with duckdb.connect() as connection:
         connection.register("sample", sample)
         rates = dict(connection.execute(f"select extreme, avg(({is_signal})::int) from sample group by 1").fetchall())
@@ -551,7 +561,7 @@ def test_scores_that_are_off_say_by_how_much(demo):
 def test_a_month_is_replayed_as_the_build_after_it_saw_it(replayed, demo):
     """Rules on months, of a build in June and of the backtest at the end of the year."""
     checks = replayed.query("select metric, value, is_signal from marts.fct_alert_checks where metric in ('win_rate_gap_pp', 'created_volume_change_rate') order by all")
-    months = demo.query("select metric, value, is_signal from intermediate.int_alert_replay_months where period_end_date = date '2025-05-31' order by all")
+    months = demo.query("select metric, value, is_signal from intermediate.int_alert_months where period_end_date = date '2025-05-31' order by all")
     assert months == [(metric, pytest.approx(value), is_signal) for metric, value, is_signal in checks]
     assert months[1][0] == "win_rate_gap_pp" and months[1][2]
 

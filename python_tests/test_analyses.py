@@ -1,4 +1,4 @@
-"""Each question of the README has one analysis; all run on the published file; and what they say agrees with independent computations."""
+"""Each question of docs/marts.md has one analysis; all run on the published file; and what they say agrees with independent computations."""
 
 import os
 import pathlib
@@ -75,26 +75,28 @@ def quarter(dates: pandas.Series) -> pandas.Series:
     return pandas.to_datetime(dates).dt.to_period("Q")
 
 
-def readme_questions() -> dict[str, str]:
-    """The questions of the README's table of marts, and the file each links to."""
-    table = (PROJECT / "README.md").read_text(encoding="utf-8").split("## The marts")[1].split("\n## ")[0]
-    rows = [line.split(" | ")[2] for line in table.splitlines() if line.startswith("| `")]
+def questions_of_the_marts() -> dict[str, str]:
+    """The questions of docs/marts.md, and the file each links to."""
+    page = (PROJECT / "docs" / "marts.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[2] for line in page.splitlines() if line.startswith("| [`")]
     assert len(rows) > 30
     for row in rows:
         assert re.sub(r"\[[^]]+\]\([^)]+\)", "", row).strip(" |") == "", f"not every question is a link: {row}"
-    links = [link for row in rows for link in re.findall(r"\[([^]]+)\]\(([^)]+)\)", row)]
+    links = [link for row in rows for link in re.findall(r"\[([^]]+)\]\(\.\./([^)]+)\)", row)]
     assert len(links) == len(dict(links)), "a question stands twice"
     return dict(links)
 
 
-def test_every_question_of_the_readme_has_exactly_one_analysis_which_it_links_to():
-    questions = readme_questions()
+def test_every_question_of_the_marts_has_exactly_one_analysis_which_it_links_to():
+    questions = questions_of_the_marts()
     found = {}
     for file in FILES.values():
         for line in file.read_text(encoding="utf-8").splitlines():
             if line.startswith("-- ") and line[3:] in questions:
                 found.setdefault(line[3:], []).append(str(file.relative_to(PROJECT)))
     assert found == {question: [link] for question, link in questions.items()}
+    readme = dict(re.findall(r"\[([^]]+\?)\]\((analyses/[^)]+)\)", (PROJECT / "README.md").read_text(encoding="utf-8")))
+    assert len(readme) >= 10 and readme.items() <= questions.items()
 
 
 def test_every_analysis_says_how_to_read_it_and_has_an_answer_on_the_demo(analyses):

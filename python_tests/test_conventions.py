@@ -10,10 +10,7 @@ import sys
 
 import duckdb
 import pytest
-import yaml
 from conftest import PROJECT, run_dbt
-
-from tools import crm
 
 BIN = pathlib.Path(sys.executable).parent
 
@@ -93,38 +90,6 @@ def test_every_mart_has_a_uniqueness_test(manifest):
         assert mart["unique_id"] in tested, f"{mart['name']} has no uniqueness test"
 
 
-def test_capabilities_and_readme_name_every_mart(manifest, demo):
-    names = {mart["name"] for mart in public_marts(manifest)}
-    assert {mart for (mart,) in demo.query("select mart from marts.rpt_data_capabilities")} == names
-    readme = (PROJECT / "README.md").read_text()
-    assert [name for name in sorted(names) if f"`{name}`" not in readme] == []
-
-
-def test_readme_says_of_the_demo_what_its_marts_say(demo):
-    readme = (PROJECT / "README.md").read_text()
-    sentences = ["rpt_segment_win_rates", "rpt_score_quality"]
-    said = {text for mart in sentences for (text,) in demo.query(f"select finding from marts.{mart}")}
-    said |= {text for (text,) in demo.query("select reason from marts.fct_deal_score_reasons")}
-    quoted = [line.strip("| ") for line in readme.splitlines() if re.match(r"\| [^`|]*\. \|$", line)]
-    assert len(quoted) >= 6 and [text for text in quoted if text not in said] == []
-    [(count, raw, value)] = demo.query(
-        "select open_deal_count, raw_amount, rapv_amount from marts.rpt_pipeline_value where segment_dimension = 'all'"
-    )
-    assert f"All {count} open deals together are worth {raw:,.0f}" in readme and f"{value:,.0f} after their risk" in readme
-    [(lower, upper)] = demo.query("select yield_p10_amount, yield_p90_amount from marts.rpt_pipeline_value where segment_dimension = 'all'")
-    assert f"an 80 % band from {lower:,.0f} to {upper:,.0f}" in readme
-    # "is no signal among all segments and pairs; among the reps alone [...] both are"
-    assert demo.query("select verdict from marts.rpt_segment_win_rates where segment_value = 'R14' and period = 'all'") == [("no_signal",)]
-    signals = "select sales_rep_id from marts.rpt_rep_performance where verdict = 'signal' order by 1"
-    assert demo.query(signals) == [(rep,) for rep in sorted(crm.PLANTED.reps)]
-
-
-def test_readme_names_every_var():
-    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
-    readme = (PROJECT / "README.md").read_text()
-    assert [name for name in variables if f"`{name}`" not in readme] == []
-
-
 def test_no_model_reads_the_clock():
     clock = re.compile(r"\b(current_date|current_timestamp|getdate|now\(\)|datetime\.now|date\.today|time\.time)\b", re.IGNORECASE)
     files = [*PROJECT.glob("models/**/*.sql"), *PROJECT.glob("models/**/*.py"), *PROJECT.glob("macros/**/*.sql")]
@@ -143,6 +108,15 @@ def test_sql_is_linted(tmp_path):
 def test_python_is_linted():
     done = subprocess.run([BIN / "ruff", "check", "--no-cache", "."], capture_output=True, text=True, cwd=PROJECT)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_files_of_requirements_agree():
+    """A pin of the smaller file is a pin of the larger one, so that they can be installed together."""
+    base, serve, dev = ({*(PROJECT / f"requirements{name}.txt").read_text().split()} for name in ("", "-serve", "-dev"))
+    assert base < serve < dev
+    for pins in (base, serve, dev):
+        names = [pin.partition("==")[0] for pin in pins]
+        assert len(names) == len(set(names)) and all("==" in pin for pin in pins)
 
 
 def test_conventions_hold(demo, tmp_path):
@@ -164,3 +138,32 @@ def test_from_another_directory_relative_paths_are_the_callers(tmp_path):
 def _environment(folder: pathlib.Path) -> dict:
     paths = {"SALES_DB": "lint.duckdb", "DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs"}
     return {**os.environ, **{name: str(folder / path) for name, path in paths.items()}}
+
+
+def models(manifest: dict) -> list[dict]:
+    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+
+
+def rooms_read(manifest: dict) -> list[tuple[str, str]]:
+    """(room of the reader, room it reads) of each model that a model reads; a room is a folder of models."""
+    room = {node["unique_id"]: str(pathlib.PurePath(node["original_file_path"]).parent) for node in models(manifest)}
+    return [(room[node["unique_id"]], room[read]) for node in models(manifest) for read in node["depends_on"]["nodes"] if read in room]
+
+
+def test_models_mostly_read_models_of_their_room(manifest):
+    edges = rooms_read(manifest)
+    inside = sum(reader == read for reader, read in edges)
+    assert inside >= 0.48 * len(edges), f"{inside} of {len(edges)}"
+
+
+def test_each_model_is_described_and_tested_in_the_yml_beside_it():
+    files = [file for file in PROJECT.glob("models/**/*") if file.suffix in (".sql", ".py")]
+    assert len(files) > 100
+    for file in files:
+        beside = yaml.safe_load(file.with_suffix(".yml").read_text())
+        [model] = beside["models"]
+        assert model["name"] == file.stem and model["description"].strip(), file
+    for file in PROJECT.glob("models/**/*.yml"):
+        told = yaml.safe_load(file.read_text())
+        assert {model["name"] for model in told.get("models", [])} <= {file.stem}, file
+        assert {test["model"] for test in told.get("unit_tests", [])} <= {file.stem}, file

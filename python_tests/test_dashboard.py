@@ -177,6 +177,15 @@ def test_closed_deals_only_say_on_every_page_what_they_cannot_say(real_build, si
     assert gate["finding"] in texts["Forecast and model quality"]
 
 
+def test_started_from_another_folder_it_keeps_its_settings(demo, site, page):
+    """`site` is: no statistics of its use leave the machine (`page` sees what it asks others for), and nothing offers to deploy it."""
+    site.show(demo.published)
+    page.goto(site.address)
+    screenshots.settle(page)
+    assert page.get_by_test_id("stAppDeployButton").count() == 0
+    assert "usage statistics" not in (site.marts.parent / "log.txt").read_text()
+
+
 def test_choices_change_the_figures(demo, site, page):
     site.show(demo.published)
     page.goto(f"{site.address}/change")

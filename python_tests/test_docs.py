@@ -1,4 +1,4 @@
-"""What readers of the marts are told: groups, exposures, descriptions, worked examples, the pages in docs/ and the static docs site."""
+"""What readers of the marts are told: groups, exposures, descriptions, worked examples, README, the pages in docs/ and the static docs site."""
 
 import argparse
 import ast
@@ -18,6 +18,9 @@ import duckdb
 import pytest
 from conftest import PROJECT, run_dbt
 
+from tools import crm
+
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "models" / "overview.md", *sorted((PROJECT / "docs").glob("*.md"))]
 FILLERS = frozenset(
     "a an and are as at by for from has have in is it its key null of on one or that the their them they this to was were when where which "
     "while with".split()
@@ -131,13 +134,76 @@ def test_every_doc_block_is_used(manifest):
 def test_pages_name_marts_and_columns_that_exist(manifest):
     names = {model["name"] for model in models(manifest, "marts")}
     columns = {column for model in models(manifest, "marts") for column in model["columns"]}
-    for page in [PROJECT / "models" / "overview.md", PROJECT / "docs" / "bi_tools.md"]:
+    for page in PAGES:
         text = page.read_text()
         marts = set(re.findall(r"\b((?:fct|rpt|dim)_[a-z_]*[a-z])\b", text))
-        assert marts and marts - names == set(), page.name
+        assert marts - names == set(), page.name
         code = " ".join(re.findall(r"^\| [^|]+ \| `(?:fct|rpt)_.*$", text, re.MULTILINE))
         told = set(re.findall(r"\b[a-z]+_[a-z_]*[a-z]\b", re.sub(r"'[^']*'", "", code))) - names
         assert told - columns == set(), page.name
+
+
+def test_capabilities_readme_and_docs_name_every_mart_and_its_file(manifest, demo):
+    marts = {mart["name"]: mart["original_file_path"] for mart in models(manifest, "marts")}
+    assert {mart for (mart,) in demo.query("select mart from marts.rpt_data_capabilities")} == set(marts)
+    link = re.compile(r"\[`((?:fct|rpt|dim)_\w+)`\]\((?:\.\./)?(models/[\w/]+\.sql)\)")
+    for page in [PROJECT / "README.md", PROJECT / "docs" / "marts.md"]:
+        links = link.findall(page.read_text())
+        assert dict(links) == marts and len(links) == len(marts), page.name
+    assert set(marts) <= set(re.findall(r"`(\w+)`", (PROJECT / "models" / "overview.md").read_text()))
+
+
+def picture() -> set[tuple[str, str]]:
+    """Arrows of the README's picture: from a room to a room."""
+    lines = re.search(r"```mermaid\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)[1].splitlines()[1:]
+    chains = [[re.findall(r"\w+", re.sub(r"\[.*?\]", "", boxes)) for boxes in line.split("-->")] for line in lines]
+    return {(one, other) for chain in chains for before, after in zip(chain, chain[1:], strict=False) for one in before for other in after}
+
+
+def test_the_picture_of_the_flow_is_that_of_the_models(manifest):
+    """Each arrow between rooms is one that models make, and no room reads another but along the arrows."""
+    rooms = {model["unique_id"]: model["path"].split("/")[0] for model in models(manifest)}
+    read = {(rooms[parent], rooms[model["unique_id"]]) for model in models(manifest) for parent in model["depends_on"]["nodes"] if parent in rooms}
+    arrows = {(one, other) for one, other in picture() if one != "export"}
+    assert {room for arrow in arrows for room in arrow} == set(rooms.values())
+    assert arrows - read == set()
+    along = set(arrows)
+    while more := {(one, last) for one, middle in along for first, last in arrows if middle == first} - along:
+        along |= more
+    assert {(one, other) for one, other in read if one != other} - along == set()
+    overview = (PROJECT / "models" / "overview.md").read_text()
+    told = re.findall(r"^([a-z_, ]+?) +-> ([a-z_, ]+)$", overview, re.MULTILINE)
+    spine = [re.search(r"demo -> (\w+) -> (\w+) -> (\w+)$", overview, re.MULTILINE).groups()]
+    told_arrows = {(one, other) for before, after in told for one in before.split(", ") for other in after.split(", ")}
+    assert told_arrows | {arrow for each in spine for arrow in zip(each, each[1:], strict=False)} == arrows
+
+
+def test_readme_and_docs_say_of_the_demo_what_its_marts_say(demo):
+    """Sentences that are quoted in tables, and the figures and verdicts that prose names."""
+    said = {text for mart in ["rpt_segment_win_rates", "rpt_score_quality"] for (text,) in demo.query(f"select finding from marts.{mart}")}
+    said |= {text for (text,) in demo.query("select reason from marts.fct_deal_score_reasons")}
+    readme, page = (PROJECT / "README.md").read_text(), (PROJECT / "docs" / "reading_marts.md").read_text()
+    quoted = {each: [line.strip("| ") for line in text.splitlines() if re.match(r"\| [^`|]*\. \|$", line)] for each, text in (("readme", readme), ("page", page))}
+    assert len(quoted["readme"]) >= 1 and len(quoted["page"]) >= 7
+    assert [text for texts in quoted.values() for text in texts if text not in said] == []
+    prose = " ".join(readme.split())
+    [(count, raw, value)] = demo.query(
+        "select open_deal_count, raw_amount, rapv_amount from marts.rpt_pipeline_value where segment_dimension = 'all'"
+    )
+    assert f"All {count} open deals together are worth {raw:,.0f} before and {value:,.0f} after their risk" in prose
+    [(lower, upper)] = demo.query("select yield_p10_amount, yield_p90_amount from marts.rpt_pipeline_value where segment_dimension = 'all'")
+    assert f"an 80 % band from {lower:,.0f} to {upper:,.0f}" in prose
+    # "Among all segments and pairs R14 is no signal. Among the reps alone [...] R07 and R14 are both signals"
+    assert demo.query("select verdict from marts.rpt_segment_win_rates where segment_value = 'R14' and period = 'all'") == [("no_signal",)]
+    signals = "select sales_rep_id from marts.rpt_rep_performance where verdict = 'signal' order by 1"
+    assert demo.query(signals) == [(rep,) for rep in sorted(crm.PLANTED.reps)] == [("R07",), ("R14",)]
+    assert demo.query("select distinct evaluated_date_count from marts.rpt_pipeline_value_methods") == [(15,)]
+    assert "at fifteen past month ends" in " ".join(page.split())
+    # "the rules on facts warn of losses no better than chance [...] Of the three rules on the risk score two do better than chance"
+    verdicts = dict(demo.query("select title, verdict from marts.rpt_alert_rules_backtest where metric in "
+                               "('risk_score', 'stalled_days', 'days_since_last_activity', 'days_overdue')"))
+    assert {title for title, verdict in verdicts.items() if verdict == "signal"} == {"Risk rose above 75", "Deal at risk"}
+    assert len(verdicts) == 7 and set(verdicts.values()) == {"signal", "no_signal"}
 
 
 def run_block(block: str, published: pathlib.Path) -> str:
@@ -186,7 +252,7 @@ def test_static_docs_open_without_a_network_and_a_search_finds_a_mart(demo, brow
 
 def test_commands_of_the_tools_in_readme_and_docs_exist():
     """Each line of a script is one that its command's parser takes; a command that prose names is one."""
-    texts = [path.read_text() for path in [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]]
+    texts = [path.read_text() for path in PAGES]
     named = {name for text in texts for name in re.findall(r"python -m tools ([a-z]+)", text)}
     assert {"generate", "export", "deliver"} <= named
     parsers = {name: argparse.ArgumentParser(exit_on_error=False) for name in named}

@@ -186,7 +186,7 @@ def forecast(deals: pd.DataFrame, days: pd.DataFrame, amounts: pd.DataFrame, dat
     segment_rate = mean_of_segments(lambda groups: groups.won.mean())
     aging = np.minimum(1, mean_of_segments(lambda groups: groups.cycle.median()) / (open_deals.age + 1))
     return open_deals.assign(
-        win_probability=probability,
+        rapv_probability=probability,
         stage_weighted=open_deals.raw * open_deals.stage.map(STAGE_PROBABILITY),
         flat=open_deals.raw * base,
         segment=open_deals.raw * segment_rate,
@@ -219,12 +219,12 @@ def test_values_of_open_deals_are_those_of_the_plain_implementation(valued, plai
     expected = plain["2025-12-31"].set_index("deal_id").sort_index()
     frame = valued.frame("select * from marts.fct_deal_values order by deal_id").set_index("deal_id")
     assert list(frame.index) == list(expected.index) and len(frame) > 100
-    np.testing.assert_allclose(frame.win_probability, expected.win_probability, rtol=1e-9)
+    np.testing.assert_allclose(frame.rapv_probability, expected.rapv_probability, rtol=1e-9)
     for method in METHODS:
         if method != "stage_weighted":  # on the as-of date that is the CRM's own probability
             values = expected["raw" if method == "raw" else method].astype(float)
             np.testing.assert_allclose(frame[f"{method}_amount"].astype(float), values, rtol=1e-9, err_msg=method)
-    assert frame.win_probability.nunique() > 30 and frame.age_basis.nunique() == 2
+    assert frame.rapv_probability.nunique() > 30 and frame.age_basis.nunique() == 2
 
 
 def test_forecasts_of_past_month_ends_are_those_of_the_plain_implementation(valued, plain):
@@ -300,9 +300,9 @@ def test_input_with_little_in_it_builds_and_says_so(case, tmp_path):
     assert len(values) == sum(row.endswith("Open") for row in deals)
     assert set(values.value_status) == statuses
     assert (values.value_reason.isna() == (values.value_status == "computed")).all()
-    probabilities = set(values.win_probability.dropna())
+    probabilities = set(values.rapv_probability.dropna())
     assert probabilities == ({1.0} if case == "all won" else set())
-    assert values.win_probability_lower.isna().all()
+    assert values.rapv_probability_lower.isna().all()
     assert little.query("select open_deal_count from marts.rpt_pipeline_value where segment_dimension = 'all'") == [(len(values),)]
     assert little.query("select count(*) from marts.rpt_pipeline_value_methods") == [(len(METHODS) + 1,)]
     for table in ("fct_deal_values", "rpt_pipeline_value", "rpt_pipeline_value_backtest", "rpt_pipeline_value_methods"):

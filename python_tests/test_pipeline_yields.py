@@ -183,7 +183,7 @@ def test_the_band_holds_what_comes(shock, least_without, most_without):
 
 def deals_of(build, where: str):
     return build.frame(
-        "select forecast_date, raw_amount::double as amount, win_probability as p, won_amount::double as won "
+        "select forecast_date, raw_amount::double as amount, rapv_probability as p, won_amount::double as won "
         f"from intermediate.int_deal_forecasts where {where} order by forecast_date, deal_id"
     )
 

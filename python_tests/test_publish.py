@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,6 +129,24 @@ def test_the_same_input_in_another_order_is_the_same_build(build, tmp_path):
     one, shuffled, changed = (build_info(tmp_path / f"{name}.duckdb") for name in ("one", "shuffled", "changed"))
     assert {name for name in one if one[name] != shuffled[name]} == {"published_at"}
     assert one["input_fingerprint"] != changed["input_fingerprint"] and one["build_id"] != changed["build_id"]
+
+
+def test_another_interval_is_another_build(build, tmp_path, monkeypatch):
+    """Python models import their statistics: dbt's compiled code is the same when these change."""
+    connection, asked = build
+    package = pathlib.Path(shutil.copytree(PROJECT / "inference", tmp_path / "inference", ignore=shutil.ignore_patterns("__pycache__")))
+    monkeypatch.setattr("tools.publish.PACKAGE", package)
+
+    def build_id() -> str:
+        publish(connection, str(tmp_path / "marts.duckdb"), asked)
+        return build_info(tmp_path / "marts.duckdb")["build_id"]
+
+    first, again = build_id(), build_id()
+    intervals = package / "intervals.py"
+    intervals.write_text(intervals.read_text().replace("np.clip(centre - half, 0, rate)", "centre - half"))
+    changed = build_id()
+    (package / "more.py").write_text("")
+    assert first == again and len({first, changed, build_id()}) == 3
 
 
 def test_the_builds_own_database_is_refused(build, tmp_path):

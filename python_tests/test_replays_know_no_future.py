@@ -106,7 +106,7 @@ class Crm:
         return {f"{name}_file": write(folder / f"{name}.csv", columns, rows) for name, (columns, rows) in tables.items()}
 
     def build(self, folder, day: datetime.date) -> Build:
-        select = "+int_deal_forecasts +int_deal_observations +int_rep_forecasts +int_expected_close_changes"
+        select = "+int_deal_forecasts +int_deal_observations +int_rep_forecasts +int_past_field_values"
         variables = VARIABLES | self.export(folder / str(day), day) | {"as_of_date": str(day)}
         return run_dbt(folder / f"{day:b%j}.duckdb", variables, select=select, with_tests=False).check()
 
@@ -152,7 +152,7 @@ def same(then, later, key: list[str], least: int) -> None:
 FORECAST_COLUMNS = """
     deal_id, stage, age_days, band_type, cell_stage, cell_age_days, industry, region, product_type, lead_source, deal_size_band, deal_amount,
     stage_probability, band, effective_deal_count, cell_win_rate, log_odds_offset, log_odds_variance, base_rate, segment_win_rate,
-    unseen_dimensions, win_probability, aging_factor_published, stage_weighted_amount, flat_amount, segment_amount, rapv_amount
+    unseen_dimensions, rapv_probability, aging_factor_published, stage_weighted_amount, flat_amount, segment_amount, rapv_amount
 """
 
 
@@ -186,8 +186,8 @@ def test_an_expected_close_date_is_that_of_the_day(past):
     sql = f"""
         select deals.deal_id, coalesce(changes.expected_close_date, deals.expected_close_date) as expected_close_date
         from intermediate.int_deals as deals
-        left join intermediate.int_expected_close_changes as changes
-            on deals.deal_id = changes.deal_id and '{day}' >= changes.known_from_date and '{day}' < changes.changed_date
+        left join intermediate.int_past_field_values as changes
+            on changes.field = 'expected_close_date' and deals.deal_id = changes.deal_id and '{day}' >= changes.known_from_date and '{day}' < changes.changed_date
         where deals.created_date <= '{day}'
     """
     unrecorded = made.unrecorded(day, "expected_close_date")
@@ -199,8 +199,8 @@ def test_an_expected_close_date_is_that_of_the_day(past):
     [
         ("int_cohort_maturity", ["cohort_month"]),
         ("int_replayed_segments", ["segment_dimension", "segment_value"]),
-        ("int_value_rates", ["band_type", "stage", "band"]),
-        ("int_value_offsets", ["band_type", "segment_dimension", "segment_value"]),
+        ("int_age_band_win_rates", ["band_type", "stage", "band"]),
+        ("int_segment_offsets", ["band_type", "segment_dimension", "segment_value"]),
     ],
 )
 def test_past_statistics_are_those_of_the_day(table, key, past):

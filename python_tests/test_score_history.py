@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import duckdb
 import numpy as np
 import pandas
 import pytest
@@ -19,7 +20,7 @@ from tools import generate
 
 TABLES = ("deals", "stage_history", "field_history", "activities")
 FIRST, SECOND, THIRD = "2025-12-17", "2025-12-18", "2025-12-19"
-CHAIN = "int_score_build int_score_versions int_score_snapshots int_score_builds int_score_moves fct_deal_score_history"
+CHAIN = "int_current_score_build int_kept_score_terms int_kept_deal_scores int_kept_score_changes fct_deal_score_history"
 PARTS = ["data", "ageing", "model"]
 HISTORY = "select * from marts.fct_deal_score_history order by build_number, deal_id"
 TERMS = "select fit, method, coalesce(factor, '') as factor, coalesce(level, '') as level, trained_until_date, penalty, contribution, level_deal_count"
@@ -154,7 +155,7 @@ def test_a_pinned_model_leaves_data_and_ageing_and_an_untouched_deal_only_ages(f
     assert (rows.loc[untouched, ["log_odds_change_by_data", "change_by_data_pp"]] == 0).all(axis=None)
     assert set(rows.main_cause[untouched]) == {"ageing", "none"}
     assert (rows.log_odds_change_by_data[~untouched] != 0).any()
-    assert pinned.query("select count(distinct model_version) from intermediate.int_score_versions") == [(1,)]
+    assert pinned.query("select count(distinct model_version) from intermediate.int_kept_score_terms") == [(1,)]
 
 
 def test_the_same_build_twice_appends_nothing_and_a_full_refresh_keeps_all(second, files, tmp_path):
@@ -163,9 +164,26 @@ def test_the_same_build_twice_appends_nothing_and_a_full_refresh_keeps_all(secon
     assert_same(again.frame(HISTORY), second.frame(HISTORY))
     refreshed = build(database, files, SECOND, full_refresh="yes")
     assert_same(refreshed.frame(HISTORY), second.frame(HISTORY))
-    for table in ("int_score_snapshots", "int_score_moves", "int_score_versions"):
+    for table in ("int_kept_deal_scores", "int_kept_score_changes", "int_kept_score_terms"):
         count = f"select count(*) from intermediate.{table}"
         assert refreshed.query(count) == second.query(count), table
+
+
+def test_a_database_with_the_former_names_of_the_kept_tables_keeps_their_rows(first, second, files, tmp_path):
+    database = copy(first, tmp_path / "sales.duckdb")
+    former = {
+        "int_score_snapshots": "int_kept_deal_scores",
+        "int_score_moves": "int_kept_score_changes",
+        "int_score_versions": "int_kept_score_terms",
+    }
+    with duckdb.connect(database) as connection:
+        for old, new in former.items():
+            connection.execute(f"alter table intermediate.{new} rename to {old}")
+    done = build(database, files, SECOND)
+    assert_same(done.frame(HISTORY), second.frame(HISTORY))
+    for old, new in former.items():
+        assert done.query(f"select count(*) from duckdb_tables() where table_name = '{old}'") == [(0,)]
+        assert done.query(f"select count(*) from intermediate.{new}") == second.query(f"select count(*) from intermediate.{new}")
 
 
 def test_corrected_data_and_an_older_date_are_builds_of_their_own(second, files, tmp_path):
@@ -189,7 +207,7 @@ def test_corrected_data_and_an_older_date_are_builds_of_their_own(second, files,
 @pytest.fixture(scope="module")
 def ready(first, files, tmp_path_factory) -> Build:
     """The second day up to its scores, and nothing of its history."""
-    return build(copy(first, tmp_path_factory.mktemp("ready") / "sales.duckdb"), files, SECOND, select="+int_deal_scores +int_score_build")
+    return build(copy(first, tmp_path_factory.mktemp("ready") / "sales.duckdb"), files, SECOND, select="+int_deal_scores +int_current_score_build")
 
 
 def kill(database: pathlib.Path, variables: dict, model: str, select: str = CHAIN) -> None:
@@ -232,7 +250,7 @@ def test_a_killed_build_is_made_whole_by_the_next(model, ready, second, files, t
 def test_a_build_killed_after_its_scores_were_kept_is_there_after_the_next_day(ready, second, files, tmp_path):
     """Killed before its moves and its mart, and not repeated: the next day's build appends both days."""
     database = copy(ready, tmp_path / "sales.duckdb")
-    build(database, files, SECOND, select="int_score_versions int_score_snapshots")
+    build(database, files, SECOND, select="int_kept_score_terms int_kept_deal_scores")
     done = build(database, files, THIRD)
     rows = done.frame(HISTORY)
     assert_same(rows[rows.build_number <= 2], second.frame(HISTORY))
@@ -243,7 +261,7 @@ def test_a_fit_pinned_to_a_date_is_the_fit_of_a_build_as_of_that_date(files, tmp
     date, today = "2025-09-10", "2025-12-31"
     then = build(tmp_path / "then.duckdb", files, date, select="+int_deal_scores")
     now = build(
-        tmp_path / "now.duckdb", files, today, select="+int_deal_scores +int_score_build +int_training_cohorts", train_as_of_date=date
+        tmp_path / "now.duckdb", files, today, select="+int_deal_scores +int_current_score_build", train_as_of_date=date
     )
     order = " from intermediate.ml_score_fits order by fit, method, factor, level"
     one, other = (done.frame(TERMS + order) for done in (then, now))
@@ -252,7 +270,7 @@ def test_a_fit_pinned_to_a_date_is_the_fit_of_a_build_as_of_that_date(files, tmp
     assert now.query("select distinct observation_date from intermediate.int_score_observations where purpose = 'score'") == [
         (datetime.date(2025, 12, 31),)
     ]
-    assert now.query("select score_status from intermediate.int_score_build") == then.query(
+    assert now.query("select score_status from intermediate.int_current_score_build") == then.query(
         "select distinct score_status from intermediate.int_deal_scores"
     )
-    assert now.query("select count(*) from intermediate.int_training_cohorts where mature_from_date = date '2025-09-10'") == [(0,)]
+    assert now.query("select count(*) from intermediate.int_cohort_maturity where mature_from_date = date '2025-09-10'") == [(0,)]

@@ -7,6 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import optimize, stats
 
+from inference.logistic import calibration
 from models.scores import ml_score_fits as fits
 from models.scores import ml_score_quality as quality
 
@@ -293,8 +294,8 @@ def test_calibration_is_a_logistic_regression_clustered_by_deal():
     deal, won, score, weight = scored(13, deals=300)
     x = np.column_stack([score, np.ones(len(score))])
     for columns, offset, ours in (
-        (x, None, quality.calibration(np.zeros(len(score)), x, won, weight, deal)),
-        (x[:, 1:], score, quality.calibration(score, x[:, 1:], won, weight, deal)),
+        (x, None, calibration(np.zeros(len(score)), x, won, weight, deal)),
+        (x[:, 1:], score, calibration(score, x[:, 1:], won, weight, deal)),
     ):
         model = sm.GLM(won, columns, family=sm.families.Binomial(), offset=offset, var_weights=weight)
         oracle = model.fit(tol=1e-14, cov_type="cluster", cov_kwds={"groups": deal, "use_correction": False})
@@ -304,7 +305,7 @@ def test_calibration_is_a_logistic_regression_clustered_by_deal():
 def test_calibration_of_a_base_rate_has_no_slope():
     deal, won, _, weight = scored(14)
     x = np.column_stack([np.full(len(deal), -0.3), np.ones(len(deal))])
-    assert np.isnan(quality.calibration(np.zeros(len(deal)), x, won, weight, deal)).all()
+    assert np.isnan(calibration(np.zeros(len(deal)), x, won, weight, deal)).all()
 
 
 def test_precision_shares_ties_at_the_border():
@@ -313,6 +314,23 @@ def test_precision_shares_ties_at_the_border():
     # Of ten, two are taken: the first, which is one, and one of three tied ones, of which a third is.
     assert quality.precision_at(score, positive, np.ones(10), 0.2) == pytest.approx((1 + 1 / 3) / 2)
     assert quality.precision_at(score, positive, np.ones(10), 0.1) == 1.0
+
+
+@pytest.mark.parametrize("observations", [6, 9, 11])
+def test_shares_of_weights_are_never_more_than_all(observations):
+    """Weights of 1 / 6 or 1 / 9, summed in two ways, differ in the last digit: what all deals are is 1, or the range test of the mart fails."""
+    deal = np.repeat(np.arange(4), observations)
+    won, weight = (deal < 2).astype(float), np.full(len(deal), 1 / observations)
+    score = np.random.default_rng(0).normal(size=len(deal))
+    for deals in (2, 3, 4):
+        kept = deal < deals
+        assert quality.precision_at(score[kept], np.ones(kept.sum()), weight[kept], 0.3) == pytest.approx(1, abs=1e-12)
+        assert quality.precision_at(score[kept], np.ones(kept.sum()), weight[kept], 0.3) <= 1
+    assert 1 - 1e-12 < quality.auc(won, won, weight, deal)[0] <= 1
+    surely_wrong = (0.5 - won) * 80
+    rows = {"deal": deal, "won": won, "weight": weight, "model": surely_wrong, "table": surely_wrong, "base": surely_wrong}
+    found = quality.quality(rows | {"fold": np.full(len(deal), "fold 1")}, SETTINGS)
+    assert all(1 - 1e-12 < found[name] <= 1 for name in ("brier", "brier_table", "brier_base"))
 
 
 @pytest.mark.parametrize(

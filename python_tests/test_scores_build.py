@@ -38,14 +38,25 @@ def test_scores_in_sql_are_those_recomputed_from_the_terms(demo):
     terms = demo.frame("select fit, method, factor, level, contribution from intermediate.ml_score_fits")
     key = ["deal_id", "observation_date", "purpose"]
     observations = demo.frame("select * from intermediate.int_score_observations").set_index(key)
+    scored = demo.frame("""
+        select fit, method, deal_id, observation_date, purpose, log_odds, win_probability from intermediate.int_score_predictions
+        union all
+        select 'final', method, deal_id, as_of_date, 'score', log_odds, win_probability from intermediate.int_deal_scores
+        union all
+        select fit, method, deal_id, observation_date, purpose, average_log_odds + sum(contribution), null
+        from intermediate.int_score_contributions
+        where purpose = 'score'
+        group by fit, method, deal_id, observation_date, purpose, average_log_odds
+    """)
+    assert set(scored[scored.fit == "final"].method) == {"base", "table", "model"}
     compared = 0
-    for (fit, method), rows in terms.groupby(["fit", "method"]):
-        scored = demo.frame(f"select * from intermediate.int_score_predictions where fit = '{fit}' and method = '{method}'")
-        values = observations.loc[list(scored[key].itertuples(index=False, name=None))]
-        expected = log_odds(rows, values)
-        np.testing.assert_allclose(scored.log_odds, expected, atol=1e-9)
-        np.testing.assert_allclose(scored.win_probability, sigmoid(expected), atol=1e-9)
-        compared += len(scored)
+    for (fit, method), rows in scored.groupby(["fit", "method"]):
+        values = observations.loc[list(rows[key].itertuples(index=False, name=None))]
+        expected = log_odds(terms[(terms.fit == fit) & (terms.method == method)], values)
+        np.testing.assert_allclose(rows.log_odds, expected, atol=1e-9)
+        shown = rows.win_probability.notna()
+        np.testing.assert_allclose(rows.win_probability[shown], sigmoid(expected[shown]), atol=1e-9)
+        compared += shown.sum()
     assert compared > 20_000
 
 

@@ -419,10 +419,10 @@ def test_stage_conversion_is_that_of_statsmodels(nasty):
         days, entry, cause = days[keep], np.where(delay == 0, -1, delay)[keep], outcome[keep]
         everything = survival(days, cause != "Open", entry) if (cause != "Open").any() else None
         if everything is None:
-            assert pd.isna(row["win_probability"]) and row["probability_status"] in ("no_case", "nobody_at_risk")
+            assert pd.isna(row["stage_win_probability"]) and row["probability_status"] in ("no_case", "nobody_at_risk")
             continue
         assert row["open_probability"] == pytest.approx(everything.surv_prob[-1], abs=1e-9)
-        for name, column in (("Won", "win_probability"), ("Lost", "loss_probability")):
+        for name, column in (("Won", "stage_win_probability"), ("Lost", "loss_probability")):
             expected = 0.0
             if (cause == name).any():
                 hazard = SurvfuncRight(days, cause == name, entry=entry)
@@ -525,6 +525,6 @@ def test_little_data_gives_no_numbers_that_are_not_there(deals, history, rows, t
             assert build.query(f"select count(*) from marts.{mart} where isnan({column}) or isinf({column})") == [(0,)], column
     if history:
         assert build.query("select distinct median_status, median_days, p90_upper_days from marts.rpt_stage_durations") == [("not_reached", None, None)]
-        assert build.query("select distinct probability_status, win_probability, loss_rate, late_stage_loss_rate from marts.rpt_stage_conversion") == [
+        assert build.query("select distinct probability_status, stage_win_probability, loss_rate, late_stage_loss_rate from marts.rpt_stage_conversion") == [
             ("no_case", None, None, None)
         ]

@@ -3,10 +3,10 @@ select
     scores.deal_id,
     count(history.deal_id) as row_count
 from {{ ref('int_deal_scores') }} as scores
-cross join {{ ref('int_score_build') }} as int_score_build
+cross join {{ ref('int_current_score_build') }} as int_current_score_build
 left join {{ ref('fct_deal_score_history') }} as history
     on
-        int_score_build.build_id = history.build_id
+        int_current_score_build.build_id = history.build_id
         and scores.deal_id = history.deal_id
 group by scores.deal_id
 having count(history.deal_id) <> 1

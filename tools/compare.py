@@ -7,6 +7,7 @@ Ends with 0 when all is equal but for what --renamed and --without name, with 1 
 
 import argparse
 import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import duckdb
 
 TOLERANCE = 1e-12
 EXAMPLES = 3
+SHOWN_LENGTH = 80
 DOUBLES = ("DOUBLE", "FLOAT")
 
 
@@ -66,7 +68,8 @@ def compare_table(connection: duckdb.DuckDBPyConnection, table: str, old: dict[s
         left, right = f'old_rows."{name}"', f'new_rows."{name}"'
         differs = f"{left} is distinct from {right}"
         if name not in exact:
-            differs += f" and not coalesce(abs({left} - {right}) <= {TOLERANCE} * greatest(abs({left}), abs({right})), false)"
+            near = f"isfinite({left} - {right}) and abs({left} - {right}) <= {TOLERANCE} * greatest(abs({left}), abs({right}))"
+            differs += f" and not coalesce({near}, false)"
         rows = connection.execute(
             f"""
             select row_rank, {left}, {right}, count(*) over ()
@@ -87,7 +90,10 @@ def compare(old: Path, new: Path, renamed: dict[str, dict[str, str]] | None = No
         for side, path in (("old_file", old), ("new_file", new)):
             if not path.is_file():
                 raise FileNotFoundError(f"{path} is no file")
-            connection.execute(f"""attach '{str(path).replace("'", "''")}' as {side} (read_only)""")
+            try:
+                connection.execute(f"""attach '{str(path).replace("'", "''")}' as {side} (read_only)""")
+            except duckdb.Error as error:
+                raise ValueError(f"{path} is no DuckDB database that can be read") from error
         before, after = columns(connection, "old_file"), columns(connection, "new_file")
         found = [Difference(table, "table is gone") for table in before if table not in after]
         found += [Difference(table, "table is new") for table in after if table not in before]
@@ -101,6 +107,14 @@ def compare(old: Path, new: Path, renamed: dict[str, dict[str, str]] | None = No
             old_columns = {names[name]: kind for name, kind in before[table].items()}
             found += compare_table(connection, table, old_columns, after[table], without.get(table, set()))
     return len(before), found
+
+
+def shown(value: object, other: object) -> str:
+    """A value, of a long text the part from a little before where it begins to differ."""
+    if not isinstance(value, str) or not isinstance(other, str) or len(value) <= SHOWN_LENGTH:
+        return repr(value)
+    start = max(0, len(os.path.commonprefix([value, other])) - SHOWN_LENGTH // 4)
+    return repr(("..." if start else "") + value[start : start + SHOWN_LENGTH] + ("..." if start + SHOWN_LENGTH < len(value) else ""))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -125,7 +139,7 @@ def run(arguments: argparse.Namespace) -> int:
     for difference in found:
         print(f"{difference.table}: {difference.text}")
         for row, column, before, after in difference.examples:
-            print(f"    row {row}: {column} {before!r} before, {after!r} after")
+            print(f"    row {row}: {column} {shown(before, after)} before, {shown(after, before)} after")
     left_out = f", without {', '.join(sorted(arguments.without))}" if arguments.without else ""
     print(f"{count} tables compared{left_out}: " + (f"{len(found)} differences" if found else "all equal"))
     return 1 if found else 0

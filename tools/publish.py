@@ -8,6 +8,7 @@ refuses to replace an open file).
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -18,10 +19,12 @@ from duckdb import DuckDBPyConnection
 
 # What clients of DuckDB 1.0 and newer can read.
 STORAGE_VERSION = "v1.0.0"
+# What Python models import. dbt, which compiles each model by itself, doesn't see it.
+PACKAGE = Path(__file__).resolve().parent.parent / "inference"
 
 BUILD_INFO_COLUMNS = {
-    "build_id": "What the tables are made of: a hash of the input's fingerprint, the as-of date, the reference seeds, and the compiled code and parameters of every model; "
-    "the same input, vars and version give the same id. (The build_id of fct_deal_score_history stands for what scores read alone.)",
+    "build_id": "What the tables are made of: a hash of the input's fingerprint, the as-of date, the reference seeds, the compiled code and parameters of every model, "
+    "and the code of the statistics they import; the same input, vars and version give the same id. (The build_id of fct_deal_score_history stands for what scores read alone.)",
     "as_of_date": "The day at whose end everything is known.",
     "input_fingerprint": "A hash of all accepted and rejected rows of the input, as known at the as-of date, whatever their order.",
     "project_version": "Version of this project.",
@@ -48,7 +51,7 @@ def publish(connection: DuckDBPyConnection, path: str, request: dict) -> int:
     """Write the marts of `connection`'s database to the file `path`, whole or not at all, and return their number.
 
     `request` holds `marts` (name -> relation, description, columns: name -> description), `inputs` (relations whose rows are the input),
-    `as_of` (relation of the as-of date), `code` (what decides the tables besides the input), and versions and time for build_info.
+    `as_of` (relation of the as-of date), `code` (what decides the tables besides the input and the package), and versions and time for build_info.
     Raises ValueError if `path` is the build's own database, and OSError or duckdb.Error if it can't be written; then the old file stays.
     """
     target = Path(path).resolve()
@@ -89,6 +92,12 @@ def copy_marts(connection: DuckDBPyConnection, request: dict) -> None:
     write_build_info(connection, request, row_counts)
 
 
+def package_hash() -> str:
+    """A hash of the names and texts of the package's files."""
+    texts = [f"{file.relative_to(PACKAGE).as_posix()}\n{file.read_text(encoding='utf-8')}" for file in sorted(PACKAGE.rglob("*.py"))]
+    return hashlib.md5("\n".join(texts).encode()).hexdigest()
+
+
 def write_build_info(connection: DuckDBPyConnection, request: dict, row_counts: dict[str, int]) -> None:
     prints = [
         connection.execute(f"select count(*) || '-' || coalesce(sum(hash(input_row)), 0) from {relation} as input_row").fetchall()[0][0]
@@ -98,7 +107,7 @@ def write_build_info(connection: DuckDBPyConnection, request: dict, row_counts: 
         f"""
         create table published.build_info as
         select
-            substr(md5(concat_ws('|', md5($prints), as_of_date, $code)), 1, 12) as build_id,
+            substr(md5(concat_ws('|', md5($prints), as_of_date, $code, $package)), 1, 12) as build_id,
             as_of_date,
             md5($prints) as input_fingerprint,
             $project_version as project_version,
@@ -112,6 +121,7 @@ def write_build_info(connection: DuckDBPyConnection, request: dict, row_counts: 
         """,
         {
             "prints": "|".join(prints),
+            "package": package_hash(),
             "mart_count": len(row_counts),
             "row_count": sum(row_counts.values()),
             "row_counts": json.dumps(row_counts),

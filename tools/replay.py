@@ -32,7 +32,7 @@ Date = datetime.date
 
 @dataclass(frozen=True)
 class Statistical:
-    """Of a metric that needs a signal: how often chance alone makes one at a look, as int_alert_rules says, what a look is, and its verdicts."""
+    """Of a metric that needs a signal: how often chance alone makes one at a look, as docs/alerts.md says, what a look is, and its verdicts."""
 
     false_alarm_rate: float
     is_monthly: bool

@@ -34,7 +34,7 @@ def serving(marts: Path, log: Path) -> Iterator[str]:
     command += ["--server.address", "127.0.0.1", "--server.fileWatcherType", "none"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=PROJECT, env=os.environ | {"SALES_MARTS_DB": str(marts)}, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=marts.parent, env=os.environ | {"SALES_MARTS_DB": str(marts)}, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         address = f"http://127.0.0.1:{port}"

@@ -4,7 +4,7 @@
 -- In which order do stages come?
 -- Which are late?
 -- One row per stage; put a dimension in place of 'all' to compare segments. loss_rate is of the deals that are through with the stage, loss_share_rate says
--- where the losses are; a late stage with a low rate can still cost most, since all the work before it is lost too. win_probability is of all deals that
+-- where the losses are; a late stage with a low rate can still cost most, since all the work before it is lost too. stage_win_probability is of all deals that
 -- reached the stage, open ones allowed for. Closed stages are ends, not visits, and without stage history no stage has figures.
 with
 
@@ -35,9 +35,9 @@ final as (
         conversion.loss_rate_lower,
         conversion.loss_rate_upper,
         conversion.loss_share_rate,
-        conversion.win_probability,
-        conversion.win_probability_lower,
-        conversion.win_probability_upper,
+        conversion.stage_win_probability,
+        conversion.stage_win_probability_lower,
+        conversion.stage_win_probability_upper,
         durations.completed_visit_count,
         durations.open_visit_count,
         durations.median_days,

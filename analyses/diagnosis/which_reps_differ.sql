@@ -1,4 +1,4 @@
--- Which reps win more or less than their deals lead one to expect, and is it more than chance?
+-- Which reps win more or less than expected given their deals, and is it more than chance?
 -- Who is R07's manager?
 -- Which reps stand in no reps file?
 -- Compare risk_adjusted_win_rate with the funnel's limits: win_rate alone ranks luck and the mix of deals. Reps whose verdict is a signal stand first, all

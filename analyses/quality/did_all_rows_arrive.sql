@@ -1,5 +1,5 @@
 -- Did all rows arrive somewhere?
--- Which rows were turned away, and why?
+-- Which rows were rejected, and why?
 -- What must be mended in the CRM?
 -- One row per input and what became of its rows; row_count adds up to rows_in for each input, or something was lost. Each reason for which rows were quarantined
 -- stands by itself, with an example: its value is what must be mended. All rows of it are in fct_quarantined_rows, deal by deal.

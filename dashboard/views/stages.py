@@ -78,14 +78,14 @@ def funnel(build: Build, dimension: str, segment: str) -> None:
         drawn = charts.intervals(
             frame,
             "stage",
-            "win_probability",
-            ("win_probability_lower", "win_probability_upper"),
+            "stage_win_probability",
+            ("stage_win_probability_lower", "stage_win_probability_upper"),
             "Won, of the deals that reached the stage, open ones allowed for",
             {
                 "stage": "",
-                "win_probability": ".1%",
-                "win_probability_lower": ".1%",
-                "win_probability_upper": ".1%",
+                "stage_win_probability": ".1%",
+                "stage_win_probability_lower": ".1%",
+                "stage_win_probability_upper": ".1%",
                 "reached_deal_count": ",",
                 "won_deal_count": ",",
                 "lost_deal_count": ",",
@@ -95,7 +95,7 @@ def funnel(build: Build, dimension: str, segment: str) -> None:
             verdict=None,
         )
         parts.chart(drawn, frame, "Probability of winning by stage reached, with intervals")
-    frame["win"] = _with_interval(frame, "win_probability")
+    frame["win"] = _with_interval(frame, "stage_win_probability")
     frame["loss"] = _with_interval(frame, "loss_rate")
     frame["share"] = _with_interval(frame, "loss_share_rate")
     parts.table(

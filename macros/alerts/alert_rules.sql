@@ -1,31 +1,4 @@
-{# What alert rules may look at. `needs_signal`: statistical, so a rule on it fires on the verdict and never on a raw difference;
-   `is_score`: of a deal's score, so a closed gate has no value for it. #}
-{% macro alert_metrics() %}
-    {{ return({
-        "risk_score": {"subject_type": "deal", "needs_signal": false, "is_score": true},
-        "stalled_days": {"subject_type": "deal", "needs_signal": false, "is_score": false},
-        "days_since_last_activity": {"subject_type": "deal", "needs_signal": false, "is_score": false},
-        "days_overdue": {"subject_type": "deal", "needs_signal": false, "is_score": false},
-        "win_rate_gap_pp": {"subject_type": "win_rate", "needs_signal": true, "is_score": false},
-        "created_volume_change_rate": {"subject_type": "volume", "needs_signal": true, "is_score": false},
-        "segment_gap_pp": {"subject_type": "segment", "needs_signal": true, "is_score": false},
-        "source_gap_pp": {"subject_type": "lead_source", "needs_signal": true, "is_score": false},
-        "driver_swing_pp": {"subject_type": "driver", "needs_signal": true, "is_score": false},
-        "calibration_error_pp": {"subject_type": "score", "needs_signal": true, "is_score": true},
-    }) }}
-{% endmacro %}
-
-{# Severities, the least first: a more severe alert silences the others of its subject. #}
-{% macro alert_severities() %}
-    {{ return(["low", "medium", "high", "critical"]) }}
-{% endmacro %}
-
-{# `'a', 'b'` of a list. #}
-{% macro quoted_list(values) -%}
-    {% for value in values %}'{{ value }}'{{ ", " if not loop.last }}{% endfor %}
-{%- endmacro %}
-
-{# Does the metric's value meet the rule's comparator and threshold? That a crossing was seen is asked elsewhere. #}
+{# Does the metric's value meet the rule's comparator and threshold? Whether it crossed the threshold is for fct_alert_events to say. #}
 {% macro meets_threshold(value, rules) -%}
     case {{ rules }}.comparator
         when 'above' then {{ value }} > {{ rules }}.threshold
@@ -45,4 +18,14 @@
 {# Alerts of the demo don't meet those of the user's files in one database. #}
 {% macro alert_source() -%}
     '{{ "files" if reads_files() else "demo" }}'
+{%- endmacro %}
+
+{# Is an alert one of its digest's reader: of a rep's own deals, of a manager's team, or for all of the audience? #}
+{% macro is_for_reader(alerts, digests) -%}
+    {{ has_word(alerts ~ '.audience', "' || " ~ digests ~ ".audience || '") }}
+    and {{ digests }}.recipient = case {{ digests }}.audience
+        when 'rep' then {{ alerts }}.sales_rep_id
+        when 'manager' then {{ alerts }}.manager
+        else {{ digests }}.recipient
+    end
 {%- endmacro %}

@@ -1,17 +1,7 @@
--- noqa: disable=layout.indent
 with
 
-fct_open_deals as (
-    select * from {{ ref('fct_open_deals') }}
-),
-
-fct_deal_scores as (
-    select * from {{ ref('fct_deal_scores') }}
-),
-
-fct_deal_score_reasons as (
-    select * from {{ ref('fct_deal_score_reasons') }}
-    where can_rep_change
+int_playbook as (
+    select * from {{ ref('int_playbook') }}
 ),
 
 effects as (
@@ -19,55 +9,61 @@ effects as (
     where verdict = 'signal' and effect_per_acted_deal is not null
 ),
 
-int_playbook as (
-    select * from {{ ref('int_playbook') }}
-),
-
 -- With the gate closed every deal has the same score: no risk category tells one from another then, and there are no reasons.
 deals as (
     select
-        fct_open_deals.*,
+        open_deals.*,
         risk_categories.risk_category,
         risk_categories.category_order
-    from fct_open_deals
-    inner join fct_deal_scores
-        on fct_open_deals.deal_id = fct_deal_scores.deal_id
+    from {{ ref('fct_open_deals') }} as open_deals
+    inner join {{ ref('fct_deal_scores') }} as scores
+        on open_deals.deal_id = scores.deal_id
     left join {{ ref('risk_categories') }} as risk_categories
         on
-            fct_deal_scores.risk_category = risk_categories.risk_category
-            and fct_deal_scores.score_status in ('model', 'table')
-),
-
-triggers as (
-    {{ deal_triggers('fct_open_deals', 'fct_deal_score_reasons') }}
+            scores.risk_category = risk_categories.risk_category
+            and scores.score_status in ('model', 'table')
 ),
 
 -- Of several plays with the same trigger the most urgent one counts.
 played as (
     select
-        {% for column in ['deal_id', 'sales_rep_id', 'deal_amount', 'risk_category', 'as_of_date'] -%}
-        deals.{{ column }},
-        {% endfor -%}
-        {% for column in ['action_id', 'play_id', 'action_text', 'priority', 'priority_order', 'rationale', 'trigger_kind', 'trigger_name'] -%}
-        int_playbook.{{ column }},
-        {% endfor -%}
+        deals.deal_id,
+        deals.sales_rep_id,
+        deals.deal_amount,
+        deals.risk_category,
+        deals.as_of_date,
+        plays.action_id,
+        plays.play_id,
+        plays.action_text,
+        plays.priority,
+        plays.priority_order,
+        plays.rationale,
+        plays.trigger_kind,
+        plays.trigger_name,
+        plays.threshold as trigger_limit,
         triggers.trigger_value,
         triggers.trigger_deal_count,
-        int_playbook.threshold as trigger_limit,
-        {{ play_evidence() }} as evidence
+        case
+            when plays.trigger_kind = 'reason' then substr(triggers.reason, 1, length(triggers.reason) - 1)
+            else
+                replace(
+                    replace(plays.evidence_text, '{value}', cast(cast(triggers.trigger_value as bigint) as {{ dbt.type_string() }})),
+                    '{limit}', cast(cast(plays.threshold as bigint) as {{ dbt.type_string() }})
+                )
+        end as evidence
     from deals
-    inner join triggers
+    inner join {{ ref('int_deal_triggers') }} as triggers
         on deals.deal_id = triggers.deal_id
-    inner join int_playbook
+    inner join int_playbook as plays
         on
-            triggers.trigger_kind = int_playbook.trigger_kind
-            and triggers.trigger_name = int_playbook.trigger_name
-            and triggers.trigger_value >= int_playbook.threshold
-            and (int_playbook.stage is null or deals.stage = int_playbook.stage)
-            and (int_playbook.least_risk_category is null or deals.category_order >= int_playbook.least_category_order)
+            triggers.trigger_kind = plays.trigger_kind
+            and triggers.trigger_name = plays.trigger_name
+            and triggers.trigger_value >= plays.threshold
+            and (plays.stage is null or deals.stage = plays.stage)
+            and (plays.least_risk_category is null or deals.category_order >= plays.least_category_order)
     qualify row_number() over (
-        partition by deals.deal_id, int_playbook.action_id, triggers.trigger_kind, triggers.trigger_name
-        order by int_playbook.priority_order, int_playbook.play_id
+        partition by deals.deal_id, plays.action_id, triggers.trigger_kind, triggers.trigger_name
+        order by plays.priority_order, plays.play_id
     ) = 1
 ),
 
@@ -96,16 +92,20 @@ final as (
         ranked.priority,
         ranked.rationale,
         evidences.evidence,
-        {% for column in [
-            'play_id', 'trigger_kind', 'trigger_name', 'trigger_value', 'trigger_limit', 'trigger_deal_count', 'risk_category', 'sales_rep_id', 'deal_amount',
-        ] -%}
-        ranked.{{ column }},
-        {% endfor -%}
+        ranked.play_id,
+        ranked.trigger_kind,
+        ranked.trigger_name,
+        ranked.trigger_value,
+        ranked.trigger_limit,
+        ranked.trigger_deal_count,
+        ranked.risk_category,
+        ranked.sales_rep_id,
+        ranked.deal_amount,
         case when effects.action_id is null then 'unmeasured' else 'measured' end as effect_status,
         effects.effect_per_acted_deal,
-        {% for end in ['', '_lower', '_upper'] -%}
-        cast(ranked.deal_amount * effects.effect_per_acted_deal{{ end }} as decimal(18, 2)) as expected_value{{ end }}_amount,
-        {% endfor -%}
+        cast(ranked.deal_amount * effects.effect_per_acted_deal as decimal(18, 2)) as expected_value_amount,
+        cast(ranked.deal_amount * effects.effect_per_acted_deal_lower as decimal(18, 2)) as expected_value_lower_amount,
+        cast(ranked.deal_amount * effects.effect_per_acted_deal_upper as decimal(18, 2)) as expected_value_upper_amount,
         {{ is_holdout('ranked.deal_id') }} as is_holdout,
         ranked.as_of_date
     from ranked

@@ -1,15 +1,3 @@
--- noqa: disable=layout.indent
-{{ config(materialized = 'view') }}
--- Of each fact where its stretches stand, the capability it needs, and the date it counts from or its one value.
-{% set facts = [
-    ('days_in_stage', 'visits', 'stage_history', 'stretches.counted_from_date', 'null'),
-    ('days_over_stall_limit', 'visits', 'stage_history', 'cast(' ~ dbt.dateadd('day', 'stretches.stall_threshold_days', 'stretches.counted_from_date') ~ ' as date)', 'null'),
-    ('push_count', 'int_deal_change_counts', 'field_history', 'null', 'stretches.push_count'),
-    ('days_overdue', 'expected_dates', 'field_history', 'stretches.expected_close_date', 'null'),
-    ('days_since_last_activity', 'activity_days', 'activities', 'stretches.from_date', 'null'),
-    ('days_since_last_update', 'update_days', 'field_history', 'stretches.from_date', 'null'),
-] %}
-
 with
 
 deals as (
@@ -17,15 +5,12 @@ deals as (
     where is_training
 ),
 
-int_deal_change_counts as (
-    select * from {{ ref('int_deal_change_counts') }}
-),
-
 expected_close_changes as (
-    select * from {{ ref('int_expected_close_changes') }}
-    where deal_id in (select deals.deal_id from deals)
+    select * from {{ ref('int_past_field_values') }}
+    where field = 'expected_close_date' and deal_id in (select deals.deal_id from deals)
 ),
 
+-- Where the history begins inside a visit, its days count from the creation.
 visits as (
     select
         visits.*,
@@ -35,45 +20,7 @@ visits as (
     inner join deals
         on visits.deal_id = deals.deal_id
     left join {{ ref('int_stall_thresholds') }} as thresholds
-        on visits.stage = thresholds.stage
-),
-
-active_days as (
-    select
-        deal_id,
-        created_date as from_date
-    from deals
-
-    union distinct
-
-    select
-        deal_id,
-        from_date
-    from {{ ref('int_active_days') }}
-),
-
-activity_days as (
-    select
-        *,
-        coalesce(lead(from_date) over (partition by deal_id order by from_date), cast('9999-12-31' as date)) as until_date
-    from active_days
-),
-
-changed_days as (
-    {% for relation in ['active_days', 'int_deal_change_counts', 'visits'] -%}
-    select
-        deal_id,
-        from_date
-    from {{ relation }}
-    {{ "union distinct" if not loop.last }}
-    {% endfor %}
-),
-
-update_days as (
-    select
-        *,
-        coalesce(lead(from_date) over (partition by deal_id order by from_date), cast('9999-12-31' as date)) as until_date
-    from changed_days
+        on visits.stage = thresholds.stage and thresholds.is_as_of_date
 ),
 
 expected_dates as (
@@ -98,23 +45,76 @@ expected_dates as (
     group by int_deals.deal_id, int_deals.expected_close_date, int_deals.created_date
 ),
 
+stretches as (
+    select
+        deal_id,
+        'days_in_stage' as trigger_name,
+        'stage_history' as capability,
+        stage,
+        from_date,
+        until_date,
+        counted_from_date
+    from visits
+
+    union all by name
+
+    select
+        deal_id,
+        'days_over_stall_limit' as trigger_name,
+        'stage_history' as capability,
+        stage,
+        from_date,
+        until_date,
+        counted_from_date + stall_threshold_days as counted_from_date
+    from visits
+
+    union all by name
+
+    select
+        deal_id,
+        'push_count' as trigger_name,
+        'field_history' as capability,
+        from_date,
+        until_date,
+        push_count as trigger_value
+    from {{ ref('int_deal_change_counts') }}
+
+    union all by name
+
+    select
+        deal_id,
+        'days_overdue' as trigger_name,
+        'field_history' as capability,
+        from_date,
+        until_date,
+        expected_close_date as counted_from_date
+    from expected_dates
+
+    union all by name
+
+    select
+        deal_id,
+        trigger_name,
+        case trigger_name when 'days_since_last_activity' then 'activities' else 'field_history' end as capability,
+        event_date as from_date,
+        until_date,
+        event_date as counted_from_date
+    from {{ ref('int_last_events') }}
+),
+
 final as (
-    {% for fact, relation, capability, counted_from_date, value in facts -%}
     select
         stretches.deal_id,
-        '{{ fact }}' as trigger_name,
-        {{ 'stretches.stage' if relation == 'visits' else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as stage,
+        stretches.trigger_name,
+        stretches.stage,
         greatest(stretches.from_date, deals.created_date) as from_date,
         least(stretches.until_date, deals.closed_date) as until_date,
-        {{ counted_from_date if counted_from_date != 'null' else 'cast(null as date)' }} as counted_from_date,
-        cast({{ value }} as bigint) as trigger_value
-    from {{ relation }} as stretches
+        stretches.counted_from_date,
+        cast(stretches.trigger_value as bigint) as trigger_value
+    from stretches
     inner join deals
         on stretches.deal_id = deals.deal_id
-    inner join {{ ref('int_data_levels') }} as levels
-        on levels.capability = '{{ capability }}' and levels.is_available
-    {{ "union all" if not loop.last }}
-    {% endfor %}
+    where stretches.capability in (select levels.capability from {{ ref('int_data_levels') }} as levels where levels.is_available)
 )
 
 select * from final

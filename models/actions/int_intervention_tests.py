@@ -13,6 +13,11 @@ the variance pooled over the arm's bands, so that one deal, or a band that was a
 """
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from inference.intervals import Quotient, fieller, ratio
+from inference.multiplicity import holm
+from inference.tables import from_columns
 
 CELLS = ("deal_count", "won_count", "acted_count", "acted_won_count")
 FIGURES = (
@@ -23,12 +28,6 @@ FIGURES = (
     "p_value",
     "q_value",
 )
-
-
-def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """`numerator / denominator`, NaN where the denominator is 0."""
-    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
-    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator != 0)
 
 
 def band_weights(count: np.ndarray) -> np.ndarray:
@@ -72,33 +71,20 @@ def compare(cells: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def fieller(found: dict[str, np.ndarray], quantile: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ratio of the two differences and its limits (Fieller 1954); NaN, all three, where the set of values has no two ends."""
-    square = np.square(quantile)
-    a = np.square(found["acted"]) - square * found["acted_acted"]
-    b = found["won"] * found["acted"] - square * found["won_acted"]
-    c = np.square(found["won"]) - square * found["won_won"]
-    has_ends = (a > 0) & (found["acted"] > 0)
-    root = np.sqrt(np.where(has_ends, np.maximum(b * b - a * c, 0), np.nan))
-    divisor = np.where(has_ends, a, np.nan)
-    return ratio(np.where(has_ends, found["won"], np.nan), found["acted"]), (b - root) / divisor, (b + root) / divisor
-
-
 def estimate(cells: np.ndarray, level: float) -> dict[str, np.ndarray]:
     """Differences, the effect per acted deal, p values and limits, of many comparisons. `cells` as in `compare`, offered first."""
-    from scipy.special import stdtr, stdtrit
-
     found = compare(cells)
     usable = np.isfinite(found["won_won"]) & (found["won_won"] > 0) & np.isfinite(found["degrees"])
     quantile = np.where(usable, stdtrit(np.where(usable, found["degrees"], 1), (1 + level) / 2), np.nan)
     error = np.sqrt(np.where(usable, found["won_won"], np.nan))
-    effect, lower, upper = fieller(found, quantile)
+    moments = (found[name] for name in ("won", "acted", "won_won", "acted_acted", "won_acted"))
+    lower, upper = fieller(Quotient(*moments), quantile)
     return {
         "difference": found["won"],
         "difference_lower": found["won"] - quantile * error,
         "difference_upper": found["won"] + quantile * error,
         "acted_difference": found["acted"],
-        "effect_per_acted_deal": effect,
+        "effect_per_acted_deal": np.where(np.isfinite(lower), ratio(found["won"], found["acted"]), np.nan),
         "effect_per_acted_deal_lower": lower,
         "effect_per_acted_deal_upper": upper,
         "p_value": 2 * stdtr(found["degrees"], -np.abs(found["won"] / error)),
@@ -111,8 +97,6 @@ def associate(cells: np.ndarray, level: float) -> dict[str, np.ndarray]:
 
     No limits where all or none of an arm's deals were won.
     """
-    from scipy.special import stdtrit
-
     offered = cells[:, :, 0]
     arms = np.stack([offered[..., 2:], offered[..., :2] - offered[..., 2:]], axis=2)
     both = (arms[..., 0] > 0).all(-1)
@@ -137,15 +121,6 @@ def associate(cells: np.ndarray, level: float) -> dict[str, np.ndarray]:
     }
 
 
-def holm(p_value: np.ndarray) -> np.ndarray:
-    """Adjusted p values (Holm 1979); NaN where there is none."""
-    adjusted = np.full(len(p_value), np.nan)
-    known = np.flatnonzero(np.isfinite(p_value))
-    known = known[np.argsort(p_value[known], kind="stable")]
-    adjusted[known] = np.minimum(1, np.maximum.accumulate(p_value[known] * np.arange(len(known), 0, -1)))
-    return adjusted
-
-
 def judge(actions: list[str], cells: np.ndarray, unflagged_share: float, settings: dict[str, float]) -> dict[str, np.ndarray]:
     """FIGURES, `verdict` and `missing_reason` of each action; `all` is judged by itself, the others together."""
     found = estimate(cells, settings["confidence_level"]) | associate(cells, settings["confidence_level"])
@@ -167,15 +142,7 @@ def judge(actions: list[str], cells: np.ndarray, unflagged_share: float, setting
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
     dbt.config(materialized="table")
-    settings = {
-        "confidence_level": float(dbt.config.meta_get("confidence_level")),
-        "fdr_level": float(dbt.config.meta_get("fdr_level")),
-        "min_segment_deals": float(dbt.config.meta_get("min_segment_deals")),
-        "max_unflagged_share": float(dbt.config.meta_get("max_unflagged_share")),
-    }
     deals = dbt.ref("int_flagged_deals")
     sums = ", ".join(f"count(case when {condition} then 1 end)" for condition in ("true", "is_won", "is_acted", "is_acted and is_won"))
     rows = deals.filter("flagged_date is not null").aggregate(f"action_id, score_band, is_holdout, {sums}").fetchall()
@@ -183,15 +150,11 @@ def model(dbt, session):
     [(early, acted)] = deals.filter("action_id = 'all'").aggregate(flags).fetchall()
     actions, bands = (sorted({row[position] for row in rows}) for position in (0, 1))
     cells = np.zeros((len(actions), len(bands), 2, len(CELLS)))
-    for action, band, is_holdout, *counts in rows:
-        cells[actions.index(action), bands.index(band), int(is_holdout)] = counts
-    found = judge(actions, cells, early / acted if acted else 0.0, settings)
-    table = {"action_id": pa.array(actions, pa.string())}
-    for arm, name in enumerate(("offered", "holdout")):
-        for position, count in enumerate(("deal_count", "won_deal_count", "acted_deal_count")):
-            table[f"{name}_{count}"] = pa.array(cells[:, :, arm, position].sum(1), pa.float64()).cast(pa.int64())
-    table |= {name: pa.array(found[name], pa.float64(), from_pandas=True) for name in FIGURES}
-    table["association_deal_count"] = pa.array(found["association_deal_count"], pa.float64()).cast(pa.int64())
-    table["acted_unflagged_deal_count"] = pa.array([early] * len(actions), pa.int64())
-    table |= {name: pa.array(found[name], pa.string()) for name in ("verdict", "missing_reason")}
-    return pa.table(table)
+    for action, band, is_holdout, *cell in rows:
+        cells[actions.index(action), bands.index(band), int(is_holdout)] = cell
+    found = judge(actions, cells, early / acted if acted else 0.0, dbt.config.meta_get("settings"))
+    names = [f"{arm}_{count}" for arm in ("offered", "holdout") for count in ("deal_count", "won_deal_count", "acted_deal_count")]
+    counts = dict(zip(names, cells[..., :3].sum(1).reshape(-1, len(names)).T, strict=True))
+    counts["acted_unflagged_deal_count"] = [early] * len(actions)
+    types = {str: ("action_id", "verdict", "missing_reason"), int: (*counts, "association_deal_count"), float: FIGURES}
+    return from_columns({"action_id": actions} | found | counts, types)

@@ -44,8 +44,8 @@ compared as (
 final as (
     select
         *,
-        {{ intervention_finding() }} as finding,
-        {{ intervention_caveat() }} as cannot_conclude
+        {{ intervention_finding('compared') }} as finding,
+        {{ intervention_caveat('compared') }} as cannot_conclude
     from compared
 )
 

@@ -1,9 +1,4 @@
--- noqa: disable=layout.indent
 {{ config(materialized = 'incremental', incremental_strategy = 'append', on_schema_change = 'append_new_columns', full_refresh = false) }}
-{% set about = [
-    'alert_rule_id', 'title', 'metric', 'subject_type', 'subject_id', 'subject_name', 'severity', 'severity_rank', 'audience', 'cadence', 'value',
-    'threshold', 'deal_amount', 'sales_rep_id', 'message',
-] %}
 
 with
 
@@ -11,28 +6,40 @@ fct_alert_checks as (
     select * from {{ ref('fct_alert_checks') }}
 ),
 
+-- Events of the builds before; the first build finds none.
 kept as (
     {%- if is_incremental() %}
     select * from {{ this }}
     where alert_source = {{ alert_source() }}
-    {%- else -%}
-    {{ no_alert_events() }}
+    {%- else %}
+    select
+        *,
+        cast(null as {{ dbt.type_string() }}) as alert_source,
+        cast(null as {{ dbt.type_string() }}) as alert_key,
+        cast(null as {{ dbt.type_string() }}) as status,
+        cast(null as {{ dbt.type_string() }}) as status_reason,
+        cast(null as {{ dbt.type_string() }}) as delivery,
+        cast(null as date) as first_seen_date,
+        cast(null as date) as cool_until_date
+    from fct_alert_checks
+    where false
     {%- endif %}
 ),
 
 -- Only a day after all that is known: a replay, or the same build again, appends nothing.
 today as (
-    select int_as_of.as_of_date
+    select
+        int_as_of.as_of_date,
+        newest.as_of_date as newest_date
     from {{ ref('int_as_of') }} as int_as_of
-    where int_as_of.as_of_date > (select coalesce(max(kept.as_of_date), cast('0001-01-01' as date)) from kept)
+    cross join (select max(kept.as_of_date) as as_of_date from kept) as newest
+    where newest.as_of_date is null or int_as_of.as_of_date > newest.as_of_date
 ),
 
 previous as (
     select *
     from kept
-    where
-        as_of_date = (select max(newest.as_of_date) from kept as newest)
-        and status <> 'resolved'
+    qualify as_of_date = max(as_of_date) over () and status <> 'resolved'
 ),
 
 cool_downs as (
@@ -48,12 +55,13 @@ cool_downs as (
 -- From the newest events to today, so that no build that kept none hides a crossing. A withheld score is none.
 lowest_scores as (
     select
-        deal_id,
-        min(risk_score) as risk_score
-    from {{ ref('fct_deal_score_history') }}
-    where score_status in ('model', 'table')
-        and as_of_date between (select max(newest.as_of_date) from kept as newest) and (select today.as_of_date from today)
-    group by deal_id
+        history.deal_id,
+        min(history.risk_score) as risk_score
+    from {{ ref('fct_deal_score_history') }} as history
+    inner join today
+        on history.as_of_date between today.newest_date and today.as_of_date
+    where history.score_status in ('model', 'table')
+    group by history.deal_id
 ),
 
 -- Who is above a threshold that must be crossed was not above it since the newest events, or has been a match ever since.
@@ -102,19 +110,91 @@ decided as (
     from matches
 ),
 
-capped as (
+-- A deal's immediate alerts beyond the cap wait for the daily digest. The company's come first, because it has no daily one.
+met as (
     select
-        *,
-        row_number() over (partition by cadence, status order by subject_type = 'deal', -severity_rank, -deal_amount nulls first, subject_id) as raised_order
+        * replace (
+            case status
+                when 'raised'
+                    then substr(md5(concat_ws('|', {{ alert_source() }}, alert_rule_id, subject_type, subject_id, cast(as_of_date as {{ dbt.type_string() }}))), 1, 16)
+                else alert_key
+            end as alert_key,
+            case
+                when status = 'ongoing' then delivery
+                when
+                    status = 'raised' and cadence = 'immediate' and subject_type = 'deal' and row_number() over (
+                        partition by cadence, status order by subject_type = 'deal', -severity_rank, -deal_amount nulls first, subject_id
+                    ) > {{ var('alert_cap') }}
+                    then 'daily'
+                when status = 'raised' then cadence
+            end as delivery,
+            case status when 'raised' then as_of_date else first_seen_date end as first_seen_date,
+            case status when 'raised' then as_of_date + cool_down_days else cool_until_date end as cool_until_date
+        ),
+        {{ alert_source() }} as alert_source,
+        case when status = 'suppressed' then case when is_cooling_down then 'cool_down' else 'more_severe_alert' end end as status_reason
     from decided
 ),
 
+-- Alerts that went on until the build before and don't today, as they were then, and why they ended.
+resolved as (
+    select
+        previous.* replace (
+            today.as_of_date as as_of_date,
+            'resolved' as status,
+            checks.value as value,
+            case
+                when rules.alert_rule_id is null then 'rule_removed'
+                when deals.outcome = 'Won' then 'deal_won'
+                when deals.outcome = 'Lost' then 'deal_lost'
+                when previous.subject_type = 'deal' and deals.deal_id is null then 'no_longer_in_data'
+                when checks.value is null and rules.is_score then 'score_withheld'
+                when checks.value is null then 'no_longer_known'
+                when rules.needs_signal and not checks.is_signal then 'signal_ended'
+                else 'condition_ended'
+            end as status_reason
+        )
+    from previous
+    cross join today
+    left join {{ ref('int_alert_rules') }} as rules
+        on previous.alert_rule_id = rules.alert_rule_id
+    left join {{ ref('fct_deals') }} as deals
+        on previous.subject_type = 'deal' and previous.subject_id = deals.deal_id
+    left join fct_alert_checks as checks
+        on previous.alert_rule_id = checks.alert_rule_id and previous.subject_id = checks.subject_id
+    left join decided
+        on previous.alert_key = decided.alert_key
+    where
+        previous.alert_key is not null
+        and decided.alert_key is null
+),
+
 final as (
-    {{ kept_alert_matches(about) }}
-
-    union all
-
-    {{ resolved_alerts(about) }}
+    select
+        alert_source,
+        as_of_date,
+        alert_key,
+        status,
+        status_reason,
+        delivery,
+        first_seen_date,
+        cool_until_date,
+        alert_rule_id,
+        title,
+        metric,
+        subject_type,
+        subject_id,
+        subject_name,
+        severity,
+        severity_rank,
+        audience,
+        cadence,
+        value,
+        threshold,
+        deal_amount,
+        sales_rep_id,
+        message
+    from (select * from met union all by name select * from resolved) as events
 )
 
 select * from final

@@ -46,7 +46,13 @@ joined as (
 worded as (
     select
         *,
-        {{ alert_recipients() }} as recipients,
+        concat_ws(
+            ', ',
+            case when {{ has_word('audience', 'rep') }} then 'rep ' || sales_rep_id end,
+            case when {{ has_word('audience', 'manager') }} then 'manager ' || manager end,
+            case when {{ has_word('audience', 'cro') }} then 'cro' end,
+            case when {{ has_word('audience', 'executive') }} then 'executive' end
+        ) as recipients,
         upper(substr(severity, 1, 1)) || substr(severity, 2) || ', first seen on ' || cast(first_seen_date as {{ dbt.type_string() }})
         || coalesce('. Rep: ' || rep_name, '') || coalesce('. Manager: ' || manager, '') || '.' as context
     from joined

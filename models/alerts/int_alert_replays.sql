@@ -1,29 +1,8 @@
--- noqa: disable=layout.indent
 with
 
-int_alert_replay_dates as (
-    select * from {{ ref('int_alert_replay_dates') }}
-),
-
-int_alert_replay_months as (
-    select * from {{ ref('int_alert_replay_months') }}
-),
-
-int_past_stall_thresholds as (
-    select * from {{ ref('int_past_stall_thresholds') }}
-),
-
-int_expected_close_changes as (
-    select * from {{ ref('int_expected_close_changes') }}
-),
-
-int_deals as (
-    select * from {{ ref('int_deals') }}
-),
-
-levels as (
-    select max(case when capability = 'field_history' and is_available then 1 else 0 end) = 1 as has_field_history
-    from {{ ref('int_data_levels') }}
+past_close_dates as (
+    select * from {{ ref('int_past_field_values') }}
+    where field = 'expected_close_date'
 ),
 
 -- A closed gate has no score to replay.
@@ -38,32 +17,32 @@ predictions as (
 -- The threshold is null at stages without one, and for deals without history: inactivity alone makes those stalled.
 observed as (
     select
-        observed.*,
+        observed.deal_id,
+        observed.observation_date,
+        observed.deal_amount,
+        observed.is_won,
         dates.is_replayed,
-        thresholds.stall_threshold_days,
-        observed.inactive_days as days_since_last_activity,
-        case
-            when observed.inactive_days is not null or observed.stage is not null
-                then
-                    coalesce(observed.days_in_stage > thresholds.stall_threshold_days, false)
-                    or coalesce(observed.inactive_days >= {{ var('stall_inactivity_days') }}, false)
-        end as is_stalled,
-        {{ risk_score('predictions.win_probability') }} as risk_score,
-        case
-            when levels.has_field_history
+        cast({{ risk_score('predictions.win_probability') }} as double) as risk_score,
+        cast({{ stalled_days(
+            'observed.stage is not null or observed.inactive_days is not null',
+            'observed.days_in_stage', 'thresholds.stall_threshold_days', 'observed.inactive_days'
+        ) }} as double) as stalled_days,
+        cast(observed.inactive_days as double) as days_since_last_activity,
+        cast(case
+            when capabilities.has_field_history
                 then {{ dbt.datediff('coalesce(changes.expected_close_date, int_deals.expected_close_date)', 'observed.observation_date', 'day') }}
-        end as days_overdue
+        end as double) as days_overdue
     from {{ ref('int_deal_observations') }} as observed
-    cross join levels
-    inner join int_alert_replay_dates as dates
+    cross join {{ ref('int_capabilities') }} as capabilities
+    inner join {{ ref('int_replay_dates') }} as dates
         on observed.observation_date = dates.replay_date
-    inner join int_deals
+    inner join {{ ref('int_deals') }} as int_deals
         on observed.deal_id = int_deals.deal_id
-    left join int_past_stall_thresholds as thresholds
+    left join {{ ref('int_stall_thresholds') }} as thresholds
         on
-            observed.observation_date = thresholds.replay_date
+            observed.observation_date = thresholds.threshold_date
             and observed.stage = thresholds.stage
-    left join int_expected_close_changes as changes
+    left join past_close_dates as changes
         on
             observed.deal_id = changes.deal_id
             and observed.observation_date >= changes.known_from_date
@@ -75,34 +54,35 @@ observed as (
     where observed.purpose = 'training'
 ),
 
+-- A month that wasn't judged can't fire.
 final as (
-    {% for metric, about in alert_metrics().items() if about.subject_type == 'deal' -%}
     select
-        '{{ metric }}' as metric,
+        metric,
         deal_id as subject_id,
         observation_date as replay_date,
         observation_date as base_date,
         is_replayed,
-        cast({{ stalled_days('observed') if metric == 'stalled_days' else metric }} as double) as value,
+        value,
         cast(null as boolean) as is_signal,
         deal_amount,
         not is_won as has_happened
     from observed
+    unpivot (value for metric in (risk_score, stalled_days, days_since_last_activity, days_overdue))
 
     union all
 
-    {% endfor -%}
     select
         metric,
         'all' as subject_id,
         period_end_date as replay_date,
         cast(null as date) as base_date,
         is_replayed,
-        value,
+        case when is_judged then value end as value,
         is_signal,
         cast(null as decimal(18, 2)) as deal_amount,
         has_happened
-    from int_alert_replay_months
+    from {{ ref('int_alert_months') }}
+    where is_replayed is not null
 )
 
 select * from final

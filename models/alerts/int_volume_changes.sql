@@ -1,70 +1,71 @@
--- Weeks and months against the twelve before them, as the chart of the win rate does it: dispersion from the baseline, t for its few
--- periods. A count has size 1 a period and the variance of its mean, a rate the size of its deals and p (1 - p). Files of closed deals lack the newest.
-{% set baseline_periods = var('trend_min_baseline_periods') %}
-{% set won = 'sum(case when is_won then 1 else 0 end)' %}
-{% set metrics = {'created_deals': ('created_date', 'count(*)'), 'closed_deals': ('closed_date', 'count(*)'), 'win_rate': ('closed_date', won)} %}
-
+-- Each period is compared with the twelve before it (trend_min_baseline_periods), as the chart of the win rate does it. Their spread
+-- widens the interval where it exceeds chance, and quantiles are those of t, because twelve are few.
 with
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
-),
-
-steps as (
-    {% for step in range(100) -%}
-    select {{ step }} as step{{ " union all" if not loop.last }}
-    {% endfor %}
-),
-
-periods as (
-    {% for period_type in ['week', 'month'] -%}
-    {% set this_period = dbt.date_trunc(period_type, dbt.dateadd('day', 1, 'int_as_of.as_of_date')) -%}
+-- A file of closed deals lacks the newest created ones, so it has no created_deals.
+metrics as (
     select
-        '{{ period_type }}' as period_type,
-        cast({{ dbt.dateadd(period_type, '(-1 - steps.step)', this_period) }} as date) as period_start_date,
-        cast({{ dbt.dateadd('day', -1, dbt.dateadd(period_type, '(-steps.step)', this_period)) }} as date) as period_end_date
+        metrics.metric,
+        metrics.event
+    from (
+        values ('created_deals', 'created', 'open_deals'), ('closed_deals', 'closed', 'closed_deals'), ('win_rate', 'closed', 'closed_deals')
+    ) as metrics (metric, event, capability)
+    inner join {{ ref('int_data_levels') }} as levels
+        on metrics.capability = levels.capability and levels.is_available
+),
+
+-- The newest hundred weeks and months that are complete.
+periods as (
+    select
+        types.period_type,
+        cast(starts.start_at as date) as period_start_date,
+        cast(starts.start_at + types.length - interval 1 day as date) as period_end_date
     from {{ ref('int_as_of') }} as int_as_of
-    cross join steps
-    {{ "union all" if not loop.last }}
-    {% endfor %}
+    cross join (values ('week', interval 1 week), ('month', interval 1 month)) as types (period_type, length)
+    cross join unnest(generate_series(
+        date_trunc(types.period_type, int_as_of.as_of_date + 1) - 100 * types.length,
+        date_trunc(types.period_type, int_as_of.as_of_date + 1) - types.length,
+        types.length
+    )) as starts (start_at)
 ),
 
 days as (
-    {% for metric, (date, amount) in metrics.items() -%}
     select
-        '{{ metric }}' as metric,
-        {{ date }} as event_date,
-        {{ amount }} as amount,
-        count(*) as deal_count
-    from int_deals
-    inner join {{ ref('int_data_levels') }} as levels
-        on levels.capability = '{{ "open_deals" if metric == "created_deals" else "closed_deals" }}' and levels.is_available
-    where {{ date }} is not null
-    group by {{ date }}
-    {{ "union all" if not loop.last }}
-    {% endfor %}
+        'created' as event,
+        created_date as event_date,
+        count(*) as deal_count,
+        0 as won_deal_count
+    from {{ ref('int_deals') }}
+    group by created_date
+
+    union all
+
+    select
+        'closed' as event,
+        closed_date as event_date,
+        count(*) as deal_count,
+        sum(case when is_won then 1 else 0 end) as won_deal_count
+    from {{ ref('int_deals') }}
+    where closed_date is not null
+    group by closed_date
 ),
 
-metrics as (
-    select distinct metric from days
-),
-
--- Of the period in which the data begin only a part is known. One without events counts as 0.
+-- Of the period in which the data begin only a part is known. One without deals counts as 0. A count has size 1, a win rate its deals.
 counted as (
     select
         metrics.metric,
         periods.period_type,
         periods.period_start_date,
         periods.period_end_date,
-        cast(coalesce(sum(days.amount), 0) as double) as amount,
+        cast(coalesce(sum(case metrics.metric when 'win_rate' then days.won_deal_count else days.deal_count end), 0) as double) as amount,
         cast(case metrics.metric when 'win_rate' then coalesce(sum(days.deal_count), 0) else 1 end as double) as size
     from periods
     cross join metrics
-    inner join (select min(created_date) as created_date from int_deals) as first_creation
-        on periods.period_start_date > first_creation.created_date
+    inner join {{ ref('int_deal_bounds') }} as bounds
+        on periods.period_start_date > bounds.first_created_date
     left join days
         on
-            metrics.metric = days.metric
+            metrics.event = days.event
             and days.event_date between periods.period_start_date and periods.period_end_date
     group by metrics.metric, periods.period_type, periods.period_start_date, periods.period_end_date
 ),
@@ -79,42 +80,41 @@ compared as (
         sum(size) over baseline as baseline_size,
         sum(amount * amount / nullif(size, 0)) over baseline - power(sum(amount) over baseline, 2) / nullif(sum(size) over baseline, 0) as squares
     from counted
-    window baseline as (partition by metric, period_type order by period_start_date rows between {{ baseline_periods }} preceding and 1 preceding)
+    window baseline as (partition by metric, period_type order by period_start_date rows between {{ var('trend_min_baseline_periods') }} preceding and 1 preceding)
 ),
 
+-- A count varies by its mean, a rate by p (1 - p).
 with_variance as (
     select
-        compared.*,
-        quantiles.baseline_quantile,
-        quantiles.baseline_limit,
-        compared.expected_value * case compared.metric when 'win_rate' then 1 - compared.expected_value else 1 end as variance
+        *,
+        expected_value * case metric when 'win_rate' then 1 - expected_value else 1 end as variance,
+        case metric when 'win_rate' then least(expected_value, 1 - expected_value) * size else expected_value end as expected_deal_count
     from compared
-    cross join {{ ref('int_confidence_quantile') }} as quantiles
 ),
 
-judged as (
+with_error as (
     select
         *,
-        baseline_period_count = {{ baseline_periods }}
-        and case metric when 'win_rate' then least(expected_value, 1 - expected_value) * size else expected_value end >= {{ var('trend_min_expected_deals') }} as is_judged,
-        sqrt(variance * (1 / nullif(size, 0) + 1 / baseline_size) * greatest(1, squares / nullif(variance, 0) / (baseline_period_count - 1)))
-            as standard_error
+        sqrt(variance * (1 / nullif(size, 0) + 1 / baseline_size) * greatest(1, squares / nullif(variance, 0) / (baseline_period_count - 1))) as standard_error,
+        baseline_period_count = {{ var('trend_min_baseline_periods') }} and expected_deal_count >= {{ var('trend_min_expected_deals') }} as is_judged
     from with_variance
 ),
 
 final as (
     select
-        *,
+        with_error.*,
+        value / nullif(expected_value, 0) - 1 as change_rate,
         period_start_date = max(period_start_date) over (partition by metric, period_type) as is_newest_period,
-        case when is_judged then greatest(0, expected_value - baseline_quantile * standard_error) end as expected_lower,
-        case when is_judged then expected_value + baseline_quantile * standard_error end as expected_upper,
+        case when is_judged then greatest(0, expected_value - quantiles.baseline_quantile * standard_error) end as expected_lower,
+        case when is_judged then expected_value + quantiles.baseline_quantile * standard_error end as expected_upper,
         case when is_judged then (value - expected_value) / standard_error end as t_value,
         case
             when not coalesce(is_judged, false) then 'insufficient_n'
-            when abs(value - expected_value) > baseline_limit * standard_error then 'signal'
+            when abs(value - expected_value) > quantiles.baseline_limit * standard_error then 'signal'
             else 'no_signal'
         end as verdict
-    from judged
+    from with_error
+    cross join {{ ref('int_confidence_quantile') }} as quantiles
 )
 
 select * from final

@@ -1,112 +1,114 @@
--- noqa: disable=layout.indent
 with
 
 int_alert_rules as (
     select * from {{ ref('int_alert_rules') }}
 ),
 
--- Of a deal whose value isn't known on a date stands what was known before; a month that wasn't judged isn't met.
-int_alert_replays as (
-    select * from {{ ref('int_alert_replays') }}
-    where value is not null or base_date is null
+int_replayed_rules as (
+    select * from {{ ref('int_replayed_rules') }}
 ),
 
 int_confidence_quantile as (
     select * from {{ ref('int_confidence_quantile') }}
 ),
 
-compared as (
-    select
-        replays.*,
-        rules.alert_rule_id,
-        rules.threshold,
-        rules.comparator = 'crosses_above' as must_cross,
-        replays.value is not null and (rules.above_amount is null or coalesce(replays.deal_amount > rules.above_amount, false)) as is_in_scope,
-        {{ meets_threshold('replays.value', 'rules') }} and (replays.is_signal or not rules.needs_signal) as is_beyond,
-        {{ replay_has_happened() }} as has_come
-    from int_alert_replays as replays
-    inner join int_alert_rules as rules
-        on replays.metric = rules.metric
-),
-
--- Against all that the rule looks at: on the same day for deals, in the whole year for months.
-met as (
-    select
-        *,
-        coalesce(is_in_scope and is_beyond, false) as is_met,
-        avg(case when is_in_scope and is_replayed then case when has_come then 1.0 when not has_come then 0.0 end end) over (
-            partition by alert_rule_id, base_date
-        ) as base_rate
-    from compared
-),
-
--- A rule fires when it is met and wasn't the time before; one that must be crossed needs a time before.
-fired as (
-    select
-        *,
-        is_replayed
-        and is_met
-        and not coalesce(lag(is_met) over times, false)
-        and (not must_cross or coalesce(lag(value) over times <= threshold, false)) as is_fired
-    from met
-    window times as (partition by alert_rule_id, subject_id order by replay_date)
-),
-
--- Deals count once, by the first time that it fired.
-firings as (
-    select
-        *,
-        case when base_date is null then cast(replay_date as {{ dbt.type_string() }}) else subject_id end as case_id,
-        sum(case when is_fired then 1 else 0 end) over (
-            partition by alert_rule_id, subject_id order by replay_date rows between unbounded preceding and current row
-        ) as firing_number
-    from fired
-),
-
-counted as (
-    select
-        alert_rule_id,
-        min(replay_date) as replay_start_date,
-        max(replay_date) as replay_end_date,
-        cast(count(distinct replay_date) as bigint) as replay_date_count,
-        cast(count(distinct case when is_in_scope then case_id end) as bigint) as observed_subject_count,
-        cast(sum(case when is_fired then 1 else 0 end) as bigint) as fired_count,
-        cast(count(distinct case when is_fired then case_id end) as bigint) as fired_subject_count,
-        cast(sum(case when is_judged then 1 else 0 end) as bigint) as judged_count,
-        cast(sum(case when is_judged and has_come then 1 else 0 end) as bigint) as happened_count,
-        sum(case when is_judged then base_rate end) as expected_count,
-        sum(case when is_judged then base_rate * (1 - base_rate) end) as variance
-    from (
-        select
-            *,
-            is_fired and has_come is not null and (base_date is null or firing_number = 1) as is_judged
-        from firings
-        where is_replayed and value is not null
-    ) as firings
-    group by alert_rule_id
-),
-
-judged as (
+-- Why a rule can't be replayed from what is kept, without a build of each past week.
+rated as (
     select
         rules.*,
-        {% for column in [
-            'replay_start_date', 'replay_end_date', 'replay_date_count', 'observed_subject_count', 'fired_count', 'fired_subject_count', 'judged_count', 'happened_count',
-        ] -%}
-        counted.{{ column }},
-        {% endfor -%}
-        quantiles.normal_quantile,
-        counted.happened_count * 1.0 / nullif(counted.judged_count, 0) as happened_rate,
-        counted.expected_count / nullif(counted.judged_count, 0) as base_rate,
-        (counted.happened_count - counted.expected_count) / nullif(sqrt(counted.variance), 0) as z_value,
-        {{ replay_missing_reason() }} as missing_reason
+        replayed.replay_start_date,
+        replayed.replay_end_date,
+        replayed.replay_date_count,
+        replayed.observed_subject_count,
+        replayed.fired_count,
+        replayed.fired_subject_count,
+        replayed.judged_count,
+        replayed.happened_count,
+        replayed.happened_count * 1.0 / nullif(replayed.judged_count, 0) as happened_rate,
+        replayed.expected_count / nullif(replayed.judged_count, 0) as base_rate,
+        (replayed.happened_count - replayed.expected_count) / nullif(sqrt(replayed.variance), 0) as z_value,
+        case
+            when rules.metric in ('segment_gap_pp', 'source_gap_pp', 'driver_swing_pp')
+                then 'its verdict comes from tests over all deals known on a day: only builds as of each past day can replay it, python -m tools replay makes them'
+            when rules.metric = 'calibration_error_pp'
+                then 'a score is judged by deals that closed later: within a year that is once per test of rpt_score_quality, too few to judge a rule'
+            when replayed.alert_rule_id is null and rules.is_score
+                then 'no score has passed the test on later deals, so the rule would have said nothing'
+            when replayed.alert_rule_id is null and rules.subject_type = 'deal'
+                then 'the input doesn''t hold what the rule looks at, or no year of mature deals'
+            when replayed.alert_rule_id is null then 'too few complete months, or, for deals created, no open deals in the input'
+        end as missing_reason,
+        case
+            when rules.subject_type = 'deal' then 'the deal was lost'
+            when rules.comparator in ('above', 'at_least') then 'the next month was not below what was expected of this one'
+            else 'the next month was below what was expected of this one too'
+        end as outcome
     from int_alert_rules as rules
-    cross join int_confidence_quantile as quantiles
-    left join counted
-        on rules.alert_rule_id = counted.alert_rule_id
+    left join int_replayed_rules as replayed
+        on rules.alert_rule_id = replayed.alert_rule_id
+),
+
+-- Several rules are looked at, so the limit is that of the charts.
+judged as (
+    select
+        rated.*,
+        {{ wilson('happened_rate', 'judged_count', 'normal_quantile', '-') }} as happened_rate_lower,
+        {{ wilson('happened_rate', 'judged_count', 'normal_quantile', '+') }} as happened_rate_upper,
+        case
+            when missing_reason is not null then 'not_computable'
+            when judged_count < {{ var('min_segment_deals') }} then 'insufficient_n'
+            when abs(z_value) > {{ var('trend_limit') }} then 'signal'
+            else 'no_signal'
+        end as verdict
+    from rated
+    cross join int_confidence_quantile
 ),
 
 final as (
-    {{ alert_rule_backtest() }}
+    select
+        alert_rule_id,
+        description as title,
+        metric,
+        comparator,
+        threshold,
+        above_amount,
+        replay_start_date,
+        replay_end_date,
+        coalesce(replay_date_count, 0) as replay_date_count,
+        coalesce(observed_subject_count, 0) as observed_subject_count,
+        fired_count,
+        fired_subject_count,
+        case when missing_reason is null then outcome end as outcome,
+        judged_count,
+        happened_count,
+        happened_rate,
+        happened_rate_lower,
+        happened_rate_upper,
+        base_rate,
+        z_value,
+        verdict,
+        missing_reason,
+        description || ': '
+        || case
+            when missing_reason is not null then 'not replayed, because ' || missing_reason || '.'
+            else
+                'fired ' || fired_count || case fired_count when 1 then ' time' else ' times' end
+                || case subject_type when 'deal' then ' on ' || fired_subject_count || ' of ' || observed_subject_count || ' deals' else '' end
+                || ' from ' || cast(replay_start_date as {{ dbt.type_string() }}) || ' to ' || cast(replay_end_date as {{ dbt.type_string() }})
+                || case
+                    when judged_count = 0 then '.'
+                    else
+                        '; in ' || {{ percent('happened_rate') }} || ' of ' || judged_count || ' cases '
+                        || {{ interval('happened_rate_lower', 'happened_rate_upper', 100) }}
+                        || ' ' || outcome || ', against a base rate of ' || {{ percent('base_rate') }}
+                        || case verdict
+                            when 'insufficient_n' then '; too few to judge.'
+                            when 'signal' then case when z_value > 0 then '; more than chance.' else '; less often than chance alone would have it.' end
+                            else '; chance can explain it.'
+                        end
+                end
+        end as finding
+    from judged
 )
 
 select * from final

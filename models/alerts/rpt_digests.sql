@@ -1,5 +1,9 @@
 with
 
+int_digests as (
+    select * from {{ ref('int_digests') }}
+),
+
 rpt_digest_rows as (
     select
         *,
@@ -7,26 +11,13 @@ rpt_digest_rows as (
     from {{ ref('rpt_digest_rows') }}
 ),
 
-fct_alerts as (
-    select * from {{ ref('fct_alerts') }}
-),
-
-dim_reps as (
-    select * from {{ ref('dim_reps') }}
-),
-
 int_as_of as (
     select * from {{ ref('int_as_of') }}
 ),
 
-digests as (
+row_texts as (
     select
         digest_key,
-        cadence,
-        audience,
-        recipient,
-        period_start_date,
-        period_end_date,
         cast(count(*) as integer) as row_count,
         cast(max(all_row_count) - count(*) as integer) as hidden_row_count,
         {{ dbt.listagg(
@@ -36,39 +27,46 @@ digests as (
             slack_block("section", "(case section_row when 1 then section || ':' || chr(10) else '' end || '• ' || row_text)"), "', '", "order by row_number"
         ) }} as row_blocks
     from rpt_digest_rows
-    group by digest_key, cadence, audience, recipient, period_start_date, period_end_date
+    group by digest_key
 ),
 
 -- Alerts that were raised or resolved since the period began, or are open now.
 alert_counts as (
     select
         digests.digest_key,
-        cast(sum(case when fct_alerts.state <> 'resolved' then 1 else 0 end) as bigint) as open_alert_count,
-        cast(sum(case when fct_alerts.first_seen_date >= digests.period_start_date then 1 else 0 end) as bigint) as raised_alert_count,
-        cast(sum(case when fct_alerts.resolved_date >= digests.period_start_date then 1 else 0 end) as bigint) as resolved_alert_count
-    from digests
-    left join fct_alerts
-        on {{ is_for_reader('fct_alerts', 'digests') }}
+        cast(sum(case when alerts.state <> 'resolved' then 1 else 0 end) as bigint) as open_alert_count,
+        cast(sum(case when alerts.first_seen_date >= digests.period_start_date then 1 else 0 end) as bigint) as raised_alert_count,
+        cast(sum(case when alerts.resolved_date >= digests.period_start_date then 1 else 0 end) as bigint) as resolved_alert_count
+    from int_digests as digests
+    left join {{ ref('fct_alerts') }} as alerts
+        on {{ is_for_reader('alerts', 'digests') }}
     group by digests.digest_key
 ),
 
-titled as (
+summarised as (
     select
         digests.*,
-        coalesce(dim_reps.rep_name, digests.recipient) as recipient_name,
+        row_texts.row_count,
+        row_texts.hidden_row_count,
+        row_texts.rows_markdown,
+        row_texts.row_blocks,
         alert_counts.open_alert_count,
         alert_counts.raised_alert_count,
         alert_counts.resolved_alert_count,
         int_as_of.as_of_date,
-        {{ digest_title() }} as title,
-        {{ digest_summary() }} as summary
-    from digests
+        'As of ' || cast(int_as_of.as_of_date as {{ dbt.type_string() }}) || ': ' || alert_counts.open_alert_count
+        || case alert_counts.open_alert_count when 1 then ' alert is open, ' else ' alerts are open, ' end
+        || alert_counts.raised_alert_count || ' raised and ' || alert_counts.resolved_alert_count || ' resolved '
+        || case digests.cadence when 'daily' then 'that day.' else 'since ' || cast(digests.period_start_date as {{ dbt.type_string() }}) || '.' end
+        || case
+            when row_texts.hidden_row_count > 0 then ' Not shown: ' || row_texts.hidden_row_count || ' more; fct_alerts lists all alerts.'
+            else ''
+        end as summary
+    from int_digests as digests
+    inner join row_texts
+        on digests.digest_key = row_texts.digest_key
     inner join alert_counts
         on digests.digest_key = alert_counts.digest_key
-    left join dim_reps
-        on
-            digests.audience = 'rep'
-            and digests.recipient = dim_reps.sales_rep_id
     cross join int_as_of
 ),
 
@@ -91,7 +89,7 @@ final as (
         '{"text": ' || {{ json_text(slack_text("title", 3000)) }} || ', "blocks": [' || {{ slack_block("header", "title") }} || ', '
         || {{ slack_block("section", "summary") }} || ', ' || row_blocks || ']}' as slack_payload,
         as_of_date
-    from titled
+    from summarised
 )
 
 select * from final

@@ -6,16 +6,37 @@ int_deal_stage_visits as (
     select * from {{ ref('int_deal_stage_visits') }}
 ),
 
-int_revisited_stages as (
-    select * from {{ ref('int_revisited_stages') }}
-),
-
 int_stages as (
     select * from {{ ref('int_stages') }}
 ),
 
 int_as_of as (
     select * from {{ ref('int_as_of') }}
+),
+
+-- Only the visits of a stage that its deal came back to go through the window: of tens of millions they are few.
+revisited_stages as (
+    select distinct
+        deal_id,
+        stage_rank
+    from {{ ref('int_deal_stage_visits') }}
+    where is_reentry
+),
+
+cumulated as (
+    select
+        visits.deal_id,
+        visits.visit_number,
+        cast(sum(visits.days_in_stage) over (
+            partition by visits.deal_id, visits.stage_rank
+            order by visits.visit_number
+            rows unbounded preceding
+        ) as integer) as cumulative_days_in_stage
+    from {{ ref('int_deal_stage_visits') }} as visits
+    inner join revisited_stages
+        on
+            visits.deal_id = revisited_stages.deal_id
+            and visits.stage_rank = revisited_stages.stage_rank
 ),
 
 final as (
@@ -34,7 +55,7 @@ final as (
             'second'
         ) }} as visit_seconds,
         visits.days_in_stage,
-        coalesce(int_revisited_stages.cumulative_days_in_stage, visits.days_in_stage) as cumulative_days_in_stage,
+        coalesce(cumulated.cumulative_days_in_stage, visits.days_in_stage) as cumulative_days_in_stage,
         visits.is_latest,
         visits.is_reentry,
         visits.is_regression,
@@ -61,10 +82,10 @@ final as (
         on visits.stage_rank = int_stages.stage_rank
     left join int_stages as next_stages
         on visits.next_stage_rank = next_stages.stage_rank
-    left join int_revisited_stages
+    left join cumulated
         on
-            visits.deal_id = int_revisited_stages.deal_id
-            and visits.visit_number = int_revisited_stages.visit_number
+            visits.deal_id = cumulated.deal_id
+            and visits.visit_number = cumulated.visit_number
     cross join int_as_of
 )
 

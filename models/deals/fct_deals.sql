@@ -6,8 +6,8 @@ int_deals as (
     select * from {{ ref('int_deals') }}
 ),
 
-int_amount_fences as (
-    select * from {{ ref('int_amount_fences') }}
+int_deal_bounds as (
+    select * from {{ ref('int_deal_bounds') }}
 ),
 
 int_cohort_maturity as (
@@ -57,11 +57,11 @@ final as (
         int_deals.competitor,
         int_deals.updated_at,
         int_deals.is_amount_undated,
-        int_deals.deal_amount > int_amount_fences.upper_fence as is_amount_outlier,
+        int_deals.deal_amount > int_deal_bounds.outlier_amount as is_amount_outlier,
         int_cohort_maturity.is_mature as is_mature_cohort,
         int_deals.as_of_date
     from int_deals
-    cross join int_amount_fences
+    cross join int_deal_bounds
     left join int_cohort_maturity
         on
             int_deals.cohort_month = int_cohort_maturity.cohort_month

@@ -2,10 +2,6 @@
 -- close (open deals censored) and hardly any of it is still open. Quantile not reached: nothing is mature.
 with
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
-),
-
 int_forecast_dates as (
     select forecast_date from {{ ref('int_forecast_dates') }}
     {%- if var('train_as_of_date', none) %}
@@ -22,7 +18,7 @@ deal_dates as (
         cohort_month,
         closed_date,
         count(*) as deal_count
-    from int_deals
+    from {{ ref('int_deals') }}
     group by created_date, cohort_month, closed_date
 ),
 
@@ -32,9 +28,7 @@ replayed as (
         deal_dates.cohort_month,
         deal_dates.created_date,
         deal_dates.deal_count,
-        case
-            when deal_dates.closed_date <= int_forecast_dates.forecast_date then deal_dates.closed_date
-        end as closed_date
+        case when deal_dates.closed_date <= int_forecast_dates.forecast_date then deal_dates.closed_date end as closed_date
     from deal_dates
     inner join int_forecast_dates
         on deal_dates.created_date <= int_forecast_dates.forecast_date
@@ -97,7 +91,7 @@ cohorts as (
     group by forecast_date, cohort_month
 ),
 
-final as (
+matured as (
     select
         cohorts.forecast_date,
         cohorts.cohort_month,
@@ -112,6 +106,14 @@ final as (
     from cohorts
     left join horizons
         on cohorts.forecast_date = horizons.forecast_date
+),
+
+final as (
+    select
+        *,
+        min(case when is_mature and forecast_date in (select dates.forecast_date from {{ ref('int_forecast_dates') }} as dates) then forecast_date end)
+            over (partition by cohort_month order by forecast_date) as mature_from_date
+    from matured
 )
 
 select * from final

@@ -2,17 +2,12 @@
 -- nothing was created or closed needs no date of its own: the pipeline before it is the one after it.
 with
 
-int_as_of as (
-    select * from {{ ref('int_as_of') }}
+int_deal_bounds as (
+    select * from {{ ref('int_deal_bounds') }}
 ),
 
 int_deals as (
     select * from {{ ref('int_deals') }}
-),
-
-first_creation as (
-    select min(created_date) as created_date
-    from int_deals
 ),
 
 months as (
@@ -36,19 +31,18 @@ final as (
         month_ends.forecast_date,
         false as is_as_of_date
     from month_ends
-    cross join first_creation
-    cross join int_as_of
-    where
-        month_ends.forecast_date < int_as_of.as_of_date
-        and month_ends.forecast_date
-        >= {{ dbt.dateadd('day', var('backtest_min_history_days'), 'first_creation.created_date') }}
+    inner join int_deal_bounds
+        on
+            month_ends.forecast_date < int_deal_bounds.as_of_date
+            and month_ends.forecast_date
+            >= {{ dbt.dateadd('day', var('backtest_min_history_days'), 'int_deal_bounds.first_created_date') }}
 
     union all
 
     select
         as_of_date as forecast_date,
         true as is_as_of_date
-    from int_as_of
+    from int_deal_bounds
 )
 
 select * from final

@@ -1,3 +1,4 @@
+-- RAPV is worked out in int_deal_forecasts: this adds intervals, and says in words where something had to stand in.
 with
 
 int_deal_forecasts as (
@@ -22,7 +23,7 @@ forecasts as (
         coalesce(int_deal_forecasts.stage, int_deals.deal_stage) as known_stage,
         int_confidence_quantile.normal_quantile * sqrt(int_deal_forecasts.log_odds_variance) as half_width,
         case
-            when int_deal_forecasts.win_probability is null then 'nothing mature: no closed deal of a mature cohort is known yet'
+            when int_deal_forecasts.rapv_probability is null then 'nothing mature: no closed deal of a mature cohort is known yet'
         end as missing_reason,
         nullif(concat_ws(
             '; ',
@@ -53,13 +54,13 @@ final as (
         cell_win_rate,
         effective_deal_count as cell_effective_deals,
         log_odds_offset,
-        win_probability,
-        1 / (1 + exp(-(win_log_odds + log_odds_offset - half_width))) as win_probability_lower,
-        1 / (1 + exp(-(win_log_odds + log_odds_offset + half_width))) as win_probability_upper,
+        rapv_probability,
+        1 / (1 + exp(-(win_log_odds + log_odds_offset - half_width))) as rapv_probability_lower,
+        1 / (1 + exp(-(win_log_odds + log_odds_offset + half_width))) as rapv_probability_upper,
         base_rate as base_win_rate,
-        model_win_probability,
+        model_probability,
         segment_win_rate,
-        win_probability / nullif(segment_win_rate, 0) as aging_factor,
+        rapv_probability / nullif(segment_win_rate, 0) as aging_factor,
         aging_factor_published,
         stage_probability,
         raw_amount,

@@ -7,16 +7,12 @@ int_replayed_deals as (
     select * from {{ ref('int_replayed_deals') }}
 ),
 
-int_value_rates as (
-    select * from {{ ref('int_value_rates') }}
+int_age_band_win_rates as (
+    select * from {{ ref('int_age_band_win_rates') }}
 ),
 
-int_value_combinations as (
-    select * from {{ ref('int_value_combinations') }}
-),
-
-int_deal_model_values as (
-    select * from {{ ref('int_deal_model_values') }}
+int_segment_combinations as (
+    select * from {{ ref('int_segment_combinations') }}
 ),
 
 first_fits as (
@@ -24,50 +20,68 @@ first_fits as (
     from {{ ref('ml_score_fits') }}
 ),
 
+-- Of past pipelines by the newest fit known then, of the deals that are open now the score that is shown.
+scores as (
+    select
+        observation_date as forecast_date,
+        deal_id,
+        win_probability
+    from {{ ref('int_score_predictions') }}
+    where purpose = 'backtest'
+
+    union all
+
+    select
+        as_of_date as forecast_date,
+        deal_id,
+        win_probability
+    from {{ ref('int_deal_scores') }}
+),
+
 valued as (
     select
         int_replayed_deals.*,
-        int_value_rates.band,
-        int_value_rates.effective_deal_count,
-        int_value_rates.win_rate as cell_win_rate,
-        int_value_rates.win_log_odds,
-        int_value_combinations.log_odds_offset,
-        int_value_rates.log_odds_variance + int_value_combinations.log_odds_variance as log_odds_variance,
-        int_value_combinations.base_rate,
+        int_age_band_win_rates.band,
+        int_age_band_win_rates.effective_deal_count,
+        int_age_band_win_rates.win_rate as cell_win_rate,
+        int_age_band_win_rates.win_log_odds,
+        int_segment_combinations.log_odds_offset,
+        int_age_band_win_rates.log_odds_variance + int_segment_combinations.log_odds_variance as log_odds_variance,
+        int_segment_combinations.base_rate,
         -- Before the first fit a score was the base rate.
         coalesce(
-            int_deal_model_values.win_probability,
+            scores.win_probability,
             case
                 when int_replayed_deals.forecast_date >= first_fits.first_fit_date then null
-                else int_value_combinations.base_rate
+                else int_segment_combinations.base_rate
             end
-        ) as model_win_probability,
-        int_value_combinations.segment_win_rate,
-        int_value_combinations.unseen_dimensions,
+        ) as model_probability,
+        int_segment_combinations.segment_win_rate,
+        int_segment_combinations.unseen_dimensions,
         case
-            when int_value_rates.win_log_odds is null then int_value_rates.win_rate
-            else 1 / (1 + exp(-(int_value_rates.win_log_odds + int_value_combinations.log_odds_offset)))
-        end as win_probability,
+            when int_age_band_win_rates.win_log_odds is null then int_age_band_win_rates.win_rate
+            else 1 / (1 + exp(-(int_age_band_win_rates.win_log_odds + int_segment_combinations.log_odds_offset)))
+        end as rapv_probability,
         -- As it was published: the age runs to the end of the day, so it is never 0.
-        least(1, int_value_combinations.typical_cycle_days / (int_replayed_deals.age_days + 1)) as aging_factor_published
+        least(1, int_segment_combinations.typical_cycle_days / (int_replayed_deals.age_days + 1)) as aging_factor_published
     from int_replayed_deals
     cross join first_fits
-    left join int_deal_model_values
+    left join scores
         on
-            int_replayed_deals.forecast_date = int_deal_model_values.forecast_date
-            and int_replayed_deals.deal_id = int_deal_model_values.deal_id
-    left join int_value_rates
+            int_replayed_deals.forecast_date = scores.forecast_date
+            and int_replayed_deals.deal_id = scores.deal_id
+    left join int_age_band_win_rates
         on
-            int_replayed_deals.forecast_date = int_value_rates.forecast_date
-            and int_replayed_deals.band_type = int_value_rates.band_type
-            and int_replayed_deals.cell_stage = int_value_rates.stage
-            and {{ in_band_of_key('int_replayed_deals.cell_age_days', 'int_value_rates') }}
-    left join int_value_combinations
+            int_replayed_deals.forecast_date = int_age_band_win_rates.forecast_date
+            and int_replayed_deals.band_type = int_age_band_win_rates.band_type
+            and int_replayed_deals.cell_stage = int_age_band_win_rates.stage
+            and {{ in_band_of_key('int_replayed_deals.cell_age_days', 'int_age_band_win_rates') }}
+    left join int_segment_combinations
         on
-            int_replayed_deals.forecast_date = int_value_combinations.forecast_date
-            and int_replayed_deals.band_type = int_value_combinations.band_type
+            int_replayed_deals.forecast_date = int_segment_combinations.forecast_date
+            and int_replayed_deals.band_type = int_segment_combinations.band_type
             {% for dimension in dimensions -%}
-            and int_replayed_deals.{{ dimension }} = int_value_combinations.{{ dimension }}
+            and int_replayed_deals.{{ dimension }} = int_segment_combinations.{{ dimension }}
             {% endfor -%}
 ),
 
@@ -78,8 +92,8 @@ final as (
         deal_amount * stage_probability as stage_weighted_amount,
         deal_amount * base_rate as flat_amount,
         deal_amount * segment_win_rate as segment_amount,
-        deal_amount * win_probability as rapv_amount,
-        deal_amount * model_win_probability as model_amount,
+        deal_amount * rapv_probability as rapv_amount,
+        deal_amount * model_probability as model_amount,
         deal_amount * segment_win_rate * aging_factor_published as published_aging_amount
     from valued
 )

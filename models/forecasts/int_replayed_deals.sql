@@ -12,8 +12,8 @@ int_deal_states as (
     select * from {{ ref('int_deal_states') }}
 ),
 
-int_amount_changes as (
-    select * from {{ ref('int_amount_changes') }}
+int_past_amounts as (
+    select * from {{ ref('int_past_amounts') }}
 ),
 
 int_stages as (
@@ -22,7 +22,7 @@ int_stages as (
 
 stage_dates as (
     select distinct forecast_date
-    from {{ ref('int_value_rates') }}
+    from {{ ref('int_age_band_win_rates') }}
     where band_type = 'stage_age_band'
 ),
 
@@ -64,12 +64,12 @@ final as (
         case when open_deals.is_valued_by_stage then open_deals.days_in_stage else open_deals.age_days end as cell_age_days,
         {% for dimension in dimensions -%}
             {% if dimension == 'deal_size_band' -%}
-            coalesce(int_amount_changes.known_size_band, open_deals.deal_size_band) as deal_size_band,
+            coalesce(int_past_amounts.known_size_band, open_deals.deal_size_band) as deal_size_band,
             {% else -%}
             open_deals.{{ dimension }},
             {% endif -%}
         {% endfor -%}
-        coalesce(int_amount_changes.known_amount, open_deals.deal_amount) as deal_amount,
+        coalesce(int_past_amounts.known_amount, open_deals.deal_amount) as deal_amount,
         coalesce(
             case when open_deals.is_as_of_date and open_deals.stage_probability between 0 and 1 then open_deals.stage_probability end,
             int_stages.default_probability
@@ -77,11 +77,11 @@ final as (
         open_deals.is_open as is_still_open,
         case when open_deals.is_won then open_deals.deal_amount else 0 end as won_amount
     from open_deals
-    left join int_amount_changes
+    left join int_past_amounts
         on
-            open_deals.deal_id = int_amount_changes.deal_id
-            and open_deals.forecast_date >= int_amount_changes.known_from_date
-            and open_deals.forecast_date < int_amount_changes.changed_date
+            open_deals.deal_id = int_past_amounts.deal_id
+            and open_deals.forecast_date >= int_past_amounts.known_from_date
+            and open_deals.forecast_date < int_past_amounts.changed_date
     left join int_stages
         on open_deals.stage = int_stages.stage
 )

@@ -42,16 +42,13 @@ replayed as (
         monthly.cycle_days
 ),
 
-running as (
+middle_deals as (
     select
         *,
-        sum(deal_count) over (segments order by cycle_days) as running_count,
-        sum(deal_count) over (segments) as closed_deal_count
+        {{ median_of_counts('cycle_days', 'deal_count', ['forecast_date', 'segment_dimension', 'segment_value']) }} as middle_cycle_days
     from replayed
-    window segments as (partition by forecast_date, segment_dimension, segment_value)
 ),
 
--- The median is the middle deal's days, or the mean of the middle two.
 final as (
     select
         forecast_date,
@@ -60,11 +57,8 @@ final as (
         cast(sum(deal_count) as bigint) as closed_deal_count,
         cast(sum(won_deal_count) as bigint) as won_deal_count,
         cast(sum(won_deal_count) as double) / sum(deal_count) as win_rate,
-        (
-            min(case when running_count * 2 >= closed_deal_count then cycle_days end)
-            + min(case when running_count * 2 > closed_deal_count then cycle_days end)
-        ) / 2.0 as median_cycle_days
-    from running
+        avg(middle_cycle_days) as median_cycle_days
+    from middle_deals
     group by forecast_date, segment_dimension, segment_value
 )
 

@@ -6,19 +6,21 @@ int_deal_states as (
     select * from {{ ref('int_deal_states') }}
 ),
 
-int_training_cohorts as (
-    select * from {{ ref('int_training_cohorts') }}
+-- Cohorts, each on the date from which it trains.
+int_cohort_maturity as (
+    select * from {{ ref('int_cohort_maturity') }}
+    where forecast_date = mature_from_date
 ),
 
 -- How long a left-truncated visit had lasted is not known.
 visits as (
     select
         int_deal_states.*,
-        greatest(int_training_cohorts.mature_from_date, int_deal_states.closed_month) as trained_from_date,
+        greatest(int_cohort_maturity.mature_from_date, int_deal_states.closed_month) as trained_from_date,
         {{ dbt.datediff('int_deal_states.from_date', 'int_deal_states.until_date', 'day') }} as open_days
     from int_deal_states
-    inner join int_training_cohorts
-        on int_deal_states.cohort_month = int_training_cohorts.cohort_month
+    inner join int_cohort_maturity
+        on int_deal_states.cohort_month = int_cohort_maturity.cohort_month
     where
         not int_deal_states.is_open
         and int_deal_states.stage is not null

@@ -19,11 +19,15 @@ deals only); `independent_deals_only` (fewer month ends than `min_dates`: a shoc
 any); `no_probabilities` (the method takes every deal for won or lost: no band).
 """
 
+import datetime
 import hashlib
 import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from inference.tables import from_rows
 
 Array = np.ndarray
 KEY = ["forecast_date", "segment_dimension", "segment_value"]
@@ -32,6 +36,7 @@ LEVELS = {"yield_p10_amount": 0.1, "yield_p50_amount": 0.5, "yield_p90_amount": 
 
 @dataclass(frozen=True)
 class Settings:
+    method: str
     draws: int
     exact_share: float  # a deal with more than this share of the variance is drawn by itself, all others are one normal amount
     shock_degrees_of_freedom: float
@@ -92,8 +97,6 @@ def moments(count: Array, amount: Array, probability: Array, shift: Array) -> tu
 
 def draw_yields(pipeline: Pipeline, deviation: float, settings: Settings, rng: np.random.Generator) -> Array:
     """`settings.draws` amounts that the pipeline may yield. Shifts are the midpoints of equally likely slices, in random order."""
-    from scipy.special import ndtri, stdtrit
-
     level = (np.arange(settings.draws) + 0.5) / settings.draws
     shift = deviation * rng.permutation(stdtrit(settings.shock_degrees_of_freedom, level))
     shift = shift + np.sqrt(pipeline.rate_variance) * rng.permutation(ndtri(level))
@@ -143,30 +146,22 @@ def read(relation, rate_variance: dict) -> dict[tuple, Pipeline]:
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
-    settings = dict(dbt.config.meta_get("settings"))
-    method = settings.pop("method")
-    past = (
-        dbt.ref("int_backtest_deal_groups")
-        .filter(f"{method}_deal_count > 0")
-        .project(f"""
-        forecast_date, 'all' as segment_dimension, 'all' as segment_value, amount_class, probability_class, is_evaluable,
-        {method}_deal_count as deal_count, {method}_raw_amount as raw_amount,
-        {method}_forecast_amount as forecast_amount, {method}_realised_amount as realised_amount
+    settings = Settings(**dbt.config.meta_get("settings"))
+    groups = dbt.ref("int_forecast_groups").filter(f"method = '{settings.method}' and forecast_amount is not null")
+    # Deals of a class may stand in several groups, by the other methods that value them.
+    classes = groups.aggregate(f"""
+        {', '.join(KEY)}, amount_class, probability_class,
+        sum(deal_count) as deal_count, sum(raw_amount) as raw_amount, sum(forecast_amount) as forecast_amount
     """)
-    )
     rates = dbt.ref("int_replayed_segments").filter("segment_dimension = 'all' and win_rate > 0 and win_rate < 1")
     rate_variance = dict(rates.project("forecast_date, 1 / (closed_deal_count * win_rate * (1 - win_rate))").fetchall())
-    closed = past.filter("is_evaluable").aggregate(f"{', '.join(KEY)}, sum(realised_amount) as realised_amount").fetchall()
-    now = dbt.ref("int_open_deal_groups")
+    closed = groups.filter("is_evaluable").aggregate(f"{', '.join(KEY)}, sum(realised_amount) as realised_amount").order("forecast_date").fetchall()
     realised = {tuple(row[:3]): float(row[3]) for row in closed}
-    rows = yields(read(past, rate_variance) | read(now, rate_variance), realised, Settings(**settings))
+    rows = yields(read(classes, rate_variance), realised, settings)
     types = {
-        pa.date32(): ("forecast_date",),
-        pa.string(): ("segment_dimension", "segment_value", "band_status"),
-        pa.int64(): ("shock_date_count",),
-        pa.float64(): ("shock_deviation", *LEVELS),
+        datetime.date: ("forecast_date",),
+        str: ("segment_dimension", "segment_value", "band_status"),
+        int: ("shock_date_count",),
+        float: ("shock_deviation", *LEVELS),
     }
-    schema = pa.schema([(name, type) for type, names in types.items() for name in names])
-    return pa.table([pa.array([row[field.name] for row in rows], field.type) for field in schema], schema=schema)
+    return from_rows(rows, types)

@@ -1,6 +1,4 @@
 -- noqa: disable=layout.indent
-{% set dimensions = ['all'] + pipeline_dimensions() %}
-
 with
 
 fct_deal_values as (
@@ -16,46 +14,25 @@ ml_pipeline_yields as (
     select * from {{ ref('ml_pipeline_yields') }}
 ),
 
-deals as (
+-- A row per deal and segment it is in.
+segments as (
     select
-        fct_deal_values.*,
-        {% for dimension in var('segment_dimensions') -%}
-            int_deals.{{ dimension }},
-        {% endfor -%}
-        {{ expected_close_month('int_deals.expected_close_date') }} as expected_close_month
+        fct_deal_values.deal_id,
+        fct_deal_values.raw_amount,
+        fct_deal_values.stage_weighted_amount,
+        fct_deal_values.flat_amount,
+        fct_deal_values.segment_amount,
+        fct_deal_values.rapv_amount,
+        fct_deal_values.model_amount,
+        fct_deal_values.published_aging_amount,
+        fct_deal_values.revenue_at_risk_amount,
+        fct_deal_values.as_of_date,
+        unnest({{ pipeline_segment_dimensions() }}) as segment_dimension,
+        unnest({{ pipeline_segment_values('int_deals', 'fct_deal_values.deal_stage') }}) as segment_value,
+        fct_deal_values.raw_amount * fct_deal_values.revenue_at_risk_amount * fct_deal_values.rapv_probability as outcome_variance
     from fct_deal_values
     inner join int_deals
         on fct_deal_values.deal_id = int_deals.deal_id
-),
-
-segments as (
-    {% for dimension in dimensions -%}
-    select
-        '{{ dimension }}' as segment_dimension,
-        {% if dimension == 'all' -%}
-        'all' as segment_value,
-        {% elif dimension == 'deal_stage' -%}
-        coalesce(deal_stage, 'Unknown') as segment_value,
-        {% else -%}
-        {{ dimension }} as segment_value,
-        {% endif -%}
-        deal_id,
-        raw_amount,
-        stage_weighted_amount,
-        flat_amount,
-        segment_amount,
-        rapv_amount,
-        model_amount,
-        published_aging_amount,
-        revenue_at_risk_amount,
-        raw_amount * revenue_at_risk_amount * win_probability as outcome_variance,
-        as_of_date
-    from deals
-    {% if not loop.last %}
-    union all
-
-    {% endif %}
-    {%- endfor %}
 ),
 
 ranked as (
@@ -79,7 +56,8 @@ summed as (
         sum(model_amount) as model_amount,
         sum(published_aging_amount) as published_aging_amount,
         sum(revenue_at_risk_amount) as revenue_at_risk_amount,
-        1 - sum(rapv_amount) / sum(raw_amount) as optimism_gap,
+        -- Sums of doubles differ in their last digits: where all is certain, one may be above the other.
+        case when sum(rapv_amount) > sum(raw_amount) then 0 else 1 - sum(rapv_amount) / sum(raw_amount) end as optimism_gap,
         sum(case when amount_rank <= 5 then outcome_variance end) / nullif(sum(outcome_variance), 0) as largest_five_variance_rate,
         max(as_of_date) as as_of_date
     from ranked

@@ -1,10 +1,8 @@
--- noqa: disable=layout.indent
-{% set methods = value_methods() %}
-
 with
 
-int_backtest_deal_groups as (
-    select * from {{ ref('int_backtest_deal_groups') }}
+int_forecast_groups as (
+    select * from {{ ref('int_forecast_groups') }}
+    where not is_as_of_date
 ),
 
 ml_pipeline_yields as (
@@ -12,40 +10,19 @@ ml_pipeline_yields as (
     where segment_dimension = 'all'
 ),
 
-dates as (
-    select
-        forecast_date,
-        cast(sum(open_deal_count) as bigint) as open_deal_count,
-        cast(sum(still_open_deal_count) as bigint) as still_open_deal_count,
-        bool_and(is_evaluable) as is_evaluable,
-        {% for method in methods -%}
-            cast(sum({{ method }}_deal_count) as bigint) as {{ method }}_deal_count,
-            sum({{ method }}_raw_amount) as {{ method }}_raw_amount,
-            sum({{ method }}_realised_amount) as {{ method }}_realised_amount,
-            sum({{ method }}_forecast_amount) as {{ method }}_forecast_amount{{ "," if not loop.last }}
-        {% endfor %}
-    from int_backtest_deal_groups
-    group by forecast_date
-),
-
 forecasts as (
-    {% for method in methods -%}
     select
         forecast_date,
-        '{{ method }}' as method,
-        open_deal_count,
-        still_open_deal_count,
-        is_evaluable,
-        {{ method }}_deal_count as valued_deal_count,
-        {{ method }}_raw_amount as raw_amount,
-        {{ method }}_realised_amount as realised_amount,
-        {{ method }}_forecast_amount as forecast_amount
-    from dates
-    {% if not loop.last %}
-    union all
-
-    {% endif %}
-    {%- endfor %}
+        method,
+        cast(sum(deal_count) as bigint) as open_deal_count,
+        cast(sum(still_open_deal_count) as bigint) as still_open_deal_count,
+        cast(sum(case when forecast_amount is null then 0 else deal_count end) as bigint) as valued_deal_count,
+        sum(case when forecast_amount is not null then raw_amount end) as raw_amount,
+        sum(case when forecast_amount is not null then realised_amount end) as realised_amount,
+        sum(forecast_amount) as forecast_amount,
+        bool_and(is_evaluable) as is_evaluable
+    from int_forecast_groups
+    group by forecast_date, method
 ),
 
 final as (

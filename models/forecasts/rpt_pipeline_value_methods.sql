@@ -1,5 +1,3 @@
-{% set methods = value_methods() %}
-
 with
 
 rpt_pipeline_value_backtest as (
@@ -42,13 +40,7 @@ scores as (
 ),
 
 methods as (
-    {% for method in methods -%}
-    select '{{ method }}' as method
-    {% if not loop.last %}
-    union all
-
-    {% endif %}
-    {%- endfor %}
+    select unnest(['raw', 'stage_weighted', 'flat', 'segment', 'rapv', 'model', 'published_aging']) as method
 ),
 
 final as (

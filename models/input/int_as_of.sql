@@ -1,27 +1,13 @@
--- noqa: disable=layout.indent
+{% set given_date = var('as_of_date', none) %}
+
 with
 
 int_parsed__deals as (
     select * from {{ ref('int_parsed__deals') }}
 ),
 
-int_input__stages as (
-    select * from {{ ref('int_input__stages') }}
-),
-
-known_stages as (
-    select distinct {{ to_text('stage') }} as stage
-    from int_input__stages
-),
-
-dates_by_stage as (
-    select
-        cast({{ to_timestamp('entered_at') }} as date) as event_date,
-        stage,
-        count(*) as row_count
-    from {{ ref('int_input__stage_history') }}
-    where {{ to_text('deal_id') }} is not null
-    group by 1, 2
+int_stages as (
+    select * from {{ ref('int_stages') }}
 ),
 
 event_dates as (
@@ -43,25 +29,41 @@ event_dates as (
 
     union all
 
+    -- Grouped first: tens of millions of rows have few days and stages.
     select
-        dates_by_stage.event_date,
-        dates_by_stage.row_count
-    from dates_by_stage
-    inner join known_stages
-        on {{ to_text('dates_by_stage.stage') }} = known_stages.stage
-    {% for input, column in [
-        ('field_history', 'changed_at'), ('activities', 'occurred_at'), ('interventions', 'taken_at'),
-    ] %}
+        cast({{ to_timestamp('entered_at') }} as date) as event_date,
+        count(*) as row_count
+    from {{ ref('int_input__stage_history') }}
+    where {{ to_text('deal_id') }} is not null
+    group by 1, stage
+    having {{ to_text('stage') }} in (select int_stages.stage from int_stages)
 
     union all
 
     select
-        cast({{ to_timestamp(column) }} as date) as event_date,
+        cast({{ to_timestamp('changed_at') }} as date) as event_date,
         count(*) as row_count
-    from {{ ref('int_input__' ~ input) }}
+    from {{ ref('int_input__field_history') }}
     where {{ to_text('deal_id') }} is not null
     group by 1
-    {% endfor %}
+
+    union all
+
+    select
+        cast({{ to_timestamp('occurred_at') }} as date) as event_date,
+        count(*) as row_count
+    from {{ ref('int_input__activities') }}
+    where {{ to_text('deal_id') }} is not null
+    group by 1
+
+    union all
+
+    select
+        cast({{ to_timestamp('taken_at') }} as date) as event_date,
+        count(*) as row_count
+    from {{ ref('int_input__interventions') }}
+    where {{ to_text('deal_id') }} is not null
+    group by 1
 ),
 
 date_counts as (
@@ -102,13 +104,8 @@ newest as (
 
 final as (
     select
-        {% if var('as_of_date', none) -%}
-        cast('{{ var("as_of_date") }}' as date) as as_of_date,
-        true as is_given
-        {%- else -%}
-        event_date as as_of_date,
-        false as is_given
-        {%- endif %}
+        coalesce(cast({{ "'" ~ given_date ~ "'" if given_date else "null" }} as date), event_date) as as_of_date,
+        {{ "true" if given_date else "false" }} as is_given
     from newest
 )
 

@@ -41,7 +41,7 @@ final as (
             ("distinct_rows.deal_stage is not null and int_stages.stage is null", "deal_stage_unknown"),
             ("distinct_rows.created_date > distinct_rows.as_of_date", "created_date_implausible"),
             ("distinct_rows.closed_date > distinct_rows.as_of_date", "closed_date_implausible"),
-        ], found_before=deal_reason_codes()) }} as reason_codes
+        ], found_before=deal_reason_codes('distinct_rows')) }} as reason_codes
     from distinct_rows
     left join int_stages
         on distinct_rows.deal_stage = int_stages.stage

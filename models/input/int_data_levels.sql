@@ -1,6 +1,3 @@
-{% set companions = {
-    'stage_history': 'L2', 'field_history': 'L3', 'activities': 'L4', 'interventions': 'L4', 'quotas': 'L4',
-} %}
 {% set kept = kept_inputs() %}
 
 with
@@ -56,22 +53,23 @@ levels as (
         coalesce(competitor_count, 0) as row_count,
         'no won deal has a competitor' as reason_when_missing
     from deal_counts
-    {% for input, level in companions.items() %}
 
     union all
 
     select
-        '{{ input }}' as capability,
-        '{{ level }}' as data_level,
+        input as capability,
+        case input when 'stage_history' then 'L2' when 'field_history' then 'L3' else 'L4' end as data_level,
         accepted_count as row_count,
-        {% if reads_files() and not var(input ~ '_file', none) -%}
-        'the input has no {{ input | replace("_", " ") }}: set {{ input }}_file{{ " or keep_history" if input in ["stage_history", "field_history"] and not kept }}' as reason_when_missing
-        {%- else -%}
-        'no row of the {{ input | replace("_", " ") }} was accepted: see fct_quarantined_rows' as reason_when_missing
-        {%- endif %}
+        case
+            when input in ('{{ inputs_without_file() | join("', '") }}')
+                then concat(
+                    'the input has no ', replace(input, '_', ' '), ': set ', input, '_file'
+                    {%- if not kept %}, case when input in ('stage_history', 'field_history') then ' or keep_history' else '' end{% endif -%}
+                )
+            else concat('no row of the ', replace(input, '_', ' '), ' was accepted: see fct_quarantined_rows')
+        end as reason_when_missing
     from int_input_row_counts
-    where input = '{{ input }}'
-    {% endfor %}
+    where input not in ('deals', 'reps')
 ),
 
 final as (

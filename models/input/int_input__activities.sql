@@ -1,2 +1,2 @@
 {{ config(materialized = "view") }}
-select * from {{ ref("stg_files__activities") if reads_files() else ref("stg_demo__activities") }}
+select * from {{ ref("stg_files__activities") if reads_files() else ref("demo_activities") }}

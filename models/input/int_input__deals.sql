@@ -1,2 +1,10 @@
 {{ config(materialized = "view") }}
-select * from {{ ref("stg_files__deals") if reads_files() else ref("stg_demo__deals") }}
+{% if reads_files() -%}
+select * from {{ ref("stg_files__deals") }}
+{%- else -%}
+-- The demo CRM names no currency.
+select
+    *,
+    cast(null as {{ dbt.type_string() }}) as currency_code
+from {{ ref("demo_deals") }}
+{%- endif %}

@@ -1,2 +1,2 @@
 {{ config(materialized = "view") }}
-select * from {{ ref("stg_files__interventions") if reads_files() else ref("stg_demo__interventions") }}
+select * from {{ ref("stg_files__interventions") if reads_files() else ref("demo_interventions") }}

@@ -1,2 +1,2 @@
 {{ config(materialized = "view") }}
-select * from {{ ref("stg_files__quotas") if reads_files() else ref("stg_demo__quotas") }}
+select * from {{ ref("stg_files__quotas") if reads_files() else ref("demo_quotas") }}

@@ -1,2 +1,2 @@
 {{ config(materialized = "view") }}
-select * from {{ ref("stg_files__reps") if reads_files() else ref("stg_demo__reps") }}
+select * from {{ ref("stg_files__reps") if reads_files() else ref("demo_reps") }}

@@ -2,5 +2,5 @@
 {% if keeps_history("stage_history") -%}
 select deal_id, new_value as stage, changed_at as entered_at from {{ ref("int_kept_changes") }} where field = 'stage'
 {%- else -%}
-select * from {{ ref("stg_files__stage_history") if reads_files() else ref("stg_demo__stage_history") }}
+select * from {{ ref("stg_files__stage_history") if reads_files() else ref("demo_stage_history") }}
 {%- endif %}

@@ -1,73 +1,90 @@
-{% set events = {'stage_history': 'entered_at', 'field_history': 'changed_at', 'activities': 'occurred_at', 'interventions': 'taken_at'} %}
-
--- Rows in and what became of them, per input. Accepted and quarantined rows are counted where they went, not by subtraction,
--- so that the identity rows in = accepted + quarantined + duplicates + not yet known can fail.
+-- Rows in and what became of them. Accepted and quarantined rows are counted where they went, not by subtraction, so that the identity
+-- rows in = accepted + quarantined + duplicates + not yet known can fail.
 with
 
-int_as_of as (
-    select * from {{ ref('int_as_of') }}
+-- Only an as-of date that is given makes rows later than it unknown. Without one the joins below read nothing.
+given_date as (
+    select as_of_date from {{ ref('int_as_of') }}
+    where is_given
 ),
 
-scanned as (
+counted as (
     select
         'deals' as input,
-        count(*) as row_count,
-        sum(case when is_not_yet_known then 1 else 0 end) as not_yet_known_count
-    from {{ ref('int_known__deals') }}
-    {% for input, column in events.items() %}
-
-    union all
-
-    select
-        '{{ input }}' as input,
-        count(*) as row_count,
-        sum(case
-            when int_as_of.is_given and cast({{ to_timestamp(input ~ '.' ~ column) }} as date) > int_as_of.as_of_date then 1
-            else 0
-        end) as not_yet_known_count
-    from {{ ref('int_input__' ~ input) }} as {{ input }}
-    cross join int_as_of
-    {% endfor -%}
-    {% for input in ['reps', 'quotas'] %}
-
-    union all
-
-    select
-        '{{ input }}' as input,
-        count(*) as row_count,
-        0 as not_yet_known_count
-    from {{ ref('int_input__' ~ input) }}
-    {% endfor %}
-),
-
-accepted as (
-    select
-        'deals' as input,
-        count(int_deals.deal_id) as accepted_count,
-        sum(int_repeated__deals.row_count - 1) as duplicate_count
-    from {{ ref('int_deals') }} as int_deals
-    left join {{ ref('int_repeated__deals') }} as int_repeated__deals
-        on int_deals.deal_id = int_repeated__deals.deal_id
+        (select count(*) from {{ ref('int_known__deals') }}) as row_count,
+        (select count(case when is_not_yet_known then 1 end) from {{ ref('int_known__deals') }}) as not_yet_known_count,
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_judged_deals') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_judged_deals') }}) as duplicate_count
 
     union all
 
     select
         'stage_history' as input,
-        sum(case when is_duplicate then 0 else 1 end) as accepted_count,
-        sum(case when is_duplicate then 1 else 0 end) as duplicate_count
-    from {{ ref('int_stage_history') }}
-    where reason_codes is null
-    {% for input in ['field_history', 'activities', 'interventions', 'reps', 'quotas'] %}
+        (select count(*) from {{ ref('int_input__stage_history') }}) as row_count,
+        (
+            select count(*) from {{ ref('int_input__stage_history') }} as stage_history
+            inner join given_date
+                on cast({{ to_timestamp('stage_history.entered_at') }} as date) > given_date.as_of_date
+        ) as not_yet_known_count,
+        (select count(case when reason_codes is null and not is_duplicate then 1 end) from {{ ref('int_stage_history') }}) as accepted_count,
+        (select count(case when reason_codes is null and is_duplicate then 1 end) from {{ ref('int_stage_history') }}) as duplicate_count
 
     union all
 
     select
-        '{{ input }}' as input,
-        count(*) as accepted_count,
-        sum(row_count - 1) as duplicate_count
-    from {{ ref('int_checked__' ~ input) }}
-    where reason_codes is null
-    {% endfor %}
+        'field_history' as input,
+        (select count(*) from {{ ref('int_input__field_history') }}) as row_count,
+        (
+            select count(*) from {{ ref('int_input__field_history') }} as field_history
+            inner join given_date
+                on cast({{ to_timestamp('field_history.changed_at') }} as date) > given_date.as_of_date
+        ) as not_yet_known_count,
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}) as duplicate_count
+
+    union all
+
+    select
+        'activities' as input,
+        (select count(*) from {{ ref('int_input__activities') }}) as row_count,
+        (
+            select count(*) from {{ ref('int_input__activities') }} as activities
+            inner join given_date
+                on cast({{ to_timestamp('activities.occurred_at') }} as date) > given_date.as_of_date
+        ) as not_yet_known_count,
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__activities') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__activities') }}) as duplicate_count
+
+    union all
+
+    select
+        'interventions' as input,
+        (select count(*) from {{ ref('int_input__interventions') }}) as row_count,
+        (
+            select count(*) from {{ ref('int_input__interventions') }} as interventions
+            inner join given_date
+                on cast({{ to_timestamp('interventions.taken_at') }} as date) > given_date.as_of_date
+        ) as not_yet_known_count,
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__interventions') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__interventions') }}) as duplicate_count
+
+    union all
+
+    select
+        'reps' as input,
+        (select count(*) from {{ ref('int_input__reps') }}) as row_count,
+        0 as not_yet_known_count,
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__reps') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__reps') }}) as duplicate_count
+
+    union all
+
+    select
+        'quotas' as input,
+        (select count(*) from {{ ref('int_input__quotas') }}) as row_count,
+        0 as not_yet_known_count,
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__quotas') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__quotas') }}) as duplicate_count
 ),
 
 quarantined as (
@@ -81,17 +98,15 @@ quarantined as (
 
 final as (
     select
-        scanned.input,
-        cast(scanned.row_count + coalesce(quarantined.unreadable_line_count, 0) as bigint) as row_count,
-        cast(coalesce(accepted.accepted_count, 0) as bigint) as accepted_count,
+        counted.input,
+        cast(counted.row_count + coalesce(quarantined.unreadable_line_count, 0) as bigint) as row_count,
+        cast(counted.accepted_count as bigint) as accepted_count,
         cast(coalesce(quarantined.quarantined_count, 0) as bigint) as quarantined_count,
-        cast(coalesce(accepted.duplicate_count, 0) as bigint) as duplicate_count,
-        cast(coalesce(scanned.not_yet_known_count, 0) as bigint) as not_yet_known_count
-    from scanned
-    left join accepted
-        on scanned.input = accepted.input
+        cast(coalesce(counted.duplicate_count, 0) as bigint) as duplicate_count,
+        cast(counted.not_yet_known_count as bigint) as not_yet_known_count
+    from counted
     left join quarantined
-        on scanned.input = quarantined.input
+        on counted.input = quarantined.input
 )
 
 select * from final

@@ -1,10 +1,6 @@
--- noqa: disable=layout.indent
-{% set segments = ['industry', 'region', 'product_type', 'lead_source'] %}
-{% set closing_facts = ['lost_reason', 'competitor'] %}
-
 with
 
--- Rejected deals stand here too, so that the input is read and judged once.
+-- Rejected deals stand here too, so that the input is read and checked once.
 checked as (
     select
         *,
@@ -16,8 +12,8 @@ int_segment_spellings as (
     select * from {{ ref('int_segment_spellings') }}
 ),
 
-int_field_values as (
-    select * from {{ ref('int_field_values') }}
+int_current_field_values as (
+    select * from {{ ref('int_current_field_values') }}
 ),
 
 bands as (
@@ -27,12 +23,12 @@ bands as (
 valued as (
     select
         deals.*,
-        {% for dimension in segments -%}
-            coalesce({{ dimension }}_spellings.segment_value, 'Unknown') as {{ dimension }}_value,
-        {% endfor -%}
-        {% for fact in closing_facts -%}
-            case when deals.closed_date is not null then coalesce({{ fact }}_spellings.segment_value, deals.{{ fact }}) end as {{ fact }}_value,
-        {% endfor -%}
+        coalesce(industry_spellings.segment_value, 'Unknown') as industry_value,
+        coalesce(region_spellings.segment_value, 'Unknown') as region_value,
+        coalesce(product_type_spellings.segment_value, 'Unknown') as product_type_value,
+        coalesce(lead_source_spellings.segment_value, 'Unknown') as lead_source_value,
+        case when deals.closed_date is not null then coalesce(lost_reason_spellings.segment_value, deals.lost_reason) end as lost_reason_value,
+        case when deals.closed_date is not null then coalesce(competitor_spellings.segment_value, deals.competitor) end as competitor_value,
         coalesce(field_values.deal_amount, deals.deal_amount) as known_amount,
         coalesce(field_values.sales_rep_id, deals.sales_rep_id, 'Unknown') as known_sales_rep_id,
         coalesce(field_values.expected_close_date, deals.expected_close_date) as known_expected_close_date,
@@ -42,14 +38,20 @@ valued as (
             {{ dbt.datediff('deals.created_date', 'coalesce(deals.closed_date, deals.as_of_date)', 'day') }} as integer
         ) as age_days
     from checked as deals
-    left join int_field_values as field_values
+    left join int_current_field_values as field_values
         on deals.deal_id = field_values.deal_id
-    {% for dimension in segments + closing_facts -%}
-    left join int_segment_spellings as {{ dimension }}_spellings
-        on
-            {{ dimension }}_spellings.segment_dimension = '{{ dimension }}'
-            and deals.{{ dimension }} = {{ dimension }}_spellings.spelling
-    {% endfor %}
+    left join int_segment_spellings as industry_spellings
+        on industry_spellings.segment_dimension = 'industry' and deals.industry = industry_spellings.spelling
+    left join int_segment_spellings as region_spellings
+        on region_spellings.segment_dimension = 'region' and deals.region = region_spellings.spelling
+    left join int_segment_spellings as product_type_spellings
+        on product_type_spellings.segment_dimension = 'product_type' and deals.product_type = product_type_spellings.spelling
+    left join int_segment_spellings as lead_source_spellings
+        on lead_source_spellings.segment_dimension = 'lead_source' and deals.lead_source = lead_source_spellings.spelling
+    left join int_segment_spellings as lost_reason_spellings
+        on lost_reason_spellings.segment_dimension = 'lost_reason' and deals.lost_reason = lost_reason_spellings.spelling
+    left join int_segment_spellings as competitor_spellings
+        on competitor_spellings.segment_dimension = 'competitor' and deals.competitor = competitor_spellings.spelling
 ),
 
 final as (
@@ -65,9 +67,10 @@ final as (
         valued.closed_date is null as is_open,
         case when valued.closed_date is not null then lower(valued.outcome) = 'won' end as is_won,
         valued.known_sales_rep_id as sales_rep_id,
-        {% for dimension in segments -%}
-            valued.{{ dimension }}_value as {{ dimension }},
-        {% endfor -%}
+        valued.industry_value as industry,
+        valued.region_value as region,
+        valued.product_type_value as product_type,
+        valued.lead_source_value as lead_source,
         valued.deal_stage,
         valued.known_amount as deal_amount,
         valued.is_amount_undated,

@@ -1,4 +1,3 @@
--- noqa: disable=layout.indent
 {{ config(
     enabled = keeps_history(),
     materialized = 'incremental',
@@ -32,16 +31,17 @@ repeated_deals as (
 ),
 
 current_values as (
-    {% for field, column in kept_fields().items() -%}
     select
         deal_id,
         closed_date,
-        '{{ field }}' as field,
-        cast({{ column }} as {{ dbt.type_string() }}) as new_value
+        unnest(['stage', 'amount', 'expected_close_date', 'sales_rep_id']) as field,
+        unnest([
+            deal_stage,
+            cast(deal_amount as {{ dbt.type_string() }}),
+            cast(expected_close_date as {{ dbt.type_string() }}),
+            sales_rep_id
+        ]) as new_value
     from int_parsed__deals
-    where {{ column }} is not null
-    {{ "union all" if not loop.last }}
-    {% endfor %}
 ),
 
 {% if is_incremental() -%}
@@ -94,7 +94,8 @@ final as (
             and current_values.field = kept.field
             and kept.recency = 1
     where
-        repeated_deals.deal_id is null
+        current_values.new_value is not null
+        and repeated_deals.deal_id is null
         and later_dates.row_count = 0
         and newest.observed_date < {{ as_of_date }}
         and (

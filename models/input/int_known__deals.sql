@@ -1,11 +1,4 @@
--- noqa: disable=layout.indent
 {{ config(materialized = "view") }}
-
--- What a row holds only because its deal closed; unknown on a date before that.
-{% set known_at_close = [
-    'closed_date', 'outcome', 'deal_stage', 'sales_cycle_days', 'stage_probability', 'forecast_category', 'lost_reason',
-    'competitor',
-] %}
 
 with
 
@@ -28,6 +21,7 @@ dated as (
     cross join int_as_of
 ),
 
+-- What a row holds only because its deal closed is unknown on a date before that.
 final as (
     select
         as_of_date,
@@ -48,22 +42,37 @@ final as (
         account_id,
         deal_name,
         currency_code,
-        {% for column in [
-            'closed_at', 'closed_date', 'outcome', 'deal_stage', 'stated_cycle_days', 'stage_probability', 'forecast_category',
-            'lost_reason', 'competitor',
-        ] -%}
-            case when not closes_later then {{ column }} end as {{ column }},
-        {% endfor %}
+        case when not closes_later then closed_at end as closed_at,
+        case when not closes_later then closed_date end as closed_date,
+        case when not closes_later then outcome end as outcome,
+        case when not closes_later then deal_stage end as deal_stage,
+        case when not closes_later then stated_cycle_days end as stated_cycle_days,
+        case when not closes_later then stage_probability end as stage_probability,
+        case when not closes_later then forecast_category end as forecast_category,
+        case when not closes_later then lost_reason end as lost_reason,
+        case when not closes_later then competitor end as competitor,
         case when not is_updated_later then updated_at end as updated_at,
-        {% for column in input_columns('deals') -%}
-            {%- if column in known_at_close -%}
-        case when not closes_later then raw_{{ column }} end as raw_{{ column }}{{ "," if not loop.last }}
-            {%- elif column == 'updated_at' -%}
-        case when not is_updated_later then raw_updated_at end as raw_updated_at{{ "," if not loop.last }}
-            {%- else -%}
-        raw_{{ column }}{{ "," if not loop.last }}
-            {%- endif %}
-        {% endfor %}
+        raw_deal_id,
+        raw_created_date,
+        case when not closes_later then raw_closed_date end as raw_closed_date,
+        raw_sales_rep_id,
+        raw_industry,
+        raw_region,
+        raw_product_type,
+        raw_lead_source,
+        case when not closes_later then raw_deal_stage end as raw_deal_stage,
+        raw_deal_amount,
+        case when not closes_later then raw_outcome end as raw_outcome,
+        case when not closes_later then raw_sales_cycle_days end as raw_sales_cycle_days,
+        raw_expected_close_date,
+        case when not closes_later then raw_stage_probability end as raw_stage_probability,
+        case when not closes_later then raw_forecast_category end as raw_forecast_category,
+        raw_account_id,
+        raw_deal_name,
+        raw_currency_code,
+        case when not closes_later then raw_lost_reason end as raw_lost_reason,
+        case when not closes_later then raw_competitor end as raw_competitor,
+        case when not is_updated_later then raw_updated_at end as raw_updated_at
     from dated
 )
 

@@ -53,7 +53,7 @@ dated as (
 final as (
     select
         *,
-        {{ deal_reason_codes() }} as reason_codes
+        {{ deal_reason_codes('dated') }} as reason_codes
     from dated
 )
 

@@ -1,4 +1,3 @@
--- noqa: disable=layout.indent
 with
 
 playbook as (
@@ -11,9 +10,17 @@ risk_categories as (
 
 typed as (
     select
-        {% for column in input_columns('playbook') -%}
-        {% if column == 'threshold' %}cast(threshold as double) as threshold{% else %}{{ to_text(column) }} as {{ column }}{% endif %}{{ "," if not loop.last }}
-        {% endfor %}
+        {{ to_text('play_id') }} as play_id,
+        {{ to_text('action_id') }} as action_id,
+        {{ to_text('trigger_kind') }} as trigger_kind,
+        {{ to_text('trigger_name') }} as trigger_name,
+        cast(threshold as double) as threshold,
+        {{ to_text('priority') }} as priority,
+        {{ to_text('action_text') }} as action_text,
+        {{ to_text('rationale') }} as rationale,
+        {{ to_text('stage') }} as stage,
+        {{ to_text('least_risk_category') }} as least_risk_category,
+        {{ to_text('evidence_text') }} as evidence_text
     from playbook
 ),
 

@@ -1,8 +1,6 @@
-{% set row_wise = ['field_history', 'activities', 'interventions', 'reps', 'quotas'] %}
-
 with
 
-deals as (
+rejected as (
     select
         'deals' as input,
         deal_id,
@@ -12,9 +10,9 @@ deals as (
         row_count
     from {{ ref('int_judged_deals') }}
     where reason_codes is not null
-),
 
-stage_history as (
+    union all
+
     select
         'stage_history' as input,
         deal_id,
@@ -24,39 +22,77 @@ stage_history as (
         1 as row_count
     from {{ ref('int_stage_history') }}
     where reason_codes is not null
-),
-{% for input in row_wise %}
-{{ input }} as (
+
+    union all
+
     select
-        '{{ input }}' as input,
-        {{ 'deal_id' if 'deal_id' in input_columns(input) else 'cast(null as ' ~ dbt.type_string() ~ ') as deal_id' }},
+        'field_history' as input,
+        deal_id,
         reason_codes as reason,
         reason_codes,
         raw_values,
         row_count
-    from {{ ref('int_checked__' ~ input) }}
+    from {{ ref('int_checked__field_history') }}
     where reason_codes is not null
-),
-{% endfor %}
-lines as (
+
+    union all
+
+    select
+        'activities' as input,
+        deal_id,
+        reason_codes as reason,
+        reason_codes,
+        raw_values,
+        row_count
+    from {{ ref('int_checked__activities') }}
+    where reason_codes is not null
+
+    union all
+
+    select
+        'interventions' as input,
+        deal_id,
+        reason_codes as reason,
+        reason_codes,
+        raw_values,
+        row_count
+    from {{ ref('int_checked__interventions') }}
+    where reason_codes is not null
+
+    union all
+
+    select
+        'reps' as input,
+        null as deal_id,
+        reason_codes as reason,
+        reason_codes,
+        raw_values,
+        row_count
+    from {{ ref('int_checked__reps') }}
+    where reason_codes is not null
+
+    union all
+
+    select
+        'quotas' as input,
+        null as deal_id,
+        reason_codes as reason,
+        reason_codes,
+        raw_values,
+        row_count
+    from {{ ref('int_checked__quotas') }}
+    where reason_codes is not null
+
+    union all
+
     select
         input,
-        cast(null as {{ dbt.type_string() }}) as deal_id,
+        null as deal_id,
         concat('line_unreadable: ', error, ' in line ', line_number, ' of ', file_name) as reason,
         'line_unreadable' as reason_codes,
         line as raw_values,
         1 as row_count
     from {{ ref('stg_files__rejected_lines') }}
-),
-
-unioned as (
-    {% for relation in ['deals', 'stage_history'] + row_wise + ['lines'] -%}
-    select * from {{ relation }}
-    {% if not loop.last %}
-    union all
-
-    {% endif %}
-    {%- endfor %}
 ),
 
 final as (
@@ -67,7 +103,7 @@ final as (
         reason_codes,
         raw_values,
         cast(sum(row_count) as bigint) as row_count
-    from unioned
+    from rejected
     group by input, deal_id, reason, reason_codes, raw_values
 )
 

@@ -1,5 +1,3 @@
-{% set dimensions = ['industry', 'region', 'product_type', 'lead_source', 'lost_reason', 'competitor'] %}
-
 with
 
 int_known__deals as (
@@ -8,27 +6,34 @@ int_known__deals as (
 
 combinations as (
     select
-        {{ dimensions | join(', ') }},
+        industry,
+        region,
+        product_type,
+        lead_source,
+        lost_reason,
+        competitor,
         count(*) as deal_count
     from int_known__deals
     where not is_not_yet_known
-    group by {{ dimensions | join(', ') }}
+    group by industry, region, product_type, lead_source, lost_reason, competitor
+),
+
+stacked as (
+    select
+        unnest(['industry', 'region', 'product_type', 'lead_source', 'lost_reason', 'competitor']) as segment_dimension,
+        unnest([industry, region, product_type, lead_source, lost_reason, competitor]) as spelling,
+        deal_count
+    from combinations
 ),
 
 spellings as (
-    {% for dimension in dimensions -%}
     select
-        '{{ dimension }}' as segment_dimension,
-        {{ dimension }} as spelling,
+        segment_dimension,
+        spelling,
         sum(deal_count) as deal_count
-    from combinations
-    where {{ dimension }} is not null
-    group by {{ dimension }}
-    {% if not loop.last %}
-    union all
-
-    {% endif %}
-    {%- endfor %}
+    from stacked
+    where spelling is not null
+    group by segment_dimension, spelling
 ),
 
 -- One value however its letters are cased: the spelling of most deals stands for all.

@@ -1,6 +1,4 @@
--- noqa: disable=layout.indent
 -- Rows of one deal at the same second: open stages in the order of the pipeline, closed ones last.
-{% set columns = input_columns('stage_history') %}
 
 with
 
@@ -25,9 +23,9 @@ typed as (
         {{ to_text('deal_id') }} as deal_id,
         {{ to_text('stage') }} as stage,
         {{ to_timestamp('entered_at') }} as entered_at,
-        {% for column in columns -%}
-            {{ column }} as raw_{{ column }}{{ "," if not loop.last }}
-        {% endfor %}
+        deal_id as raw_deal_id,
+        stage as raw_stage,
+        entered_at as raw_entered_at
     from int_input__stage_history
 ),
 
@@ -75,7 +73,7 @@ slim as (
         stage_rank,
         is_closed,
         reason_codes,
-        case when reason_codes is not null then {{ raw_values(columns, 'raw_') }} end as raw_values
+        case when reason_codes is not null then {{ raw_values(input_columns('stage_history'), 'raw_') }} end as raw_values
     from checked
 ),
 

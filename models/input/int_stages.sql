@@ -1,7 +1,7 @@
 with
 
-int_input__stages as (
-    select * from {{ ref('int_input__stages') }}
+stages as (
+    select * from {{ ref('stg_files__stages') if var('stages_file', none) else ref('pipeline_stages') }}
 ),
 
 typed as (
@@ -12,7 +12,7 @@ typed as (
         cast(is_won as boolean) as is_won,
         coalesce(cast(is_late as boolean), false) as is_late,
         cast(default_probability as double) as default_probability
-    from int_input__stages
+    from stages
 ),
 
 final as (

@@ -33,9 +33,7 @@ days as (
 ),
 
 steps as (
-    {% for step in ['move_out', 'move_in', 'change', 'close'] -%}
-    select '{{ step }}' as step{{ " union all" if not loop.last }}
-    {% endfor %}
+    select unnest(['move_out', 'move_in', 'change', 'close']) as step
 ),
 
 movements as (

@@ -1,52 +1,58 @@
-{% set period_types = {'week': ('day', 7), 'month': ('month', 1), 'quarter': ('month', 3)} %}
-
 with
 
-int_as_of as (
-    select * from {{ ref('int_as_of') }}
+int_deal_bounds as (
+    select * from {{ ref('int_deal_bounds') }}
 ),
 
-int_data_levels as (
-    select * from {{ ref('int_data_levels') }}
-    where capability = 'field_history' and is_available
+int_capabilities as (
+    select * from {{ ref('int_capabilities') }}
 ),
 
 bounds as (
     select
-        min(int_deals.created_date) as first_created_date,
-        min(int_as_of.as_of_date) as as_of_date
-    from {{ ref('int_deals') }} as int_deals
-    cross join int_as_of
-    where exists (select 1 from int_data_levels)
+        int_deal_bounds.first_created_date,
+        int_deal_bounds.as_of_date
+    from int_deal_bounds
+    inner join int_capabilities
+        on int_capabilities.has_field_history
 ),
 
-digits as (
-    {% for digit in range(10) -%}
-    select {{ digit }} as digit{{ " union all" if not loop.last }}
-    {% endfor %}
-),
+starts as (
+    select
+        *,
+        'week' as period_type,
+        unnest(generate_series({{ dbt.date_trunc('week', 'first_created_date') }}, as_of_date, interval 1 week)) as period_start
+    from bounds
 
-numbers as (
-    select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as number
-    from digits as ones
-    cross join digits as tens
-    cross join digits as hundreds
-    cross join digits as thousands
+    union all
+
+    select
+        *,
+        'month' as period_type,
+        unnest(generate_series({{ dbt.date_trunc('month', 'first_created_date') }}, as_of_date, interval 1 month)) as period_start
+    from bounds
+
+    union all
+
+    select
+        *,
+        'quarter' as period_type,
+        unnest(generate_series({{ dbt.date_trunc('quarter', 'first_created_date') }}, as_of_date, interval 3 month)) as period_start
+    from bounds
 ),
 
 periods as (
-    {% for period_type, (unit, count) in period_types.items() -%}
-    {% set first_start = dbt.date_trunc(period_type, 'bounds.first_created_date') -%}
     select
-        '{{ period_type }}' as period_type,
-        cast({{ dbt.dateadd(unit, 'numbers.number * ' ~ count, first_start) }} as date) as period_start_date,
-        cast({{ dbt.dateadd('day', -1, dbt.dateadd(unit, '(numbers.number + 1) * ' ~ count, first_start)) }} as date) as period_end_date,
-        bounds.first_created_date,
-        bounds.as_of_date
-    from bounds
-    cross join numbers
-    {{- "\n\n    union all\n" if not loop.last }}
-    {% endfor %}
+        *,
+        cast(period_start as date) as period_start_date,
+        cast(
+            case period_type
+                when 'week' then {{ dbt.dateadd('day', 6, 'period_start') }}
+                when 'month' then {{ dbt.last_day('period_start', 'month') }}
+                else {{ dbt.last_day('period_start', 'quarter') }}
+            end as date
+        ) as period_end_date
+    from starts
 ),
 
 final as (
@@ -58,7 +64,6 @@ final as (
         cast({{ dbt.dateadd('day', -1, 'period_start_date') }} as date) as opening_date,
         least(period_end_date, as_of_date) as closing_date
     from periods
-    where period_start_date <= as_of_date
 )
 
 select * from final

@@ -5,12 +5,28 @@ int_closed_deal_counts as (
     where segment_dimension = 'all'
 ),
 
+-- The same deals twice: by the month in which they closed and by the month in which they were created.
+monthly as (
+    select
+        *,
+        'closed_date' as basis,
+        closed_month as period_start_date
+    from int_closed_deal_counts
+
+    union all
+
+    select
+        *,
+        'created_cohort' as basis,
+        cohort_month as period_start_date
+    from int_closed_deal_counts
+),
+
 -- Deals of a row have the same outcome and cycle, so sums over deals come out of the counts.
 final as (
-    {%- for basis, month in [('closed_date', 'closed_month'), ('created_cohort', 'cohort_month')] %}
     select
-        '{{ basis }}' as basis,
-        {{ month }} as period_start_date,
+        basis,
+        period_start_date,
         cast(sum(deal_count) as bigint) as closed_deal_count,
         cast(sum(case when is_won then deal_count else 0 end) as bigint) as won_deal_count,
         cast(sum(deal_amount) as double) as amount,
@@ -20,10 +36,8 @@ final as (
         cast(sum(case when is_won then deal_count * cycle_days else 0 end) as double) as won_days,
         cast(sum(case when is_won then deal_count * cycle_days * cycle_days else 0 end) as double) as squared_won_days,
         cast(sum(case when is_won then deal_amount * cycle_days else 0 end) as double) as won_amount_days
-    from int_closed_deal_counts
-    group by {{ month }}
-    {{- "\n\n    union all\n" if not loop.last }}
-    {%- endfor %}
+    from monthly
+    group by basis, period_start_date
 )
 
 select * from final

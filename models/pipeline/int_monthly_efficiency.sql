@@ -6,8 +6,8 @@ int_monthly_deal_sums as (
     where won_deal_count > 0
 ),
 
-int_monthly_open_deals as (
-    select * from {{ ref('int_monthly_open_deals') }}
+int_months as (
+    select * from {{ ref('int_months') }}
 ),
 
 int_confidence_quantile as (
@@ -20,7 +20,7 @@ means as (
         sums.period_start_date,
         sums.closed_deal_count,
         sums.won_deal_count,
-        open_deals.open_deal_count,
+        months.open_deal_count,
         quantile.normal_quantile,
         sums.won_amount / sums.won_deal_count as mean_won_amount,
         sums.won_days / sums.won_deal_count as mean_won_days,
@@ -38,40 +38,59 @@ means as (
         )) as relative_error
     from int_monthly_deal_sums as sums
     cross join int_confidence_quantile as quantile
-    left join int_monthly_open_deals as open_deals
-        on sums.period_start_date = open_deals.period_start_date
+    left join int_months as months
+        on sums.period_start_date = months.period_start_date
 ),
 
 final as (
-    {%- for metric, value, error, count in [('mean_won_amount', 'mean_won_amount', 'amount_error', 'won'), ('mean_won_cycle_days', 'mean_won_days', 'days_error', 'won')] %}
     select
-        '{{ metric }}' as metric,
+        'mean_won_amount' as metric,
         basis,
         period_start_date,
-        {{ value }} as metric_value,
-        greatest(0, {{ value }} - normal_quantile * {{ error }}) as value_lower,
-        {{ value }} + normal_quantile * {{ error }} as value_upper,
+        mean_won_amount as metric_value,
+        greatest(0, mean_won_amount - normal_quantile * amount_error) as value_lower,
+        mean_won_amount + normal_quantile * amount_error as value_upper,
         won_deal_count as deal_count
     from means
-    {%- if metric == 'mean_won_amount' %}
     where basis = 'created_cohort'
-    {%- endif %}
 
     union all
-    {% endfor %}
-    {%- for metric, factor in [('revenue_efficiency', '1'), ('velocity', 'open_deal_count')] %}
+
     select
-        '{{ metric }}' as metric,
+        'mean_won_cycle_days' as metric,
         basis,
         period_start_date,
-        {{ factor }} * revenue_efficiency as metric_value,
-        {{ factor }} * revenue_efficiency * exp(-normal_quantile * relative_error) as value_lower,
-        {{ factor }} * revenue_efficiency * exp(normal_quantile * relative_error) as value_upper,
+        mean_won_days as metric_value,
+        greatest(0, mean_won_days - normal_quantile * days_error) as value_lower,
+        mean_won_days + normal_quantile * days_error as value_upper,
+        won_deal_count as deal_count
+    from means
+
+    union all
+
+    select
+        'revenue_efficiency' as metric,
+        basis,
+        period_start_date,
+        revenue_efficiency as metric_value,
+        revenue_efficiency * exp(-normal_quantile * relative_error) as value_lower,
+        revenue_efficiency * exp(normal_quantile * relative_error) as value_upper,
         closed_deal_count as deal_count
     from means
     where basis = 'created_cohort'
-    {{- "\n\n    union all\n" if not loop.last }}
-    {%- endfor %}
+
+    union all
+
+    select
+        'velocity' as metric,
+        basis,
+        period_start_date,
+        open_deal_count * revenue_efficiency as metric_value,
+        open_deal_count * revenue_efficiency * exp(-normal_quantile * relative_error) as value_lower,
+        open_deal_count * revenue_efficiency * exp(normal_quantile * relative_error) as value_upper,
+        closed_deal_count as deal_count
+    from means
+    where basis = 'created_cohort'
 )
 
 select * from final

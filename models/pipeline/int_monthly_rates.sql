@@ -9,21 +9,12 @@ int_late_stage_counts as (
     where segment_dimension = 'closed_month'
 ),
 
-int_monthly_open_deals as (
-    select * from {{ ref('int_monthly_open_deals') }}
-),
-
-int_monthly_pushes as (
-    select * from {{ ref('int_monthly_pushes') }}
+int_months as (
+    select * from {{ ref('int_months') }}
 ),
 
 int_confidence_quantile as (
     select * from {{ ref('int_confidence_quantile') }}
-),
-
-first_pushes as (
-    select min(period_start_date) as period_start_date
-    from int_monthly_pushes
 ),
 
 shares as (
@@ -62,19 +53,26 @@ shares as (
 
     union all
 
-    -- Before the first push that is recorded nobody knows whether there were any.
     select
         'pushed_rate' as metric,
         'month' as basis,
-        open_deals.period_start_date,
-        coalesce(pushes.pushed_deal_count, 0) * 1.0 / open_deals.active_deal_count as share,
-        open_deals.active_deal_count * 1.0 as effective_count,
-        open_deals.active_deal_count as deal_count
-    from int_monthly_open_deals as open_deals
-    inner join first_pushes
-        on open_deals.period_start_date >= first_pushes.period_start_date
-    left join int_monthly_pushes as pushes
-        on open_deals.period_start_date = pushes.period_start_date
+        period_start_date,
+        pushed_deal_count * 1.0 / active_deal_count as share,
+        active_deal_count * 1.0 as effective_count,
+        active_deal_count as deal_count
+    from int_months
+    where pushed_deal_count is not null
+
+    union all
+
+    select
+        unnest(['stalled_rate', 'stale_rate']) as metric,
+        'as_of_date' as basis,
+        cast({{ dbt.date_trunc('month', 'max(as_of_date)') }} as date) as period_start_date,
+        unnest([avg(cast(is_stalled as integer)), avg(cast(is_stale as integer))]) as share,
+        unnest([count(is_stalled), count(is_stale)]) * 1.0 as effective_count,
+        unnest([count(is_stalled), count(is_stale)]) as deal_count
+    from {{ ref('fct_open_deals') }}
 ),
 
 rates as (
@@ -88,6 +86,7 @@ rates as (
         cast(shares.deal_count as bigint) as deal_count
     from shares
     cross join int_confidence_quantile as quantile
+    where shares.share is not null
 ),
 
 -- Both factors rise and fall with the same deals: the interval of the product takes them as moving together.

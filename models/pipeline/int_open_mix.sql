@@ -1,4 +1,3 @@
--- One row: what the segments of the open deals lead one to expect, and what the quota of the quarter needs.
 {% set first, second = var('rapv_segment_dimensions')[:2] %}
 {% set quarter_start = dbt.date_trunc('quarter', dbt.dateadd('day', 1, 'int_as_of.as_of_date')) %}
 

@@ -1,6 +1,4 @@
 -- Counted from what was open on each day, and not from movements, which have to agree with it.
--- noqa: disable=layout.indent
-{% set changes = {'expected': 'int_expected_close_changes', 'amounts': 'int_amount_changes', 'owners': 'int_owner_changes'} %}
 {% set dimensions = ['sales_rep_id', 'expected_close_quarter'] %}
 
 with
@@ -40,13 +38,23 @@ known as (
         coalesce(owners.sales_rep_id, open_deals.sales_rep_id) as sales_rep_id,
         {{ dbt.date_trunc('quarter', 'coalesce(expected.expected_close_date, open_deals.expected_close_date)') }} as expected_quarter
     from open_deals
-    {% for alias, relation in changes.items() -%}
-    left join {{ ref(relation) }} as {{ alias }}
+    left join {{ ref('int_past_field_values') }} as expected
         on
-            open_deals.deal_id = {{ alias }}.deal_id
-            and open_deals.balance_date >= {{ alias }}.known_from_date
-            and open_deals.balance_date < {{ alias }}.changed_date
-    {% endfor -%}
+            expected.field = 'expected_close_date'
+            and open_deals.deal_id = expected.deal_id
+            and open_deals.balance_date >= expected.known_from_date
+            and open_deals.balance_date < expected.changed_date
+    left join {{ ref('int_past_amounts') }} as amounts
+        on
+            open_deals.deal_id = amounts.deal_id
+            and open_deals.balance_date >= amounts.known_from_date
+            and open_deals.balance_date < amounts.changed_date
+    left join {{ ref('int_past_field_values') }} as owners
+        on
+            owners.field = 'sales_rep_id'
+            and open_deals.deal_id = owners.deal_id
+            and open_deals.balance_date >= owners.known_from_date
+            and open_deals.balance_date < owners.changed_date
     left join {{ ref('int_deal_gaps') }} as gaps
         on
             open_deals.deal_id = gaps.deal_id

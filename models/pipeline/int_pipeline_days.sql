@@ -1,6 +1,4 @@
--- noqa: disable=layout.indent
 {{ config(materialized = 'view') }}
-{% set changes = {'amounts': 'int_amount_changes', 'owners': 'int_owner_changes', 'expected': 'int_expected_close_changes'} %}
 
 with
 
@@ -12,9 +10,9 @@ int_deal_gaps as (
     select * from {{ ref('int_deal_gaps') }}
 ),
 
-int_data_levels as (
-    select * from {{ ref('int_data_levels') }}
-    where capability = 'field_history' and is_available
+int_capabilities as (
+    select * from {{ ref('int_capabilities') }}
+    where has_field_history
 ),
 
 -- Days on which something may have changed: a closing is said by closed_as.
@@ -49,18 +47,22 @@ dated as (
         until_date as event_date,
         null as closed_as
     from {{ ref('int_deal_gaps') }}
-    {% for relation in changes.values() %}
-    {% for column in ['known_from_date', 'changed_date'] %}
 
     union all
 
     select
         deal_id,
-        {{ column }} as event_date,
+        unnest([known_from_date, changed_date]) as event_date,
         null as closed_as
-    from {{ ref(relation) }}
-    {% endfor %}
-    {% endfor %}
+    from {{ ref('int_past_amounts') }}
+
+    union all
+
+    select
+        deal_id,
+        unnest([known_from_date, changed_date]) as event_date,
+        null as closed_as
+    from {{ ref('int_past_field_values') }}
 ),
 
 days as (
@@ -69,7 +71,7 @@ days as (
         event_date,
         max(closed_as) as closed_as
     from dated
-    where exists (select 1 from int_data_levels)
+    where exists (select 1 from int_capabilities)
     group by deal_id, event_date
 ),
 
@@ -93,13 +95,23 @@ final as (
             days.deal_id = int_deal_gaps.deal_id
             and days.event_date >= int_deal_gaps.from_date
             and days.event_date < int_deal_gaps.until_date
-    {% for alias, relation in changes.items() -%}
-    left join {{ ref(relation) }} as {{ alias }}
+    left join {{ ref('int_past_amounts') }} as amounts
         on
-            days.deal_id = {{ alias }}.deal_id
-            and days.event_date >= {{ alias }}.known_from_date
-            and days.event_date < {{ alias }}.changed_date
-    {% endfor -%}
+            days.deal_id = amounts.deal_id
+            and days.event_date >= amounts.known_from_date
+            and days.event_date < amounts.changed_date
+    left join {{ ref('int_past_field_values') }} as owners
+        on
+            owners.field = 'sales_rep_id'
+            and days.deal_id = owners.deal_id
+            and days.event_date >= owners.known_from_date
+            and days.event_date < owners.changed_date
+    left join {{ ref('int_past_field_values') }} as expected
+        on
+            expected.field = 'expected_close_date'
+            and days.deal_id = expected.deal_id
+            and days.event_date >= expected.known_from_date
+            and days.event_date < expected.changed_date
 )
 
 select * from final

@@ -17,7 +17,7 @@
         'deals.cycle_days <> deals.stated_cycle_days', 'deals whose sales_cycle_days is not closed_date - created_date: the dates count',
     ),
     'amount_outliers': (
-        'deals.deal_amount > fences.upper_fence', 'amounts above the third quartile + 1.5 interquartile ranges: kept, and flagged in fct_deals',
+        'deals.deal_amount > bounds.outlier_amount', 'amounts above the third quartile + 1.5 interquartile ranges: kept, and flagged in fct_deals',
     ),
     'amounts_undated': (
         'deals.is_amount_undated', "amounts of an unknown day: the file's own, which may be later than the as-of date",
@@ -26,8 +26,12 @@
         'cast(deals.updated_at as date) > deals.closed_date', 'deals edited after their close: final values may not be those of the day',
     ),
     'open_deals_overdue': ('deals.is_open and deals.expected_close_date < deals.as_of_date', 'open deals past their expected close date'),
+    'unknown_industry': ("deals.industry = 'Unknown'", 'deals without industry: they count under Unknown'),
+    'unknown_region': ("deals.region = 'Unknown'", 'deals without region: they count under Unknown'),
+    'unknown_product_type': ("deals.product_type = 'Unknown'", 'deals without product_type: they count under Unknown'),
+    'unknown_lead_source': ("deals.lead_source = 'Unknown'", 'deals without lead_source: they count under Unknown'),
+    'unknown_sales_rep_id': ("deals.sales_rep_id = 'Unknown'", 'deals without sales_rep_id: they count under Unknown'),
 } %}
-{% set dimensions = ['industry', 'region', 'product_type', 'lead_source', 'sales_rep_id'] %}
 
 with
 
@@ -39,21 +43,18 @@ stages as (
     select * from {{ ref('int_stages') }}
 ),
 
-fences as (
-    select * from {{ ref('int_amount_fences') }}
+bounds as (
+    select * from {{ ref('int_deal_bounds') }}
 ),
 
 counts as (
     select
-        count(*) as deal_count,
         {% for check, (condition, message) in checks.items() -%}
-            sum(case when {{ condition }} then 1 else 0 end) as {{ check }},
+        sum(case when {{ condition }} then 1 else 0 end) as {{ check }},
         {% endfor -%}
-        {% for dimension in dimensions -%}
-            sum(case when deals.{{ dimension }} = 'Unknown' then 1 else 0 end) as unknown_{{ dimension }}{{ "," if not loop.last }}
-        {% endfor %}
+        count(*) as deal_count
     from deals
-    cross join fences
+    cross join bounds
     left join stages
         on deals.deal_stage = stages.stage
 ),
@@ -66,21 +67,7 @@ final as (
         deal_count as all_row_count,
         '{{ message | replace("'", "''") }}' as message
     from counts
-
-    union all
-
-    {% endfor -%}
-    {% for dimension in dimensions -%}
-    select
-        'unknown_{{ dimension }}' as check_name,
-        coalesce(unknown_{{ dimension }}, 0) as row_count,
-        deal_count as all_row_count,
-        'deals without {{ dimension }}: they count under Unknown' as message
-    from counts
-    {% if not loop.last %}
-    union all
-
-    {% endif -%}
+    {{ "union all" if not loop.last }}
     {% endfor %}
 )
 

@@ -1,47 +1,34 @@
-{% set row_counts = {
-    'rows_in': 'row_count', 'rows_accepted': 'accepted_count', 'rows_quarantined': 'quarantined_count',
-    'rows_duplicate': 'duplicate_count', 'rows_not_yet_known': 'not_yet_known_count',
-    'row_identity_difference': 'row_count - accepted_count - quarantined_count - duplicate_count - not_yet_known_count',
-} %}
-{% set findings = ['rows_quarantined', 'rows_duplicate', 'row_identity_difference'] %}
-
 with
 
-int_input_row_counts as (
-    select * from {{ ref('int_input_row_counts') }}
-),
-
-int_rejected_rows as (
-    select * from {{ ref('int_rejected_rows') }}
-),
-
-int_deal_checks as (
-    select * from {{ ref('int_deal_checks') }}
-),
-
-int_input_freshness as (
-    select * from {{ ref('int_input_freshness') }}
-),
-
-int_ignored_columns as (
-    select * from {{ ref('int_ignored_columns') }}
+row_counts as (
+    select
+        input,
+        row_count - not_yet_known_count as known_row_count,
+        cast(row_count as double) as rows_in,
+        cast(accepted_count as double) as rows_accepted,
+        cast(quarantined_count as double) as rows_quarantined,
+        cast(duplicate_count as double) as rows_duplicate,
+        cast(not_yet_known_count as double) as rows_not_yet_known,
+        cast(row_count - accepted_count - quarantined_count - duplicate_count - not_yet_known_count as double) as row_identity_difference
+    from {{ ref('int_input_row_counts') }}
 ),
 
 checks as (
-    {% for check, expression in row_counts.items() -%}
     select
         input,
-        '{{ check }}' as check_name,
-        cast({{ expression }} as double) as check_value,
-        {{ "cast(null as bigint)" if check in ["rows_in", "rows_not_yet_known"] else "row_count - not_yet_known_count" }} as all_row_count,
+        check_name,
+        check_value,
+        case when check_name not in ('rows_in', 'rows_not_yet_known') then known_row_count end as all_row_count,
         'rows' as unit,
-        {{ check in findings }} as is_finding_above_zero,
+        check_name in ('rows_quarantined', 'rows_duplicate', 'row_identity_difference') as is_finding_above_zero,
         'rows in = accepted + quarantined + duplicates + not yet known' as message
-    from int_input_row_counts
+    from row_counts
+    unpivot (check_value for check_name in (
+        rows_in, rows_accepted, rows_quarantined, rows_duplicate, rows_not_yet_known, row_identity_difference
+    ))
 
     union all
 
-    {% endfor -%}
     select
         input,
         concat('quarantined: ', reason_codes) as check_name,
@@ -50,7 +37,7 @@ checks as (
         'rows' as unit,
         true as is_finding_above_zero,
         'rows turned away for this reason: see fct_quarantined_rows' as message
-    from int_rejected_rows
+    from {{ ref('int_rejected_rows') }}
     group by input, reason_codes
 
     union all
@@ -63,7 +50,7 @@ checks as (
         'rows' as unit,
         true as is_finding_above_zero,
         message
-    from int_deal_checks
+    from {{ ref('int_deal_checks') }}
 
     union all
 
@@ -75,19 +62,33 @@ checks as (
         'columns' as unit,
         true as is_finding_above_zero,
         'a column of the file that nothing reads: map it with column_mapping if it is one of the canonical columns' as message
-    from int_ignored_columns
+    from {{ ref('int_ignored_columns') }}
 
     union all
 
     select
         input,
         check_name,
-        check_value,
+        days_since_newest as check_value,
         cast(null as bigint) as all_row_count,
-        unit,
+        'days' as unit,
         false as is_finding_above_zero,
-        message
-    from int_input_freshness
+        'days from the newest accepted row to the as-of date' as message
+    from {{ ref('int_input_freshness') }}
+
+    union all
+
+    -- The same figure as in the alerts: a month without deals counts as 0.
+    select
+        'deals' as input,
+        'created_volume_change_rate' as check_name,
+        change_rate as check_value,
+        cast(null as bigint) as all_row_count,
+        'rate' as unit,
+        false as is_finding_above_zero,
+        'deals created in the last complete month against the mean of the twelve before' as message
+    from {{ ref('int_volume_changes') }}
+    where metric = 'created_deals' and period_type = 'month' and is_newest_period and change_rate is not null
 
     union all
 

@@ -5,12 +5,9 @@ int_deals as (
     where not is_open
 ),
 
-field_history as (
-    select *
-    from {{ ref('int_data_levels') }}
-    where
-        capability = 'field_history'
-        and is_available
+int_capabilities as (
+    select * from {{ ref('int_capabilities') }}
+    where has_field_history
 ),
 
 changes as (
@@ -54,7 +51,7 @@ dated as (
         int_deals.closed_date,
         coalesce(first_dates.expected_close_date, int_deals.expected_close_date) as first_expected_date
     from int_deals
-    cross join field_history
+    cross join int_capabilities
     left join first_dates
         on int_deals.deal_id = first_dates.deal_id
 ),

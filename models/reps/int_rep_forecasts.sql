@@ -1,7 +1,8 @@
 with
 
-int_owner_changes as (
-    select * from {{ ref('int_owner_changes') }}
+past_owners as (
+    select * from {{ ref('int_past_field_values') }}
+    where field = 'sales_rep_id'
 ),
 
 int_replayed_deals as (
@@ -33,17 +34,17 @@ said as (
     select
         replayed.forecast_date,
         replayed.deal_id,
-        coalesce(int_owner_changes.sales_rep_id, replayed.sales_rep_id) as sales_rep_id,
+        coalesce(past_owners.sales_rep_id, replayed.sales_rep_id) as sales_rep_id,
         cast(replayed.deal_amount * replayed.stage_probability as decimal(18, 2)) as said_amount,
         replayed.won_amount
     from int_replayed_deals as replayed
     inner join evaluable_dates
         on replayed.forecast_date = evaluable_dates.forecast_date
-    left join int_owner_changes
+    left join past_owners
         on
-            replayed.deal_id = int_owner_changes.deal_id
-            and replayed.forecast_date >= int_owner_changes.known_from_date
-            and replayed.forecast_date < int_owner_changes.changed_date
+            replayed.deal_id = past_owners.deal_id
+            and replayed.forecast_date >= past_owners.known_from_date
+            and replayed.forecast_date < past_owners.changed_date
     where replayed.stage_probability is not null
 ),
 

@@ -24,14 +24,20 @@ with 138 closed deals a rep, in all with 229 and 458; any other rep is flagged i
 planted. Where all reps differ, by a standard deviation of 2, 4 and 8 points (138 deals a rep), an end of that spread is flagged in 4, 23 and 18 %.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import chdtrc, stdtr, stdtrit
+
+from inference.intervals import Proportion, Quotient, fieller, normal_quantile, ratio, wilson
+from inference.logistic import one_hot, predict_rates
+from inference.multiplicity import benjamini_hochberg, largest, step_down
+from inference.significance import two_sided
+from inference.tables import from_rows, read_rows
 
 RARE = "(rare)"
 TAIL, WINSORISED_VARIANCE, LEAST_EXCESS, LEAST_REPS = 0.1, 0.68, 5.0, 10
-MOST_STEPS, LONGEST_STEP = 50, 5.0
-SAME = 1e-7  # relative difference below which two statistics are tied
 COUNTS = ("closed_deal_count", "won_deal_count", "judged_rep_count")
 WIN_RATE = (
     "win_rate_lower", "win_rate_upper", "expected_won_deal_count", "overall_win_rate", "risk_adjusted_win_rate", "risk_adjusted_lower",
@@ -57,29 +63,7 @@ class Settings:
     min_forecast_dates: float
     fdr_level: float
     confidence_level: float
-    funnel_levels: tuple[float, float]
-
-
-def normal_quantile(level: float) -> float:
-    """Standard errors that a two-sided interval of this level reaches to each side."""
-    from scipy.special import ndtri
-
-    return float(ndtri((1 + level) / 2))
-
-
-def two_sided(z: Array) -> Array:
-    """p value of a standard normal statistic."""
-    from scipy.special import ndtr
-
-    return 2 * ndtr(-np.abs(z))
-
-
-def wilson(won: Array, count: Array, z: float) -> tuple[Array, Array]:
-    """Wilson's interval of a share; `count` above 0."""
-    rate, reach = won / count, z * z / count
-    half = z * np.sqrt(rate * (1 - rate) / count + reach / (4 * count)) / (1 + reach)
-    centre = (rate + reach / 2) / (1 + reach)
-    return np.clip(centre - half, 0, rate), np.clip(centre + half, rate, 1)
+    funnel_levels: Sequence[float]  # of the inner and the outer limits
 
 
 # The funnel
@@ -109,8 +93,6 @@ class Comparison:
 
     def p_value(self, judged: Array) -> float:
         """Homogeneity: that no judged rep has an effect. NaN where nothing can be told."""
-        from scipy.special import chdtrc
-
         values, vectors = np.linalg.eigh(self.covariance[np.ix_(judged, judged)])
         kept = values > 1e-9 * values.max(initial=0.0)
         if not kept.any():
@@ -122,7 +104,7 @@ class Comparison:
 def group(reps: Array, values: dict[str, Array], won: Array, count: Array, min_level_deals: float) -> tuple[list[str], Deals]:
     """Names of the reps in their order, and the deals. Levels with fewer than `min_level_deals` deals stand together."""
     import pandas as pd
-    from scipy.sparse import coo_array, csr_array
+    from scipy.sparse import coo_array
 
     rep, names = pd.factorize(np.asarray(reps, object), sort=True)
     cell, columns, width = np.zeros(len(count), np.int64), [np.zeros(len(count), np.int64)], 1
@@ -134,33 +116,8 @@ def group(reps: Array, values: dict[str, Array], won: Array, count: Array, min_l
         width += int(level.max(initial=0))
         cell = np.unique(cell * (level.max(initial=0) + 1) + level, return_inverse=True)[1]
     table = np.column_stack(columns)[np.unique(cell, return_index=True)[1]]
-    is_there = table >= 0
-    ends = np.concatenate([[0], np.cumsum(is_there.sum(axis=1))])
-    design = csr_array((np.ones(ends[-1]), table[is_there], ends), shape=(len(table), width))
     shape = (len(names), len(table))
-    return names.tolist(), Deals(design, *(coo_array((np.asarray(each, float), (rep, cell)), shape=shape).tocsr() for each in (won, count)))
-
-
-def fit(design, won: Array, count: Array) -> tuple[Array, Array]:
-    """Predicted rate of each cell by maximum likelihood, and the generalised inverse of the Fisher information (p, p).
-
-    A level that only wins or only loses drifts away until the deviance stands still: its deals are expected as they came.
-    """
-    across, deviance = design.T.tocsr(), np.inf
-    coefficients = np.zeros(design.shape[1])
-    coefficients[0] = np.log((won.sum() + 0.5) / (count.sum() - won.sum() + 0.5))
-    for _ in range(MOST_STEPS):
-        rate = 1 / (1 + np.exp(-np.clip(design @ coefficients, -30, 30)))
-        scaled = across.copy()
-        scaled.data = across.data * (count * rate * (1 - rate))[across.indices]
-        inverse = np.linalg.pinv((scaled @ design).toarray(), rcond=1e-11, hermitian=True)
-        fitted = -2 * float(np.sum(won * np.log(rate) + (count - won) * np.log1p(-rate)))
-        if abs(deviance - fitted) <= 1e-14 * max(1.0, fitted):
-            break
-        deviance = fitted
-        step = inverse @ (across @ (won - count * rate))
-        coefficients = coefficients + step * min(1.0, LONGEST_STEP / max(np.abs(step).max(), 1e-300))
-    return rate, inverse
+    return names.tolist(), Deals(one_hot(table, width), *(coo_array((np.asarray(each, float), (rep, cell)), shape=shape).tocsr() for each in (won, count)))
 
 
 def compare(deals: Deals, is_in: Array) -> Comparison:
@@ -168,7 +125,7 @@ def compare(deals: Deals, is_in: Array) -> Comparison:
     from scipy.sparse import diags_array
 
     rows = np.flatnonzero(is_in)
-    rate, inverse = fit(deals.design, *(np.asarray(each[rows].sum(axis=0)).ravel() for each in (deals.won, deals.count)))
+    rate, inverse = predict_rates(deals.design, *(np.asarray(each[rows].sum(axis=0)).ravel() for each in (deals.won, deals.count)))
     spread = rate * (1 - rate)
     binomial, share = deals.count @ spread, (deals.count @ diags_array(spread) @ deals.design).toarray()
     covariance = np.diag(binomial) - share @ inverse @ share.T
@@ -186,26 +143,19 @@ def dispersion(z: Array) -> float:
     return found if found > 1 + LEAST_EXCESS / np.sqrt(len(z)) else 1.0
 
 
-def step_down(deals: Deals, judged: Array, level: float) -> tuple[Array, Array, float]:
-    """Adjusted p value of each rep (NaN where none could be had), which of them are signals, and the dispersion of the others.
+def step_down_reps(deals: Deals, judged: Array, level: float) -> tuple[Array, Array, float]:
+    """Adjusted p value of each rep (NaN where none could be had), which of them are signals, and the dispersion of the others."""
+    spread = 1.0
 
-    An adjusted p value is never below the one before it; ties leave together.
-    """
-    is_signal, adjusted, floor, spread = np.zeros(len(judged), bool), np.full(len(judged), np.nan), 0.0, 1.0
-    while True:
-        z = compare(deals, ~is_signal).z(judged & ~is_signal)
-        known = np.isfinite(z)
-        if not known.any():
-            return adjusted, is_signal, spread
-        top = known & (np.abs(z) >= np.nanmax(np.abs(z)) * (1 - SAME))
-        others = judged & ~is_signal & ~top
-        spread = dispersion(compare(deals, others | ~judged & ~is_signal).z(others)) if others.any() else 1.0
-        corrected = np.minimum(1.0, np.maximum(floor, two_sided(z / np.sqrt(spread)) * known.sum()))
-        floor = float(corrected[top].max())
-        if floor > level:
-            adjusted[known] = corrected[known]
-            return adjusted, is_signal, spread
-        adjusted[top], is_signal[top] = floor, True
+    def score(active: Array) -> Array:
+        nonlocal spread
+        z = compare(deals, active).z(judged & active)
+        if np.isfinite(z).any():
+            others = judged & active & ~largest(z)
+            spread = dispersion(compare(deals, others | ~judged & active).z(others)) if others.any() else 1.0
+        return z / np.sqrt(spread)
+
+    return *step_down(score, len(judged), level), spread
 
 
 def why_not_judged(comparison: Comparison, count: Array, settings: Settings) -> list[tuple[str, str] | None]:
@@ -231,17 +181,16 @@ def funnel(names: list[str], deals: Deals, settings: Settings) -> dict[str, dict
         reasons = [("not_computable", "no deal was lost" if won.sum() else "no deal was won")] * len(names)
     judged = np.array([reason is None for reason in reasons])
     family = comparison.p_value(judged) if judged.any() else np.nan
-    adjusted, is_signal, spread = step_down(deals, judged, settings.fdr_level)
+    adjusted, is_signal, spread = step_down_reps(deals, judged, settings.fdr_level)
     is_different = family <= settings.fdr_level
     z = comparison.z(judged) / np.sqrt(spread)
     overall = won.sum() / count.sum()
     quantile = normal_quantile(settings.confidence_level)
-    lower, upper = wilson(won, count, quantile)
+    lower, upper = wilson(Proportion(won, count), quantile)
 
     def adjust(wins: Array) -> Array:
         """Wins against expected wins, as a rate; at most 1."""
-        rate = np.divide(wins, comparison.expected, out=np.full(len(wins), np.nan), where=comparison.expected > 0) * overall
-        return np.clip(rate, 0, 1)
+        return np.clip(ratio(wins, comparison.expected) * overall, 0, 1)
 
     columns = {
         "closed_deal_count": count.astype(int), "won_deal_count": won.astype(int), "win_rate_lower": lower, "win_rate_upper": upper,
@@ -267,19 +216,8 @@ def funnel(names: list[str], deals: Deals, settings: Settings) -> dict[str, dict
 # Said and won
 
 
-def benjamini_hochberg(p_values: list[float]) -> Array:
-    """q values (Benjamini and Hochberg 1995), in the order of `p_values`."""
-    order = np.argsort(p_values)[::-1]
-    steps = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
-    q_values = np.empty(len(order))
-    q_values[order] = np.minimum(1.0, np.minimum.accumulate(steps))
-    return q_values
-
-
 def bias(sums: dict, settings: Settings) -> dict:
     """Of one rep: `sums` holds SUMS over the deals of the rep's past pipelines."""
-    from scipy.special import stdtr, stdtrit
-
     said, won, deals = float(sums["forecast_amount"]), float(sums["realised_amount"]), sums["forecast_deal_count"]
     if said <= 0 or won <= 0:
         return {"forecast_bias_verdict": "not_computable"}
@@ -288,17 +226,15 @@ def bias(sums: dict, settings: Settings) -> dict:
     if deals < max(2, settings.min_deals) or freedom < 1 or sums["forecast_date_count"] < settings.min_forecast_dates:
         return found
     # Variances and covariance of the two sums over deals.
-    pairs = (("squared_forecast_amount", said * said), ("crossed_amount", said * won), ("squared_realised_amount", won * won))
-    said_variance, covariance, won_variance = (deals / (deals - 1) * (sums[name] - product / deals) for name, product in pairs)
-    reach = float(stdtrit(freedom, (1 + settings.confidence_level) / 2)) ** 2
-    square, middle, rest = won**2 - reach * won_variance, said * won - reach * covariance, said**2 - reach * said_variance
-    error = np.sqrt(max(0.0, said_variance - 2 * covariance + won_variance))
-    if square <= 0 or error == 0:
+    pairs = (("squared_forecast_amount", said * said), ("squared_realised_amount", won * won), ("crossed_amount", said * won))
+    variance, won_variance, covariance = (deals / (deals - 1) * (sums[name] - product / deals) for name, product in pairs)
+    lower, upper = fieller(Quotient(said, won, variance, won_variance, covariance), float(stdtrit(freedom, (1 + settings.confidence_level) / 2)))
+    error = np.sqrt(max(0.0, variance - 2 * covariance + won_variance))
+    if np.isnan(lower) or error == 0:
         return found
-    half = np.sqrt(max(0.0, middle**2 - square * rest))
     return found | {
-        "forecast_bias_lower": max(0.0, float(middle - half) / square) - 1,
-        "forecast_bias_upper": float(middle + half) / square - 1,
+        "forecast_bias_lower": max(0.0, float(lower)) - 1,
+        "forecast_bias_upper": float(upper) - 1,
         "forecast_bias_p_value": float(2 * stdtr(freedom, -abs(said - won) / error)),
         "forecast_bias_verdict": "no_signal",
     }
@@ -319,35 +255,23 @@ def biases(sums: dict[str, dict], settings: Settings) -> dict[str, dict]:
 
 def on_time(dated: int, count: int, settings: Settings) -> dict:
     """Interval of the share of a rep's deals that closed by the date first said."""
-    interval = wilson(np.array([count]), np.array([dated]), normal_quantile(settings.confidence_level))
-    return dict(zip(ON_TIME, (float(end[0]) for end in interval), strict=True))
+    interval = wilson(Proportion(count, dated), normal_quantile(settings.confidence_level))
+    return dict(zip(ON_TIME, map(float, interval), strict=True))
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
     dbt.config(materialized="table")
-    settings = Settings(
-        min_deals=float(dbt.config.meta_get("min_deals")),
-        min_expected_deals=float(dbt.config.meta_get("min_expected_deals")),
-        min_level_deals=float(dbt.config.meta_get("min_level_deals")),
-        min_forecast_dates=float(dbt.config.meta_get("min_forecast_dates")),
-        fdr_level=float(dbt.config.meta_get("fdr_level")),
-        confidence_level=float(dbt.config.meta_get("confidence_level")),
-        funnel_levels=tuple(dbt.config.meta_get("funnel_levels")),
-    )
+    settings = Settings(**dbt.config.meta_get("settings"))
     cells = dbt.ref("int_rep_cells").fetchnumpy()
     values = {name: texts for name, texts in cells.items() if name not in ("sales_rep_id", *COUNTS)}
     rows = {}
     if len(cells["sales_rep_id"]):
         grouped = group(cells["sales_rep_id"], values, cells["won_deal_count"], cells["closed_deal_count"], settings.min_level_deals)
         rows = funnel(*grouped, settings)
-    sums = dbt.ref("int_rep_forecasts").project(", ".join(("sales_rep_id", *SUMS))).fetchall()
-    for rep, found in biases({rep: dict(zip(SUMS, each, strict=True)) for rep, *each in sums}, settings).items():
+    sums = read_rows(dbt.ref("int_rep_forecasts"), ["sales_rep_id", *SUMS], ["sales_rep_id"])
+    for rep, found in biases({each["sales_rep_id"]: each for each in sums}, settings).items():
         rows[rep] = rows.get(rep, {}) | found
     for rep, dated, count in dbt.ref("int_rep_close_dates").project("sales_rep_id, dated_deal_count, on_time_deal_count").fetchall():
         rows[rep] = rows.get(rep, {}) | on_time(dated, count, settings)
-    types = {pa.string(): TEXTS, pa.int64(): COUNTS, pa.float64(): FIGURES}
-    schema = pa.schema([("sales_rep_id", pa.string())] + [(name, type) for type, names in types.items() for name in names])
     table = [{"sales_rep_id": rep} | rows[rep] for rep in sorted(rows)]
-    return pa.table([pa.array([row.get(field.name) for row in table], field.type, from_pandas=True) for field in schema], schema=schema)
+    return from_rows(table, {str: ("sales_rep_id", *TEXTS), int: COUNTS, float: FIGURES})

@@ -1,11 +1,4 @@
--- noqa: disable=layout.indent
 {% set at_risk = "'" ~ var('at_risk_categories') | join("', '") ~ "'" %}
-{% set figures = [
-    'win_rate_lower', 'win_rate_upper', 'expected_won_deal_count', 'overall_win_rate', 'risk_adjusted_win_rate', 'risk_adjusted_lower',
-    'risk_adjusted_upper', 'funnel_inner_lower', 'funnel_inner_upper', 'funnel_outer_lower', 'funnel_outer_upper', 'dispersion',
-    'judged_rep_count', 'z_score', 'p_value', 'family_p_value', 'adjusted_p_value', 'forecast_bias_rate', 'forecast_bias_lower',
-    'forecast_bias_upper', 'forecast_bias_p_value', 'forecast_bias_q_value', 'on_time_rate_lower', 'on_time_rate_upper',
-] %}
 
 with
 
@@ -14,29 +7,17 @@ dim_reps as (
     where deal_count > 0
 ),
 
-ml_rep_performance as (
-    select * from {{ ref('ml_rep_performance') }}
-),
-
 int_segment_win_rate_estimates as (
     select * from {{ ref('int_segment_win_rate_estimates') }}
     where segment_dimension = 'sales_rep_id' and period = 'all'
 ),
 
-int_rep_forecasts as (
-    select * from {{ ref('int_rep_forecasts') }}
-),
-
-int_rep_close_dates as (
-    select * from {{ ref('int_rep_close_dates') }}
-),
-
 known as (
     select
-        max(int_as_of.as_of_date) as as_of_date,
-        max(case when levels.capability = 'closed_deals' and levels.is_available then 1 else 0 end) = 1 as has_closed_deals,
-        max(case when levels.capability = 'open_deals' and levels.is_available then 1 else 0 end) = 1 as has_open_deals
-    from {{ ref('int_data_levels') }} as levels
+        int_as_of.as_of_date,
+        capabilities.has_closed_deals,
+        capabilities.has_open_deals
+    from {{ ref('int_capabilities') }} as capabilities
     cross join {{ ref('int_as_of') }} as int_as_of
 ),
 
@@ -69,17 +50,39 @@ joined as (
         coalesce(rates.won_deal_count, 0) as won_deal_count,
         rates.won_deal_count * 1.0 / nullif(rates.closed_deal_count, 0) as win_rate,
         estimates.shrunk_win_rate,
-        {% for column in figures -%}
-            rates.{{ column }},
-        {% endfor -%}
+        rates.win_rate_lower,
+        rates.win_rate_upper,
+        rates.expected_won_deal_count,
+        rates.overall_win_rate,
+        rates.risk_adjusted_win_rate,
+        rates.risk_adjusted_lower,
+        rates.risk_adjusted_upper,
+        rates.funnel_inner_lower,
+        rates.funnel_inner_upper,
+        rates.funnel_outer_lower,
+        rates.funnel_outer_upper,
+        rates.dispersion,
+        rates.judged_rep_count,
+        rates.z_score,
+        rates.p_value,
+        rates.family_p_value,
+        rates.adjusted_p_value,
+        rates.forecast_bias_rate,
+        rates.forecast_bias_lower,
+        rates.forecast_bias_upper,
+        rates.forecast_bias_p_value,
+        rates.forecast_bias_q_value,
+        rates.on_time_rate_lower,
+        rates.on_time_rate_upper,
         coalesce(rates.verdict, 'insufficient_n') as verdict,
         case when rates.verdict is null then 'no deal has closed' else rates.missing_reason end as missing_reason,
-        {% for column, type in [
-            ('open_deal_count', 'bigint'), ('open_amount', 'decimal(18, 2)'), ('rapv_amount', 'double'), ('revenue_at_risk_amount', 'double'),
-            ('at_risk_deal_count', 'bigint'), ('at_risk_amount', 'decimal(18, 2)'), ('stalled_deal_count', 'bigint'),
-        ] -%}
-        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.{{ column }} end as {{ type }}) as {{ column }},
-        {% endfor -%}
+        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.open_deal_count end as bigint) as open_deal_count,
+        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.open_amount end as decimal(18, 2)) as open_amount,
+        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.rapv_amount end as double) as rapv_amount,
+        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.revenue_at_risk_amount end as double) as revenue_at_risk_amount,
+        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.at_risk_deal_count end as bigint) as at_risk_deal_count,
+        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.at_risk_amount end as decimal(18, 2)) as at_risk_amount,
+        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.stalled_deal_count end as bigint) as stalled_deal_count,
         open_deals.mean_risk_score,
         forecasts.forecast_date_count,
         forecasts.forecast_deal_count,
@@ -94,13 +97,13 @@ joined as (
     from dim_reps
     inner join known
         on known.has_closed_deals
-    left join ml_rep_performance as rates
+    left join {{ ref('ml_rep_performance') }} as rates
         on dim_reps.sales_rep_id = rates.sales_rep_id
     left join int_segment_win_rate_estimates as estimates
         on dim_reps.sales_rep_id = estimates.segment_value
-    left join int_rep_forecasts as forecasts
+    left join {{ ref('int_rep_forecasts') }} as forecasts
         on dim_reps.sales_rep_id = forecasts.sales_rep_id
-    left join int_rep_close_dates as close_dates
+    left join {{ ref('int_rep_close_dates') }} as close_dates
         on dim_reps.sales_rep_id = close_dates.sales_rep_id
     left join open_deals
         on dim_reps.sales_rep_id = open_deals.sales_rep_id
@@ -109,8 +112,8 @@ joined as (
 final as (
     select
         *,
-        {{ rep_finding() }} as finding,
-        {{ rep_forecast_finding() }} as forecast_finding
+        {{ rep_finding('joined') }} as finding,
+        {{ rep_forecast_finding('joined') }} as forecast_finding
     from joined
 )
 

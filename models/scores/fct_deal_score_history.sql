@@ -6,8 +6,8 @@ risk_categories as (
     select * from {{ ref('risk_categories') }}
 ),
 
-new_builds as (
-    select * from {{ ref('int_score_builds') }}
+int_kept_deal_scores as (
+    select * from {{ ref('int_kept_deal_scores') }}
     {%- if is_incremental() %}
     where build_id not in (select distinct kept.build_id from {{ this }} as kept)
     {%- endif %}
@@ -26,14 +26,12 @@ compared as (
         moves.log_odds_by_data,
         previous.log_odds + moves.log_odds_by_ageing as aged_log_odds,
         previous.log_odds + moves.log_odds_by_ageing + moves.log_odds_by_data as unfitted_log_odds
-    from new_builds
-    inner join {{ ref('int_score_snapshots') }} as snapshots
-        on new_builds.build_id = snapshots.build_id
-    left join {{ ref('int_score_moves') }} as moves
+    from int_kept_deal_scores as snapshots
+    left join {{ ref('int_kept_score_changes') }} as moves
         on
             snapshots.build_id = moves.build_id
             and snapshots.deal_id = moves.deal_id
-    left join {{ ref('int_score_snapshots') }} as previous
+    left join {{ ref('int_kept_deal_scores') }} as previous
         on
             moves.previous_build_id = previous.build_id
             and moves.deal_id = previous.deal_id

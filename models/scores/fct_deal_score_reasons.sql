@@ -51,9 +51,9 @@ ranked as (
         *,
         row_number() over strongest_first as reason_rank,
         case direction
-            {% for direction in ['down', 'up', 'none'] -%}
-            when '{{ direction }}' then sum(case when direction = '{{ direction }}' then 1 else 0 end) over strongest_first
-            {% endfor -%}
+            when 'down' then sum(case when direction = 'down' then 1 else 0 end) over strongest_first
+            when 'up' then sum(case when direction = 'up' then 1 else 0 end) over strongest_first
+            when 'none' then sum(case when direction = 'none' then 1 else 0 end) over strongest_first
         end as direction_rank
     from contributions
     window strongest_first as (partition by deal_id order by -round(abs(contribution), 9), factor rows unbounded preceding)

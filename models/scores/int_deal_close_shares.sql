@@ -48,10 +48,10 @@ cells as (
         stage,
         deal_age_band,
         grouping(stage) + grouping(deal_age_band) as depth,
-        {% for outcome, condition in [('won', 'is_won'), ('lost', 'not is_won')] -%}
-        count(distinct case when {{ condition }} then deal_id end) as {{ outcome }}_count,
-        coalesce(avg(case when {{ condition }} then is_in_time end), 0) as {{ outcome }}_share{{ "," if not loop.last }}
-        {% endfor -%}
+        count(distinct case when is_won then deal_id end) as won_count,
+        coalesce(avg(case when is_won then is_in_time end), 0) as won_share,
+        count(distinct case when not is_won then deal_id end) as lost_count,
+        coalesce(avg(case when not is_won then is_in_time end), 0) as lost_share
     from observed
     where purpose = 'training'
     group by grouping sets ((), (stage), (stage, deal_age_band))  -- noqa: PRS
@@ -62,13 +62,16 @@ final as (
     select
         observed.deal_id,
         observed.period_end_date,
-        {% for outcome in ['won', 'lost'] -%}
-        cast((
-            coalesce(cells.{{ outcome }}_share * cells.{{ outcome }}_count, 0)
-            + {{ prior }} * (coalesce(stages.{{ outcome }}_share * stages.{{ outcome }}_count, 0) + {{ prior }} * everything.{{ outcome }}_share)
-            / (coalesce(stages.{{ outcome }}_count, 0) + {{ prior }})
-        ) / (coalesce(cells.{{ outcome }}_count, 0) + {{ prior }}) as double) as {{ outcome }}_in_time_share{{ "," if not loop.last }}
-        {% endfor -%}
+        cast(least(1, (
+            coalesce(cells.won_share * cells.won_count, 0)
+            + {{ prior }} * (coalesce(stages.won_share * stages.won_count, 0) + {{ prior }} * everything.won_share)
+            / (coalesce(stages.won_count, 0) + {{ prior }})
+        ) / (coalesce(cells.won_count, 0) + {{ prior }})) as double) as won_in_time_share,
+        cast(least(1, (
+            coalesce(cells.lost_share * cells.lost_count, 0)
+            + {{ prior }} * (coalesce(stages.lost_share * stages.lost_count, 0) + {{ prior }} * everything.lost_share)
+            / (coalesce(stages.lost_count, 0) + {{ prior }})
+        ) / (coalesce(cells.lost_count, 0) + {{ prior }})) as double) as lost_in_time_share
     from observed
     inner join cells as everything
         on everything.depth = 2

@@ -1,98 +1,119 @@
 -- noqa: disable=layout.indent
-{% set stretches = {'visits': 'int_score_visits', 'changes': 'int_deal_change_counts', 'activities': 'int_active_days'} %}
-{% set recorded = {
-    'stage_history': ('int_stage_history', 'entered_at'),
-    'field_history': ('int_checked__field_history', 'changed_at'),
-    'activities': ('int_checked__activities', 'occurred_at'),
-} %}
-{% set replaced = {'amounts': 'int_amount_changes', 'owners': 'int_owner_changes'} %}
-
 with
 
-int_observation_dates as (
-    select * from {{ ref('int_observation_dates') }}
-),
-
-first_records as (
+-- The newest thousand regular dates train, the as-of date is scored, and past forecast dates tell what the score would have said of the
+-- pipeline then: of the same sample of deals that became won, lost or are still open.
+observed as (
     select
-        {% for input, (relation, column) in recorded.items() -%}
-        (
-            select cast(min(records.{{ column }}) as date)
-            from {{ ref(relation) }} as records
-            where records.reason_codes is null
-        ) as {{ input }}_date{{ "," if not loop.last }}
-        {% endfor -%}
+        *,
+        case when is_open then 'score' else 'training' end as purpose,
+        observed_until_date - {{ var('observation_interval_days') }}
+        * cast(unnest(generate_series(newest_step, least(oldest_step, newest_step + 999))) as integer) as observation_date
+    from {{ ref('int_score_deals') }}
+    where
+        is_open
+        or is_training
+
+    union all
+
+    select
+        deals.*,
+        'backtest' as purpose,
+        dates.forecast_date as observation_date
+    from {{ ref('int_score_deals') }} as deals
+    inner join {{ ref('int_forecast_dates') }} as dates
+        on case
+            when
+                deals.is_sampled
+                and not dates.is_as_of_date
+                and deals.created_date <= dates.forecast_date
+                and (deals.is_open or deals.closed_date > dates.forecast_date)
+                then 1
+            else 0
+        end = 1
 ),
 
 -- Before its first record nobody knew what an input would tell.
-dated as (
+first_records as (
     select
-        int_observation_dates.*,
-        {% for input in recorded -%}
-        coalesce(int_observation_dates.observation_date >= first_records.{{ input }}_date, false) as has_{{ input }}{{ "," if not loop.last }}
-        {% endfor -%}
-    from int_observation_dates
-    cross join first_records
+        (
+            select cast(min(history.entered_at) as date)
+            from {{ ref('int_stage_history') }} as history
+            where history.reason_codes is null
+        ) as stage_history_date,
+        (
+            select cast(min(history.changed_at) as date)
+            from {{ ref('int_checked__field_history') }} as history
+            where history.reason_codes is null
+        ) as field_history_date,
+        (
+            select cast(min(activities.occurred_at) as date)
+            from {{ ref('int_checked__activities') }} as activities
+            where activities.reason_codes is null
+        ) as activities_date
 ),
 
 -- What the input can't know is null; what a deal of a known input doesn't have is 0, or counts from its creation.
-known as (
-    select
-        dated.*,
-        coalesce(owners.sales_rep_id, dated.sales_rep_id) as known_sales_rep_id,
-        coalesce(amounts.known_amount, dated.deal_amount) as known_amount,
-        visits.stage,
-        visits.entered_date,
-        case when dated.has_stage_history then coalesce(visits.regression_count, 0) end as regression_count,
-        {% for column in ['push_count', 'amount_increase_count', 'amount_decrease_count'] -%}
-        case when dated.has_field_history then coalesce(changes.{{ column }}, 0) end as {{ column }},
-        {% endfor -%}
-        case when dated.has_activities then coalesce(activities.from_date, dated.created_date) end as last_active_date,
-        greatest(dated.created_date, visits.from_date, changes.from_date, activities.from_date) as last_updated_date
-    from dated
-    {% for alias, relation in stretches.items() -%}
-    left join {{ ref(relation) }} as {{ alias }}
-        on
-            dated.deal_id = {{ alias }}.deal_id
-            and dated.observation_date >= {{ alias }}.from_date
-            and dated.observation_date < {{ alias }}.until_date
-    {% endfor -%}
-    {% for alias, relation in replaced.items() -%}
-    left join {{ ref(relation) }} as {{ alias }}
-        on
-            dated.deal_id = {{ alias }}.deal_id
-            and dated.observation_date >= {{ alias }}.known_from_date
-            and dated.observation_date < {{ alias }}.changed_date
-    {% endfor -%}
-),
-
 final as (
     select
-        deal_id,
-        observation_date,
-        purpose,
-        is_won,
-        created_date,
-        closed_date,
-        penalty_group,
-        known_sales_rep_id as sales_rep_id,
-        industry,
-        region,
-        product_type,
-        lead_source,
-        known_amount as deal_amount,
-        cast({{ dbt.datediff('created_date', 'observation_date', 'day') }} as integer) as age_days,
-        stage,
-        cast({{ dbt.datediff('entered_date', 'observation_date', 'day') }} as integer) as days_in_stage,
-        regression_count,
-        push_count,
-        amount_increase_count,
-        amount_decrease_count,
-        cast({{ dbt.datediff('last_active_date', 'observation_date', 'day') }} as integer) as inactive_days,
+        observed.deal_id,
+        observed.observation_date,
+        observed.purpose,
+        observed.is_won,
+        observed.created_date,
+        observed.closed_date,
+        observed.penalty_group,
+        coalesce(owners.sales_rep_id, observed.sales_rep_id) as sales_rep_id,
+        observed.industry,
+        observed.region,
+        observed.product_type,
+        observed.lead_source,
+        coalesce(amounts.known_amount, observed.deal_amount) as deal_amount,
+        cast({{ dbt.datediff('observed.created_date', 'observed.observation_date', 'day') }} as integer) as age_days,
+        visits.stage,
+        cast({{ dbt.datediff('visits.entered_date', 'observed.observation_date', 'day') }} as integer) as days_in_stage,
+        case when observed.observation_date >= records.stage_history_date then coalesce(visits.regression_count, 0) end as regression_count,
+        case when observed.observation_date >= records.field_history_date then coalesce(changes.push_count, 0) end as push_count,
+        case when observed.observation_date >= records.field_history_date then coalesce(changes.amount_increase_count, 0) end as amount_increase_count,
+        case when observed.observation_date >= records.field_history_date then coalesce(changes.amount_decrease_count, 0) end as amount_decrease_count,
         case
-            when has_field_history then {{ dbt.datediff('last_updated_date', 'observation_date', 'day') }} >= {{ var('stale_days') }}
+            when observed.observation_date >= records.activities_date
+                then cast({{ dbt.datediff('coalesce(activities.from_date, observed.created_date)', 'observed.observation_date', 'day') }} as integer)
+        end as inactive_days,
+        case
+            when observed.observation_date >= records.field_history_date
+                then {{ dbt.datediff(
+                    'greatest(observed.created_date, visits.from_date, changes.from_date, activities.from_date)', 'observed.observation_date', 'day'
+                ) }} >= {{ var('stale_days') }}
         end as is_stale
-    from known
+    from observed
+    cross join first_records as records
+    left join {{ ref('int_score_visits') }} as visits
+        on
+            observed.deal_id = visits.deal_id
+            and observed.observation_date >= visits.from_date
+            and observed.observation_date < visits.until_date
+    left join {{ ref('int_deal_change_counts') }} as changes
+        on
+            observed.deal_id = changes.deal_id
+            and observed.observation_date >= changes.from_date
+            and observed.observation_date < changes.until_date
+    left join {{ ref('int_active_days') }} as activities
+        on
+            observed.deal_id = activities.deal_id
+            and observed.observation_date >= activities.from_date
+            and observed.observation_date < activities.until_date
+    left join {{ ref('int_past_amounts') }} as amounts
+        on
+            observed.deal_id = amounts.deal_id
+            and observed.observation_date >= amounts.known_from_date
+            and observed.observation_date < amounts.changed_date
+    left join {{ ref('int_past_field_values') }} as owners
+        on
+            owners.field = 'sales_rep_id'
+            and observed.deal_id = owners.deal_id
+            and observed.observation_date >= owners.known_from_date
+            and observed.observation_date < owners.changed_date
 )
 
 select * from final

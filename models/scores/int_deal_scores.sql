@@ -14,9 +14,21 @@ closed_deals as (
     where not is_open
 ),
 
-int_score_predictions as (
-    select * from {{ ref('int_score_predictions') }}
-    where purpose = 'score'
+statuses as (
+    {{ shown_method(ref('ml_score_quality')) }}
+),
+
+-- The log odds of a deal are those of the average deal and what each of its values adds.
+scored as (
+    select
+        contributions.deal_id,
+        contributions.average_log_odds,
+        contributions.average_log_odds + sum(contributions.contribution) as log_odds
+    from {{ ref('int_score_contributions') }} as contributions
+    inner join statuses
+        on contributions.method = statuses.method
+    where contributions.purpose = 'score'
+    group by contributions.deal_id, contributions.average_log_odds
 ),
 
 bases as (
@@ -29,14 +41,6 @@ bases as (
         and method = 'base'
 ),
 
-statuses as (
-    select
-        score_status,
-        case when score_status in ('model', 'table') then score_status else 'base' end as method
-    from {{ ref('ml_score_quality') }}
-    where fold = 'all'
-),
-
 final as (
     select
         int_deals.deal_id,
@@ -47,19 +51,16 @@ final as (
         statuses.method,
         coalesce(bases.training_deal_count, closed_deals.closed_deal_count) as training_deal_count,
         coalesce(bases.base_win_rate, closed_deals.win_rate) as base_win_rate,
-        coalesce(int_score_predictions.win_probability, closed_deals.win_rate) as win_probability,
-        int_score_predictions.log_odds,
-        int_score_predictions.average_log_odds,
-        coalesce(int_score_predictions.unseen_count, 0) as unseen_count
+        coalesce(1 / (1 + exp(-scored.log_odds)), closed_deals.win_rate) as win_probability,
+        scored.log_odds,
+        scored.average_log_odds
     from int_deals
     cross join closed_deals
     cross join statuses
     left join bases
         on bases.training_deal_count > 0
-    left join int_score_predictions
-        on
-            int_deals.deal_id = int_score_predictions.deal_id
-            and statuses.method = int_score_predictions.method
+    left join scored
+        on int_deals.deal_id = scored.deal_id
 )
 
 select * from final

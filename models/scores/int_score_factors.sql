@@ -7,15 +7,13 @@ int_data_levels as (
 ),
 
 factors as (
-    {% for each in var('score_factors') -%}
-    select
-        '{{ each.factor }}' as factor,
-        {{ loop.index }} as factor_order,
-        '{{ each.label }}' as label,
-        {{ "'" ~ each.data_needed ~ "'" if each.data_needed else "cast(null as " ~ dbt.type_string() ~ ")" }} as data_needed,
-        {{ "true" if each.can_rep_change else "false" }} as can_rep_change
-    {{ "union all" if not loop.last }}
-    {% endfor %}
+    select *
+    from (
+        values
+        {% for each in var('score_factors') -%}
+        ('{{ each.factor }}', {{ loop.index }}, '{{ each.label }}', {{ "'" ~ each.data_needed ~ "'" if each.data_needed else "null" }}, {{ each.can_rep_change or false }}){{ "," if not loop.last }}
+        {% endfor %}
+    ) as listed (factor, factor_order, label, data_needed, can_rep_change)
 ),
 
 final as (

@@ -1,4 +1,6 @@
 -- noqa: disable=layout.indent
+{% set factors = var('score_factors') %}
+
 with
 
 int_deal_observations as (
@@ -19,9 +21,9 @@ values_of_factors as (
         observations.closed_date,
         observations.penalty_group,
         observations.observation_date,
-        {{ factor_levels('observations') }}
+        {{ factor_levels(factors, 'observations') }}
     from int_deal_observations as observations
-    {{ factor_bands('observations') }}
+    {{ factor_bands(factors, 'observations', 'bands') }}
     where
         observations.purpose <> 'training'
         or not coalesce(observations.is_stale, false)

@@ -2,6 +2,7 @@ with
 
 int_score_contributions as (
     select * from {{ ref('int_score_contributions') }}
+    where purpose <> 'score'
 ),
 
 summed as (
@@ -14,8 +15,7 @@ summed as (
         fit,
         method,
         average_log_odds,
-        average_log_odds + sum(contribution) as log_odds,
-        cast(sum(case when is_unseen then 1 else 0 end) as bigint) as unseen_count
+        average_log_odds + sum(contribution) as log_odds
     from int_score_contributions
     group by deal_id, observation_date, purpose, is_won, deal_weight, fit, method, average_log_odds
 ),

@@ -1,5 +1,6 @@
 -- noqa: disable=layout.indent
--- A cell holds the won deals that share the first `depth` of the dimensions. Open deals of one profile are compared with the newest of
+-- A cell holds the won deals that share the first `depth` of the dimensions. Two values that make one key by accident only bring candidates
+-- that match less. Open deals of one profile are compared with the newest of
 -- its cells, from the narrowest to the first that holds enough.
 {% set dimensions = var('similar_deal_dimensions') %}
 {% set most = var('similar_deal_candidates') %}
@@ -20,7 +21,7 @@ int_deals as (
 open_deals as (
     select distinct
         {{ dimensions | join(", ") }},
-        {{ similar_deal_profile() }} as profile
+        {{ similar_deal_profile(dimensions) }} as profile
     from int_deals
     where is_open
 ),
@@ -40,16 +41,14 @@ won_deals as (
 ),
 
 depths as (
-    {% for depth in range(dimensions | length + 1) -%}
-    select {{ depth }} as depth{{ " union all" if not loop.last }}
-    {% endfor %}
+    select unnest(generate_series(0, {{ dimensions | length }})) as depth
 ),
 
 won_cells as (
     select
         won_deals.recency,
         depths.depth,
-        {{ similar_cell_key(dimensions) }} as cell_key
+        array_to_string([{{ dimensions | join(', ') }}][1:depths.depth], ' | ') as cell_key
     from won_deals
     cross join depths
 ),
@@ -66,7 +65,7 @@ profiles as (
     select
         open_deals.profile,
         depths.depth,
-        {{ similar_cell_key(dimensions) }} as cell_key
+        array_to_string([{{ dimensions | join(', ') }}][1:depths.depth], ' | ') as cell_key
     from open_deals
     cross join depths
 ),
@@ -99,7 +98,7 @@ final as (
         won_deals.deal_id as similar_deal_id,
         won_deals.deal_amount as similar_deal_amount,
         {% for dimension in dimensions -%}
-        case when {{ is_same_segment(dimension) }} then 1 else 0 end{{ " + " if not loop.last }}
+        case when {{ is_same_segment('open_deals', 'won_deals', dimension) }} then 1 else 0 end{{ " + " if not loop.last }}
         {%- endfor %} as matching_dimension_count
     from candidates
     inner join open_deals

@@ -9,7 +9,7 @@ open_deals as (
     select
         deal_id,
         deal_amount,
-        {{ similar_deal_profile() }} as profile
+        {{ similar_deal_profile(var('similar_deal_dimensions')) }} as profile
     from {{ ref('int_deals') }}
     where is_open
 ),
@@ -30,20 +30,18 @@ candidates as (
 
 -- From the amount of an open deal the ranks go down to smaller candidates and up to larger ones; of equal amounts, the newest is nearest.
 sides as (
-    {% for side, order in [('smaller', 'desc'), ('larger', 'asc')] -%}
     select
         *,
-        '{{ side }}' as side,
-        row_number() over (partition by profile, matching_dimension_count order by similar_deal_amount asc, recency {{ order }}) as amount_rank
+        unnest(['smaller', 'larger']) as side,
+        unnest([
+            row_number() over (partition by profile, matching_dimension_count order by similar_deal_amount asc, recency desc),
+            row_number() over (partition by profile, matching_dimension_count order by similar_deal_amount asc, recency asc)
+        ]) as amount_rank
     from candidates
-    {{ "union all" if not loop.last }}
-    {% endfor %}
 ),
 
 steps as (
-    {% for step in range(1 - count, count + 1) -%}
-    select {{ step }} as step{{ " union all" if not loop.last }}
-    {% endfor %}
+    select unnest(generate_series({{ 1 - count }}, {{ count }})) as step
 ),
 
 amounts as (

@@ -17,7 +17,14 @@ worst one), and 6.5 % of CRMs have a signal. A lead source that takes 15 (30) % 
 (tools/simulations/drift.py).
 """
 
+import datetime
+
 import numpy as np
+from scipy.special import chdtrc, chdtri
+
+from inference.logistic import sigmoid
+from inference.multiplicity import benjamini_hochberg
+from inference.tables import from_rows
 
 Array = np.ndarray
 MIN_EXPECTED = 5
@@ -46,8 +53,6 @@ def no_drift(
     deal: Array, is_now: Array, bins: Array, weights: tuple[Array, Array], confidence_level: float, psi: float
 ) -> dict[str, float]:
     """Mean and upper quantile of PSI without drift, and p of `psi`. Rows: index of the deal, is it of now, its bin."""
-    from scipy.special import chdtrc, chdtri
-
     now, then = weights
     deals, reference_deals = int(deal.max()) + 1, len(np.unique(deal[~is_now]))
     share = (now + then * reference_deals / then.sum()) / (now.sum() + reference_deals)
@@ -99,13 +104,11 @@ def drift(deal: Array, is_now: Array, codes: Array, levels: list[str], settings:
 
 
 def judge(found: dict[str, dict], fdr_level: float) -> None:
-    """Fill q values (Benjamini and Hochberg 1995) and verdicts."""
-    tested = sorted((each for each in found.values() if each["verdict"] == "no_signal"), key=lambda each: each["p_value"])
-    least = 1.0
-    for place in range(len(tested), 0, -1):
-        least = min(least, tested[place - 1]["p_value"] * len(tested) / place)
-        tested[place - 1]["q_value"] = least
-        tested[place - 1]["verdict"] = "signal" if least <= fdr_level else "no_signal"
+    """Fill q values and verdicts."""
+    tested = [each for each in found.values() if each["verdict"] == "no_signal"]
+    q_values = benjamini_hochberg([each["p_value"] for each in tested])
+    for each, q_value in zip(tested, q_values, strict=True):
+        each |= {"q_value": q_value, "verdict": "signal" if q_value <= fdr_level else "no_signal"}
 
 
 def score_bins(values: dict[str, tuple[Array, list[str]]], terms: list[tuple], count: int) -> tuple[Array, list[str]]:
@@ -121,19 +124,17 @@ def score_bins(values: dict[str, tuple[Array, list[str]]], terms: list[tuple], c
         total += np.array([contribution.get(name, 0.0) for name in names])[inverse]
     total = np.round(total, 9)
     edges = np.unique(np.quantile(total, np.arange(1, count) / count))
-    shown = [f"{100 / (1 + np.exp(-edge)):.1f}" for edge in edges]
+    shown = [f"{100 * sigmoid(edge):.1f}" for edge in edges]
     return np.searchsorted(edges, total), [f"{low} to {high} %" for low, high in zip(["0.0", *shown], [*shown, "100.0"], strict=True)]
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
     settings = dbt.config.meta_get("settings")
     factors = [each["factor"] for each in settings["factors"]]
     sampled = dbt.ref("int_score_deals").filter("is_sampled").project("deal_id as sampled_deal_id")
     observations = dbt.ref("int_score_observations").filter("purpose in ('score', 'backtest')")
     dates = observations.filter("purpose = 'backtest'").aggregate("observation_date").order("observation_date desc")
-    dates = [date for (date,) in dates.limit(int(settings["dates"])).fetchall()]
+    dates = [date for (date,) in dates.limit(settings["dates"]).fetchall()]
     oldest = f"date '{min(dates)}'" if dates else "observation_date"
     table = (
         observations.filter(f"purpose = 'score' or observation_date >= {oldest}")
@@ -151,14 +152,10 @@ def model(dbt, session):
     methods = dbt.ref("ml_score_quality").filter("fold = 'all' and score_status in ('model', 'table')").project("score_status as shown")
     terms = dbt.ref("ml_score_fits").filter("fit = 'final'").join(methods, "method = shown")
     terms = terms.project("factor, level, contribution").order("factor, level").fetchall()
-    score = score_bins(values, terms, int(settings["bins"])) if terms else (np.zeros(len(deal), np.intp), [OTHER])
+    score = score_bins(values, terms, settings["bins"]) if terms else (np.zeros(len(deal), np.intp), [OTHER])
     found = {factor: drift(deal, is_now, *values[factor], settings) for factor in factors}
     found[SCORE] = drift(deal, is_now, *score, settings)
-    judge(found, float(settings["fdr_level"]))
-    columns = {"factor": pa.array(list(found), pa.string())}
-    columns |= {name: pa.array([each[name] for each in found.values()], pa.int64()) for name in COUNTS}
-    columns |= {name: pa.array([each[name] for each in found.values()], pa.float64(), from_pandas=True) for name in FIGURES}
-    columns |= {name: pa.array([each[name] for each in found.values()], pa.string()) for name in ("level", "verdict")}
-    columns["reference_from_date"] = pa.array([min(dates, default=None)] * len(found), pa.date32())
-    columns["reference_until_date"] = pa.array([max(dates, default=None)] * len(found), pa.date32())
-    return pa.table(columns)
+    judge(found, settings["fdr_level"])
+    reference = {"reference_from_date": min(dates, default=None), "reference_until_date": max(dates, default=None)}
+    rows = [{"factor": factor} | each | reference for factor, each in found.items()]
+    return from_rows(rows, {str: ("factor", "level", "verdict"), int: COUNTS, float: FIGURES, datetime.date: tuple(reference)})

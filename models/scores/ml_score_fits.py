@@ -16,9 +16,13 @@ hash of their id, inside the training part alone. What a fit without a group wou
 Values seen in fewer than `min_level_deals` deals, and all but the `max_levels` most frequent of a factor, get no coefficient.
 """
 
+import datetime
 from dataclasses import dataclass
 
 import numpy as np
+
+from inference.logistic import logit, sigmoid
+from inference.tables import from_rows
 
 Array = np.ndarray
 Term = tuple[str | None, str | None, float, float, int]  # factor, level, contribution, share of the observations, deals
@@ -97,10 +101,6 @@ def log_odds(shape: Design, beta: Array, group: Array | None = None) -> Array:
     return total
 
 
-def sigmoid(value: Array) -> Array:
-    return 1 / (1 + np.exp(-value))
-
-
 def moments(shape: Design, residual: Array, curvature: Array, group: Array, groups: int) -> tuple[Array, Array]:
     """By group, gradient (groups, columns) and information (groups, columns, columns) of the log likelihood.
 
@@ -169,10 +169,6 @@ def ridge(data: Observations, penalties: list[float], groups: int, min_level_dea
         if np.abs(step).max() < 1e-5:  # Newton's next step would be about its square
             break
     return Fit(shape, beta, best, losses)
-
-
-def logit(rate: Array | float) -> Array | float:
-    return np.log(rate / (1 - rate))
 
 
 def model_terms(data: Observations, fit: Fit) -> list[Term]:
@@ -264,8 +260,6 @@ def read_observations(table, factors: list[str]) -> Observations:
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
     settings = dbt.config.meta_get("settings")
     factors = [each["factor"] for each in settings["factors"]]
     epoch = "date '1970-01-01'"
@@ -288,16 +282,13 @@ def model(dbt, session):
     dates = rolling_dates(
         data.created_day, data.closed_day, maturity, settings["folds"], settings["first_training_share"], settings["min_deals"]
     )
-    schema = pa.schema([
-        ("fit", pa.string()), ("trained_until_date", pa.date32()), ("tested_until_date", pa.date32()), ("method", pa.string()),
-        ("penalty", pa.float64()), ("training_deal_count", pa.int64()), ("factor", pa.string()), ("level", pa.string()),
-        ("contribution", pa.float64()), ("level_share", pa.float64()), ("level_deal_count", pa.int64()),
-    ])  # fmt: skip
-    rows = fit_all(data, dates, maturity, settings) or []
-    columns = list(zip(*rows, strict=True)) if rows else [[]] * len(schema)
-    days = (pa.int32(), pa.date32())
-    arrays = [
-        pa.array(column, days[0]).cast(days[1]) if field.type == days[1] else pa.array(column, field.type)
-        for column, field in zip(columns, schema, strict=True)
-    ]
-    return pa.table(arrays, schema=schema)
+    columns = ("fit", "trained_until_date", "tested_until_date", "method", "penalty", "training_deal_count")
+    columns += ("factor", "level", "contribution", "level_share", "level_deal_count")
+    rows = [dict(zip(columns, row, strict=True)) for row in fit_all(data, dates, maturity, settings)]
+    types = {
+        str: ("fit", "method", "factor", "level"),
+        datetime.date: ("trained_until_date", "tested_until_date"),
+        float: ("penalty", "contribution", "level_share"),
+        int: ("training_deal_count", "level_deal_count"),
+    }
+    return from_rows(rows, types)

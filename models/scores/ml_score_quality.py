@@ -5,7 +5,8 @@ one of a lost deal, ties counting half; its variance comes from the deals' influ
 observation a deal it is DeLong's (DeLong et al. 1988). Brier scores are means over deals, and t is the mean of a deal's improvement over
 the base rate / its standard error. Calibration is a logistic regression of the outcome on the predicted log odds (slope), and of the
 outcome with the predicted log odds as they are (intercept, 0 where as many are won as predicted), with standard errors clustered by deal.
-`all` averages AUC by deals and takes everything else over all test deals. Scores equal to 9 decimals are ties.
+`all` averages AUC by deals and takes everything else over all test deals. Scores equal to 9 decimals are ties. Shares of deals are cut at 1,
+which sums of their observations' weights may pass in the last digit.
 
 The gate opens if the lower one-sided `gate_confidence_level` bound of the AUC is above 0.5 and the improvement's t above `gate_t_value`.
 `gate_p_value` is the larger of both p values: both must hold, so it needs no adjustment.
@@ -16,6 +17,11 @@ mean calibration slope on later deals is 1.002, or 0.863 when a bad quarter lies
 """
 
 import numpy as np
+from scipy.special import ndtr, ndtri, stdtr
+
+from inference.intervals import normal_quantile
+from inference.logistic import calibration, sigmoid
+from inference.tables import from_rows
 
 Array = np.ndarray
 FIGURES = (
@@ -41,7 +47,7 @@ def auc(score: Array, won: Array, weight: Array, deal: Array) -> tuple[float, fl
     won_above = (wins - np.cumsum(won_here) + won_here / 2)[place] / wins
     influence = np.bincount(deal, weight * np.where(won == 1, lost_below, won_above), deals)
     variance = influence[won_deal].var(ddof=1) / wins + influence[~won_deal].var(ddof=1) / losses
-    return float(influence[won_deal].mean()), float(np.sqrt(variance))
+    return float(np.minimum(influence[won_deal].mean(), 1)), float(np.sqrt(variance))
 
 
 def t_value(values: Array) -> float:
@@ -53,41 +59,16 @@ def t_value(values: Array) -> float:
     return float(mean / error) if error > 0 else float(np.sign(mean) * np.inf) if mean else 0.0
 
 
-def calibration(offset: Array, columns: Array, won: Array, weight: Array, deal: Array) -> tuple[float, float]:
-    """First coefficient, and its standard error clustered by deal, of a logistic regression on `columns` (n, k) with an offset."""
-    beta = np.zeros(columns.shape[1])
-    if not 0 < won.mean() < 1 or len(won) < 3:
-        return np.nan, np.nan
-    for _ in range(50):
-        chance = 1 / (1 + np.exp(-(offset + columns @ beta)))
-        information = (columns * (weight * chance * (1 - chance))[:, None]).T @ columns
-        if np.linalg.cond(information) > 1e12:
-            return np.nan, np.nan
-        step = np.linalg.solve(information, columns.T @ (weight * (won - chance)))
-        beta = beta + step
-        if np.abs(step).max() < 1e-12:
-            break
-    else:
-        return np.nan, np.nan
-    deals = int(deal.max()) + 1
-    scores = columns * (weight * (won - chance))[:, None]
-    by_deal = np.array([np.bincount(deal, column, deals) for column in scores.T])
-    spread = np.linalg.inv(information)
-    return float(beta[0]), float(np.sqrt((spread @ (by_deal @ by_deal.T) @ spread)[0, 0]))
-
-
 def precision_at(score: Array, positive: Array, weight: Array, share: float) -> float:
     """Share of positives among the `share` of the weight with the highest scores; scores tied at the border take part evenly."""
     _, place = np.unique(-np.round(score, TIE_DECIMALS), return_inverse=True)
     total, hits = np.bincount(place, weight), np.bincount(place, weight * positive)
     taken = np.clip(share * total.sum() - (np.cumsum(total) - total), 0, total)
-    return float(taken @ (hits / total) / taken.sum())
+    return float(np.minimum(taken @ (hits / total) / taken.sum(), 1))
 
 
 def quality(rows: dict[str, Array], settings: dict) -> dict[str, float]:
     """FIGURES and COUNTS of test rows: fold, deal (index from 0), won, weight, and log odds of model, table and base."""
-    from scipy.special import ndtr, ndtri, stdtr
-
     deal, won, weight = rows["deal"], rows["won"], rows["weight"]
     found: dict[str, float] = dict.fromkeys(FIGURES, np.nan)
     deals = int(deal.max()) + 1 if len(deal) else 0
@@ -97,8 +78,8 @@ def quality(rows: dict[str, Array], settings: dict) -> dict[str, float]:
     if not deals:
         return found
 
-    errors = {m: np.bincount(deal, weight * (1 / (1 + np.exp(-rows[m])) - won) ** 2, deals) for m in ("model", "table", "base")}
-    found |= {"brier": errors["model"].mean(), "brier_table": errors["table"].mean(), "brier_base": errors["base"].mean()}
+    errors = {m: np.bincount(deal, weight * (sigmoid(rows[m]) - won) ** 2, deals) for m in ("model", "table", "base")}
+    found |= {name: float(np.minimum(errors[m].mean(), 1)) for name, m in (("brier", "model"), ("brier_table", "table"), ("brier_base", "base"))}
     found["brier_t_value"] = t_value(errors["base"] - errors["model"])
 
     parts = []
@@ -109,7 +90,7 @@ def quality(rows: dict[str, Array], settings: dict) -> dict[str, float]:
     size, area, error = (np.array(column) for column in zip(*[part for part in parts if np.isfinite(part[1])] or [(np.nan,) * 3], strict=True))
     found["auc"] = float(size @ area / size.sum())
     found["auc_standard_error"] = float(np.sqrt((size**2) @ (error**2)) / size.sum())
-    quantile = ndtri((1 + settings["confidence_level"]) / 2)
+    quantile = normal_quantile(settings["confidence_level"])
     for name, z in (("auc_lower", -quantile), ("auc_upper", quantile), ("auc_gate_lower", -ndtri(settings["gate_confidence_level"]))):
         found[name] = float(np.clip(found["auc"] + z * found["auc_standard_error"], 0, 1))
 
@@ -151,8 +132,6 @@ def judge(rows: dict[str, Array], settings: dict) -> dict[str, dict]:
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
     settings = dbt.config.meta_get("settings")
     order = "deal_id, observation_date"
     pivot = ", ".join(f"max(log_odds) filter (method = '{method}') as {method}" for method in ("model", "table", "base"))
@@ -167,9 +146,5 @@ def model(dbt, session):
     rows |= {"fold": table["fit"].to_numpy().astype(str), "won": table["is_won"].to_numpy().astype(float), "weight": table["deal_weight"].to_numpy()}
     rows["deal"] = np.unique(table["deal_id"].to_numpy().astype(str), return_inverse=True)[1]
     found = judge(rows, settings)
-    columns = {"fold": pa.array(list(found), pa.string())}
-    columns |= {name: pa.array([int(each[name]) for each in found.values()], pa.int64()) for name in COUNTS}
-    columns |= {name: pa.array([float(each[name]) for each in found.values()], pa.float64(), from_pandas=True) for name in FIGURES}
-    columns["score_status"] = pa.array([each["score_status"] for each in found.values()], pa.string())
-    columns["is_automation_ready"] = pa.array([each["is_automation_ready"] for each in found.values()], pa.bool_())
-    return pa.table(columns)
+    types = {str: ("fold", "score_status"), int: COUNTS, float: FIGURES, bool: ("is_automation_ready",)}
+    return from_rows([{"fold": fold} | each for fold, each in found.items()], types)

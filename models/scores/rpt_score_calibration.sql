@@ -1,4 +1,3 @@
--- noqa: disable=layout.indent
 with
 
 int_score_predictions as (
@@ -54,15 +53,6 @@ with_quantile as (
     cross join int_confidence_quantile
 ),
 
-wilson as (
-    select
-        *,
-        (win_rate + power(quantile, 2) / (2 * effective_deal_count)) / (1 + power(quantile, 2) / effective_deal_count) as centre,
-        quantile * sqrt(win_rate * (1 - win_rate) / effective_deal_count + power(quantile / (2 * effective_deal_count), 2))
-        / (1 + power(quantile, 2) / effective_deal_count) as half_width
-    from with_quantile
-),
-
 final as (
     select
         method,
@@ -75,9 +65,9 @@ final as (
         effective_deal_count,
         predicted_win_rate,
         win_rate,
-        case when win_rate > 0 then greatest(0, centre - half_width) else 0 end as win_rate_lower,
-        case when win_rate < 1 then least(1, centre + half_width) else 1 end as win_rate_upper
-    from wilson
+        case when win_rate > 0 then {{ wilson('win_rate', 'effective_deal_count', 'quantile', '-') }} else 0 end as win_rate_lower,
+        case when win_rate < 1 then {{ wilson('win_rate', 'effective_deal_count', 'quantile', '+') }} else 1 end as win_rate_upper
+    from with_quantile
 )
 
 select * from final

@@ -48,7 +48,19 @@ final as (
         labelled.open_share,
         labelled.reference_share,
         labelled.missing_reason,
-        {{ score_drift_finding() }} as finding
+        upper(substr(labelled.factor_label, 1, 1)) || substr(labelled.factor_label, 2)
+        || case
+            when labelled.missing_reason is not null then ': not judged, ' || labelled.missing_reason || '.'
+            else
+                ' ' || case when labelled.level = 'other' then '(rare values)' else labelled.level end || ': ' || {{ percent('labelled.open_share') }} || ' of ' || labelled.open_deal_count
+                || ' open deals, ' || {{ percent('labelled.reference_share') }} || ' of those open at past month ends (' || labelled.reference_deal_count
+                || ' deals). All values together differ by a PSI of ' || {{ three_decimals('labelled.psi') }} || ', where chance alone makes '
+                || {{ three_decimals('labelled.no_drift_psi') }} || ' on average and seldom more than ' || {{ three_decimals('labelled.no_drift_psi_upper') }}
+                || case labelled.verdict
+                    when 'signal' then ': the open deals differ from those before them.'
+                    else ': with this many factors compared, chance can explain it.'
+                end
+        end as finding
     from labelled
     cross join int_as_of
     where labelled.open_deal_count > 0

@@ -81,7 +81,25 @@ final as (
         end as verdict,
         final_status as score_status,
         is_ready as is_automation_ready,
-        {{ score_quality_finding() }} as finding
+        case
+            when auc is null then 'Too few deals have closed long enough ago to test a score on deals created after its training: the base rate is shown.'
+            else
+                'On ' || deal_count || ' deals created after the training, the score put a won deal above a lost one in ' || {{ percent('auc') }}
+                || ' of pairs ' || {{ interval('auc_lower', 'auc_upper', 100) }} || ', and its squared error was '
+                || {{ percent('abs(1 - brier / nullif(brier_base, 0))') }} || case when brier <= brier_base then ' below' else ' above' end
+                || ' that of the base rate.'
+                || case
+                    when fold <> 'all' then ''
+                    when final_status = 'model' then ' The gate is open: scores come from the model.'
+                    when final_status = 'table' then ' The gate is open: scores come from the table, which did better than the model.'
+                    else ' The gate is closed: that could be chance, so every open deal shows the base rate.'
+                end
+                || case
+                    when fold <> 'all' or final_status = 'gated' then ''
+                    when is_ready then ''
+                    else ' It is too weak to act on without a person.'
+                end
+        end as finding
     from judged
 )
 

@@ -1,4 +1,3 @@
--- noqa: disable=layout.indent
 {% set dimensions = var('segment_dimensions') + ['closed_month'] %}
 
 with
@@ -12,13 +11,7 @@ int_stages as (
 ),
 
 int_deals as (
-    select
-        deal_id,
-        is_won,
-        {% for dimension in var('segment_dimensions') -%}
-            {{ dimension }},
-        {% endfor -%}
-        cast(closed_month as {{ dbt.type_string() }}) as closed_month
+    select * replace (cast(closed_month as {{ dbt.type_string() }}) as closed_month)
     from {{ ref('int_deals') }}
     where not is_open
 ),

@@ -1,4 +1,3 @@
--- noqa: disable=layout.indent
 {% set dimensions = var('segment_dimensions') %}
 
 with
@@ -15,6 +14,7 @@ int_deals as (
 -- The first visit of a stage by a deal: from there to the close, or to the as-of date.
 reached as (
     select
+        int_deals.*,
         int_deal_stage_visits.stage,
         {{ dbt.datediff(
             'int_deal_stage_visits.entered_at', 'coalesce(int_deals.closed_date, int_deals.as_of_date)', 'day'
@@ -22,11 +22,7 @@ reached as (
         coalesce(
             {{ dbt.datediff('int_deal_stage_visits.entered_at', 'int_deal_stage_visits.observed_from_at', 'day') }}, 0
         ) as observed_after_days,
-        int_deal_stage_visits.is_furthest,
-        int_deals.outcome,
-        {% for dimension in dimensions -%}
-            int_deals.{{ dimension }}{{ "," if not loop.last }}
-        {% endfor %}
+        int_deal_stage_visits.is_furthest
     from int_deal_stage_visits
     inner join int_deals
         on int_deal_stage_visits.deal_id = int_deals.deal_id

@@ -1,5 +1,3 @@
-{% set measures = ['win_probability', 'loss_probability', 'open_probability', 'loss_rate', 'loss_share_rate'] %}
-
 with
 
 int_stage_reach_counts as (
@@ -14,6 +12,11 @@ ml_stage_survival as (
     select * from {{ ref('ml_stage_survival') }}
 ),
 
+late_stage_estimates as (
+    select * from {{ ref('ml_stage_survival') }}
+    where measure = 'late_stage_loss_rate'
+),
+
 int_stages as (
     select * from {{ ref('int_stages') }}
 ),
@@ -23,13 +26,13 @@ counts as (
         segment_dimension,
         segment_value,
         stage,
-        sum(deal_count) as reached_deal_count,
-        sum(case when not is_furthest or outcome = 'Won' then deal_count else 0 end) as advanced_deal_count,
-        sum(case when is_furthest and outcome = 'Lost' then deal_count else 0 end) as lost_here_deal_count,
-        sum(case when is_furthest and outcome = 'Open' then deal_count else 0 end) as open_here_deal_count,
-        sum(case when outcome = 'Won' then deal_count else 0 end) as won_deal_count,
-        sum(case when outcome = 'Lost' then deal_count else 0 end) as lost_deal_count,
-        sum(case when outcome = 'Open' then deal_count else 0 end) as open_deal_count,
+        cast(sum(deal_count) as bigint) as reached_deal_count,
+        cast(sum(case when not is_furthest or outcome = 'Won' then deal_count else 0 end) as bigint) as advanced_deal_count,
+        cast(sum(case when is_furthest and outcome = 'Lost' then deal_count else 0 end) as bigint) as lost_here_deal_count,
+        cast(sum(case when is_furthest and outcome = 'Open' then deal_count else 0 end) as bigint) as open_here_deal_count,
+        cast(sum(case when outcome = 'Won' then deal_count else 0 end) as bigint) as won_deal_count,
+        cast(sum(case when outcome = 'Lost' then deal_count else 0 end) as bigint) as lost_deal_count,
+        cast(sum(case when outcome = 'Open' then deal_count else 0 end) as bigint) as open_deal_count,
         max(case when outcome <> 'Open' then days_to_close end) as longest_days_to_close
     from int_stage_reach_counts
     group by segment_dimension, segment_value, stage
@@ -40,28 +43,24 @@ estimates as (
         segment_dimension,
         segment_value,
         stage,
-        {% for measure in measures -%}
-        max(case when measure = '{{ measure }}' then estimate end) as {{ measure }},
-        max(case when measure = '{{ measure }}' then lower_limit end) as {{ measure }}_lower,
-        max(case when measure = '{{ measure }}' then upper_limit end) as {{ measure }}_upper,
-        {% endfor -%}
+        max(case when measure = 'win_probability' then estimate end) as win_probability,
+        max(case when measure = 'win_probability' then lower_limit end) as win_probability_lower,
+        max(case when measure = 'win_probability' then upper_limit end) as win_probability_upper,
+        max(case when measure = 'loss_probability' then estimate end) as loss_probability,
+        max(case when measure = 'loss_probability' then lower_limit end) as loss_probability_lower,
+        max(case when measure = 'loss_probability' then upper_limit end) as loss_probability_upper,
+        max(case when measure = 'open_probability' then estimate end) as open_probability,
+        max(case when measure = 'open_probability' then lower_limit end) as open_probability_lower,
+        max(case when measure = 'open_probability' then upper_limit end) as open_probability_upper,
+        max(case when measure = 'loss_rate' then estimate end) as loss_rate,
+        max(case when measure = 'loss_rate' then lower_limit end) as loss_rate_lower,
+        max(case when measure = 'loss_rate' then upper_limit end) as loss_rate_upper,
+        max(case when measure = 'loss_share_rate' then estimate end) as loss_share_rate,
+        max(case when measure = 'loss_share_rate' then lower_limit end) as loss_share_rate_lower,
+        max(case when measure = 'loss_share_rate' then upper_limit end) as loss_share_rate_upper,
         max(case when measure = 'win_probability' then status end) as probability_status
     from ml_stage_survival
     group by segment_dimension, segment_value, stage
-),
-
-late_losses as (
-    select
-        int_late_stage_counts.*,
-        ml_stage_survival.estimate,
-        ml_stage_survival.lower_limit,
-        ml_stage_survival.upper_limit
-    from int_late_stage_counts
-    inner join ml_stage_survival
-        on
-            int_late_stage_counts.segment_dimension = ml_stage_survival.segment_dimension
-            and int_late_stage_counts.segment_value = ml_stage_survival.segment_value
-            and ml_stage_survival.measure = 'late_stage_loss_rate'
 ),
 
 final as (
@@ -71,21 +70,35 @@ final as (
         counts.stage,
         int_stages.stage_order,
         int_stages.is_late,
-        {% for outcome in ['reached', 'advanced', 'lost_here', 'open_here', 'won', 'lost', 'open'] -%}
-        cast(counts.{{ outcome }}_deal_count as bigint) as {{ outcome }}_deal_count,
-        {% endfor -%}
-        {% for measure in measures -%}
-        estimates.{{ measure }},
-        estimates.{{ measure }}_lower,
-        estimates.{{ measure }}_upper,
-        {% endfor -%}
+        counts.reached_deal_count,
+        counts.advanced_deal_count,
+        counts.lost_here_deal_count,
+        counts.open_here_deal_count,
+        counts.won_deal_count,
+        counts.lost_deal_count,
+        counts.open_deal_count,
+        estimates.win_probability as stage_win_probability,
+        estimates.win_probability_lower as stage_win_probability_lower,
+        estimates.win_probability_upper as stage_win_probability_upper,
+        estimates.loss_probability,
+        estimates.loss_probability_lower,
+        estimates.loss_probability_upper,
+        estimates.open_probability,
+        estimates.open_probability_lower,
+        estimates.open_probability_upper,
+        estimates.loss_rate,
+        estimates.loss_rate_lower,
+        estimates.loss_rate_upper,
+        estimates.loss_share_rate,
+        estimates.loss_share_rate_lower,
+        estimates.loss_share_rate_upper,
         estimates.probability_status,
         counts.longest_days_to_close,
-        coalesce(late_losses.closed_deal_count, 0) as late_stage_closed_deal_count,
-        coalesce(late_losses.lost_deal_count, 0) as late_stage_lost_deal_count,
-        late_losses.estimate as late_stage_loss_rate,
-        late_losses.lower_limit as late_stage_loss_rate_lower,
-        late_losses.upper_limit as late_stage_loss_rate_upper
+        coalesce(late_deals.closed_deal_count, 0) as late_stage_closed_deal_count,
+        coalesce(late_deals.lost_deal_count, 0) as late_stage_lost_deal_count,
+        late_stage_estimates.estimate as late_stage_loss_rate,
+        late_stage_estimates.lower_limit as late_stage_loss_rate_lower,
+        late_stage_estimates.upper_limit as late_stage_loss_rate_upper
     from counts
     inner join int_stages
         on counts.stage = int_stages.stage
@@ -94,10 +107,14 @@ final as (
             counts.segment_dimension = estimates.segment_dimension
             and counts.segment_value = estimates.segment_value
             and counts.stage = estimates.stage
-    left join late_losses
+    left join int_late_stage_counts as late_deals
         on
-            counts.segment_dimension = late_losses.segment_dimension
-            and counts.segment_value = late_losses.segment_value
+            counts.segment_dimension = late_deals.segment_dimension
+            and counts.segment_value = late_deals.segment_value
+    left join late_stage_estimates
+        on
+            counts.segment_dimension = late_stage_estimates.segment_dimension
+            and counts.segment_value = late_stage_estimates.segment_value
 )
 
 select * from final

@@ -1,5 +1,3 @@
-{% set quantiles = ['median', 'p75', 'p90'] %}
-
 with
 
 int_stage_visit_counts as (
@@ -30,13 +28,19 @@ estimates as (
     select
         segment_dimension,
         segment_value,
-        {% for quantile in quantiles -%}
-        max(case when measure = '{{ quantile }}' then estimate end) as {{ quantile }}_days,
-        max(case when measure = '{{ quantile }}' then lower_limit end) as {{ quantile }}_lower_days,
-        max(case when measure = '{{ quantile }}' then upper_limit end) as {{ quantile }}_upper_days,
-        max(case when measure = '{{ quantile }}' then status end) as {{ quantile }}_status,
-        {% endfor -%}
-        stage
+        stage,
+        max(case when measure = 'median' then estimate end) as median_days,
+        max(case when measure = 'median' then lower_limit end) as median_lower_days,
+        max(case when measure = 'median' then upper_limit end) as median_upper_days,
+        max(case when measure = 'median' then status end) as median_status,
+        max(case when measure = 'p75' then estimate end) as p75_days,
+        max(case when measure = 'p75' then lower_limit end) as p75_lower_days,
+        max(case when measure = 'p75' then upper_limit end) as p75_upper_days,
+        max(case when measure = 'p75' then status end) as p75_status,
+        max(case when measure = 'p90' then estimate end) as p90_days,
+        max(case when measure = 'p90' then lower_limit end) as p90_lower_days,
+        max(case when measure = 'p90' then upper_limit end) as p90_upper_days,
+        max(case when measure = 'p90' then status end) as p90_status
     from ml_stage_survival
     group by segment_dimension, segment_value, stage
 ),
@@ -47,12 +51,18 @@ final as (
         counts.segment_value,
         counts.stage,
         int_stages.stage_order,
-        {% for quantile in quantiles -%}
-        cast(estimates.{{ quantile }}_days as integer) as {{ quantile }}_days,
-        cast(estimates.{{ quantile }}_lower_days as integer) as {{ quantile }}_lower_days,
-        cast(estimates.{{ quantile }}_upper_days as integer) as {{ quantile }}_upper_days,
-        estimates.{{ quantile }}_status,
-        {% endfor -%}
+        cast(estimates.median_days as integer) as median_days,
+        cast(estimates.median_lower_days as integer) as median_lower_days,
+        cast(estimates.median_upper_days as integer) as median_upper_days,
+        estimates.median_status,
+        cast(estimates.p75_days as integer) as p75_days,
+        cast(estimates.p75_lower_days as integer) as p75_lower_days,
+        cast(estimates.p75_upper_days as integer) as p75_upper_days,
+        estimates.p75_status,
+        cast(estimates.p90_days as integer) as p90_days,
+        cast(estimates.p90_lower_days as integer) as p90_lower_days,
+        cast(estimates.p90_upper_days as integer) as p90_upper_days,
+        estimates.p90_status,
         cast(counts.completed_visit_count as bigint) as completed_visit_count,
         cast(counts.open_visit_count as bigint) as open_visit_count,
         cast(counts.left_truncated_visit_count as bigint) as left_truncated_visit_count

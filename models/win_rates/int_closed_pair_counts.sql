@@ -1,6 +1,4 @@
--- noqa: disable=layout.indent
 {% set dimensions = var('segment_dimensions') %}
-{% set pairs = segment_pairs(dimensions) %}
 
 with
 
@@ -12,9 +10,7 @@ int_deals as (
 cells as (
     select
         is_won,
-        {% for dimension in dimensions -%}
-            {{ dimension }},
-        {% endfor -%}
+        {{ dimensions | join(', ') }},
         count(*) as deal_count,
         sum(cycle_days) as cycle_days,
         sum(deal_amount) as deal_amount,
@@ -23,32 +19,40 @@ cells as (
     group by all
 ),
 
-{% if pairs -%}
-final as (
+-- Each dimension with itself and those after it, so that there is a set to group by even if there is one dimension.
+pairs as (
     select
-        {{ pair_columns(pairs) }},
+        {{ segment_dimension(dimensions) }} as first_segment_dimension,
+        {{ segment_dimension(dimensions | reverse | list) }} as second_segment_dimension,
+        {{ segment_value(dimensions) }} as first_segment_value,
+        {{ segment_value(dimensions | reverse | list) }} as second_segment_value,
         is_won,
         cast(sum(deal_count) as bigint) as deal_count,
         cast(sum(cycle_days) as bigint) as cycle_days,
         cast(sum(deal_amount) as decimal(38, 2)) as deal_amount,
         cast(sum(squared_amount) as decimal(38, 4)) as squared_amount
     from cells
-    group by {{ pair_sets(['is_won'], pairs) }}  -- noqa: PRS
-)
-{%- else -%}
+    group by grouping sets (  -- noqa: PRS
+        {%- for first in dimensions %}
+        {%- for second in dimensions[loop.index0:] %}
+        (is_won, {{ first }}, {{ second }}){{ "," if first != dimensions[-1] }}
+        {%- endfor %}
+        {%- endfor %}
+    )
+),
+
 final as (
     select
-        cast(null as {{ dbt.type_string() }}) as segment_dimension,
-        cast(null as {{ dbt.type_string() }}) as first_segment_value,
-        cast(null as {{ dbt.type_string() }}) as second_segment_value,
+        first_segment_dimension || ' x ' || second_segment_dimension as segment_dimension,
+        first_segment_value,
+        second_segment_value,
         is_won,
-        cast(deal_count as bigint) as deal_count,
-        cast(cycle_days as bigint) as cycle_days,
-        cast(deal_amount as decimal(38, 2)) as deal_amount,
-        cast(squared_amount as decimal(38, 4)) as squared_amount
-    from cells
-    where false
+        deal_count,
+        cycle_days,
+        deal_amount,
+        squared_amount
+    from pairs
+    where first_segment_dimension <> second_segment_dimension
 )
-{%- endif %}
 
 select * from final

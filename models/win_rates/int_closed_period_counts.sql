@@ -1,11 +1,7 @@
 with
 
-int_as_of as (
-    select * from {{ ref('int_as_of') }}
-),
-
-int_deals as (
-    select * from {{ ref('int_deals') }}
+int_deal_bounds as (
+    select * from {{ ref('int_deal_bounds') }}
 ),
 
 int_closed_deal_counts as (
@@ -15,10 +11,9 @@ int_closed_deal_counts as (
 -- A period is complete when it begins after the first deal was created and ends on the as-of day or before.
 bounds as (
     select
-        min(int_deals.created_date) as first_created_date,
-        min({{ dbt.dateadd('day', 1, 'int_as_of.as_of_date') }}) as end_date
-    from int_deals
-    cross join int_as_of
+        first_created_date,
+        {{ dbt.dateadd('day', 1, 'as_of_date') }} as end_date
+    from int_deal_bounds
 ),
 
 months as (
@@ -35,23 +30,21 @@ months as (
         closed_month
 ),
 
+period_types as (
+    select * from (values ('month', 1), ('quarter', 3), ('half_year', 6)) as period_types (period_type, month_count)
+),
+
 periods as (
-    {% for period_type, month_count in [('month', 1), ('quarter', 3), ('half_year', 6)] -%}
-    {% if not loop.first %}
-
-    union all
-
-    {% endif -%}
     select
-        '{{ period_type }}' as period_type,
-        {{ month_count }} as month_count,
-        cast({{ dbt.dateadd('month', '(-((extract(month from closed_month) - 1) % ' ~ month_count ~ '))', 'closed_month') }} as date) as period_start_date,
-        segment_dimension,
-        segment_value,
-        closed_deal_count,
-        won_deal_count
+        period_types.period_type,
+        period_types.month_count,
+        {{ period_start('months.closed_month', 'period_types.month_count') }} as period_start_date,
+        months.segment_dimension,
+        months.segment_value,
+        months.closed_deal_count,
+        months.won_deal_count
     from months
-    {%- endfor %}
+    cross join period_types
 ),
 
 final as (

@@ -1,4 +1,4 @@
--- A competitor that is named in lost deals alone would win against everybody, and says nothing.
+-- Where only lost deals name a competitor, every competitor would seem to win each time: then competitors have no rows.
 with
 
 int_deals as (

@@ -10,6 +10,11 @@ three products (cycles of 60 days on average) are found in 93 % of 300, and anot
 """
 
 import numpy as np
+from scipy.special import ndtr
+
+from inference.intervals import normal_quantile
+from inference.multiplicity import select_members
+from inference.tables import from_rows
 
 KEYS = ("segment_dimension", "segment_value")
 FIGURES = (
@@ -28,8 +33,6 @@ def mann_whitney(won: np.ndarray, lost: np.ndarray) -> tuple[float, float]:
 
     `won`, `lost`: deals by day, equally long, neither empty. All deals on one day: p is 1, nothing differs.
     """
-    from scipy.special import ndtr
-
     count, other = int(won.sum()), int(lost.sum())
     both, total = won + lost, count + other
     ties = float(np.sum(both.astype(float) ** 3 - both)) / (total * (total - 1))
@@ -49,8 +52,6 @@ def hodges_lehmann(won: np.ndarray, lost: np.ndarray, deviation: float, confiden
     to the c-th largest, c = n m / 2 - quantile x the tie-corrected standard deviation of U, rounded down and at least 1 (Hollander
     and Wolfe 1999, 4.3, where the standard deviation has no ties).
     """
-    from scipy.special import ndtri
-
     running = np.cumsum(np.convolve(won.astype(float), lost[::-1].astype(float)))
     pairs = running[-1]
 
@@ -58,17 +59,8 @@ def hodges_lehmann(won: np.ndarray, lost: np.ndarray, deviation: float, confiden
         return int(np.searchsorted(running, rank)) - (len(lost) - 1)
 
     median = (ranked(np.floor((pairs + 1) / 2)) + ranked(np.floor(pairs / 2) + 1)) / 2
-    end = max(1.0, np.floor(pairs / 2 - ndtri((1 + confidence_level) / 2) * deviation))
+    end = max(1.0, np.floor(pairs / 2 - normal_quantile(confidence_level) * deviation))
     return median, float(ranked(end)), float(ranked(pairs + 1 - end))
-
-
-def benjamini_hochberg(p_values: list[float]) -> np.ndarray:
-    """q values (Benjamini and Hochberg 1995), in the order of `p_values`."""
-    order = np.argsort(p_values)[::-1]
-    steps = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
-    q_values = np.empty(len(order))
-    q_values[order] = np.minimum(1.0, np.minimum.accumulate(steps))
-    return q_values
 
 
 def judge(rows: list[tuple], min_deals: float, confidence_level: float, fdr_level: float) -> dict[tuple[str, str], dict[str, float]]:
@@ -93,36 +85,21 @@ def judge(rows: list[tuple], min_deals: float, confidence_level: float, fdr_leve
     for key in sorted(found):
         if found[key]["verdict"] == "no_signal":
             families.setdefault(key[0], []).append(found[key])
-    for family in families.values():
-        q_values = benjamini_hochberg([figures["mann_whitney_p_value"] for figures in family])
-        for figures, q_value in zip(family, q_values, strict=True):
-            figures["segment_q_value"] = float(q_value)
-    simes = [min(figures["segment_q_value"] for figures in family) for family in families.values()]
-    family_q_values = benjamini_hochberg(simes)
-    share = float(np.mean(family_q_values <= fdr_level)) if simes else 0.0
-    for family, family_q_value in zip(families.values(), family_q_values, strict=True):
-        for figures in family:
-            figures["family_q_value"] = float(family_q_value)
-            if family_q_value <= fdr_level:
-                figures["segment_q_threshold"] = fdr_level * share
-                if figures["segment_q_value"] <= fdr_level * share:
-                    figures["verdict"] = "signal"
+    p_values = [[figures["mann_whitney_p_value"] for figures in family] for family in families.values()]
+    q_values, selection = select_members(p_values, fdr_level)
+    for number, family in enumerate(families.values()):
+        for figures, q_value in zip(family, q_values[number], strict=True):
+            figures |= {"segment_q_value": q_value, "family_q_value": selection.q_values[number]}
+            if selection.is_selected[number]:
+                figures["segment_q_threshold"] = selection.threshold
+                figures["verdict"] = "signal" if q_value <= selection.threshold else "no_signal"
     return found
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
     dbt.config(materialized="table")
     counts = dbt.ref("int_cycle_day_counts").filter("is_included")
     rows = counts.project(", ".join([*KEYS, "is_won", "cycle_days", "deal_count"])).order(", ".join([*KEYS, "is_won", "cycle_days"])).fetchall()
-    found = judge(
-        rows,
-        float(dbt.config.meta_get("min_segment_deals")),
-        float(dbt.config.meta_get("confidence_level")),
-        float(dbt.config.meta_get("fdr_level")),
-    )
-    columns = {name: pa.array([key[position] for key in found], pa.string()) for position, name in enumerate(KEYS)}
-    columns |= {name: pa.array([f[name] for f in found.values()], pa.float64(), from_pandas=True) for name in FIGURES}
-    columns["verdict"] = pa.array([figures["verdict"] for figures in found.values()], pa.string())
-    return pa.table(columns)
+    found = judge(rows, **dbt.config.meta_get("settings"))
+    table = [dict(zip(KEYS, key, strict=True)) | figures for key, figures in found.items()]
+    return from_rows(table, {str: (*KEYS, "verdict"), float: FIGURES})

@@ -10,24 +10,18 @@ int_cohort_maturity as (
     select * from {{ ref('int_cohort_maturity') }}
 ),
 
-int_as_of as (
-    select * from {{ ref('int_as_of') }}
+int_deal_bounds as (
+    select * from {{ ref('int_deal_bounds') }}
 ),
 
 mature_cohorts as (
     select int_cohort_maturity.cohort_month
     from int_cohort_maturity
-    inner join int_as_of
-        on int_cohort_maturity.forecast_date = int_as_of.as_of_date
+    inner join int_deal_bounds
+        on int_cohort_maturity.forecast_date = int_deal_bounds.as_of_date
     {%- if var('maturity_filter') %}
     where int_cohort_maturity.is_mature
     {%- endif %}
-),
-
--- Read apart: what is named twice, all deals with all columns, DuckDB would hold in memory.
-first_creation as (
-    select min(created_date) as created_date
-    from {{ ref('int_deals') }}
 ),
 
 closed as (
@@ -36,12 +30,7 @@ closed as (
         coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
         {% endfor -%}
         coalesce(int_deals.cycle_band, 'Unknown') as cycle_band,
-        cast(
-            case
-                when extract(month from int_deals.closed_month) <= 6 then {{ dbt.date_trunc('year', 'int_deals.closed_month') }}
-                else {{ dbt.dateadd('month', 6, dbt.date_trunc('year', 'int_deals.closed_month')) }}
-            end as date
-        ) as half_year_start_date,
+        {{ period_start('int_deals.closed_month', 6) }} as half_year_start_date,
         int_deals.is_won
     from int_deals
     inner join mature_cohorts
@@ -67,7 +56,7 @@ cells as (
     )
 ),
 
--- Data that begin within a half-year hold the quick closes of it only.
+-- Where the data begin within a half-year, they hold only its quick closes.
 final as (
     select
         cells.is_known_only_after_close,
@@ -77,15 +66,14 @@ final as (
         cells.cycle_band,
         cells.half_year_start_date,
         coalesce(
-            cells.half_year_start_date > first_creation.created_date
-            and {{ dbt.dateadd('month', 6, 'cells.half_year_start_date') }} <= {{ dbt.dateadd('day', 1, 'int_as_of.as_of_date') }},
+            cells.half_year_start_date > int_deal_bounds.first_created_date
+            and {{ dbt.dateadd('month', 6, 'cells.half_year_start_date') }} <= {{ dbt.dateadd('day', 1, 'int_deal_bounds.as_of_date') }},
             false
         ) as is_complete_half_year,
         cast(cells.closed_deal_count as bigint) as closed_deal_count,
         cast(cells.won_deal_count as bigint) as won_deal_count
     from cells
-    cross join first_creation
-    cross join int_as_of
+    cross join int_deal_bounds
 )
 
 select * from final

@@ -1,4 +1,3 @@
--- noqa: disable=layout.indent
 with
 
 int_closing_fact_counts as (
@@ -13,10 +12,12 @@ int_periods as (
 counts as (
     select
         int_closing_fact_counts.segment_value as lost_reason,
-        {% for period, prefix in [('last_4_quarters', ''), ('prior_4_quarters', 'previous_'), ('all', 'total_')] -%}
-        cast(sum(case when int_periods.period = '{{ period }}' then int_closing_fact_counts.deal_count else 0 end) as bigint) as {{ prefix }}lost_deal_count,
-        cast(sum(case when int_periods.period = '{{ period }}' then int_closing_fact_counts.deal_amount else 0 end) as decimal(38, 2)) as {{ prefix }}lost_amount{{ "," if not loop.last }}
-        {% endfor %}
+        cast(sum(case when int_periods.period = 'last_4_quarters' then int_closing_fact_counts.deal_count else 0 end) as bigint) as lost_deal_count,
+        cast(sum(case when int_periods.period = 'last_4_quarters' then int_closing_fact_counts.deal_amount else 0 end) as decimal(38, 2)) as lost_amount,
+        cast(sum(case when int_periods.period = 'prior_4_quarters' then int_closing_fact_counts.deal_count else 0 end) as bigint) as previous_lost_deal_count,
+        cast(sum(case when int_periods.period = 'prior_4_quarters' then int_closing_fact_counts.deal_amount else 0 end) as decimal(38, 2)) as previous_lost_amount,
+        cast(sum(case when int_periods.period = 'all' then int_closing_fact_counts.deal_count else 0 end) as bigint) as total_lost_deal_count,
+        cast(sum(case when int_periods.period = 'all' then int_closing_fact_counts.deal_amount else 0 end) as decimal(38, 2)) as total_lost_amount
     from int_closing_fact_counts
     inner join int_periods
         on
@@ -28,10 +29,12 @@ counts as (
 final as (
     select
         *,
-        {% for prefix in ['', 'previous_', 'total_'] -%}
-        cast(sum({{ prefix }}lost_deal_count) over () as bigint) as {{ prefix }}all_lost_deal_count,
-        cast(sum({{ prefix }}lost_amount) over () as decimal(38, 2)) as {{ prefix }}all_lost_amount{{ "," if not loop.last }}
-        {% endfor %}
+        cast(sum(lost_deal_count) over () as bigint) as all_lost_deal_count,
+        cast(sum(lost_amount) over () as decimal(38, 2)) as all_lost_amount,
+        cast(sum(previous_lost_deal_count) over () as bigint) as previous_all_lost_deal_count,
+        cast(sum(previous_lost_amount) over () as decimal(38, 2)) as previous_all_lost_amount,
+        cast(sum(total_lost_deal_count) over () as bigint) as total_all_lost_deal_count,
+        cast(sum(total_lost_amount) over () as decimal(38, 2)) as total_all_lost_amount
     from counts
 )
 

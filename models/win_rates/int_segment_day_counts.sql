@@ -1,4 +1,3 @@
--- Closed deals of a segment in a period, by the days they took: what win rates and cycle medians of single dimensions need.
 with
 
 int_closed_deal_counts as (

@@ -59,7 +59,7 @@ counts as (
 
     union all
 
-    -- A segment without a closed deal in a period has a row for it all the same: nothing closed, rather than nothing known.
+    -- A segment that closed nothing in a period still has a row: nothing closed is not the same as nothing known.
     select
         single_segments.segment_dimension,
         single_segments.segment_value,

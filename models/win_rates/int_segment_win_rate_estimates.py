@@ -5,6 +5,10 @@ Everything is computed from the counts and sums of `int_segment_win_counts`. A f
 """
 
 import numpy as np
+from scipy.special import stdtrit
+
+from inference.intervals import Proportion, newcombe, normal_quantile, ratio, wilson
+from inference.tables import from_columns, read_columns
 
 KEYS = ("segment_dimension", "segment_value", "period")
 SUMS = ("closed_deal_count", "won_deal_count", "closed_amount", "won_amount", "squared_amount", "won_squared_amount")
@@ -25,35 +29,6 @@ ESTIMATES = (
 )
 
 
-def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """`numerator / denominator`, NaN where the denominator is 0."""
-    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
-    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator != 0)
-
-
-def wilson(rate: np.ndarray, count: np.ndarray, quantile: float) -> tuple[np.ndarray, np.ndarray]:
-    """Score interval of a proportion (Wilson 1927) at the normal `quantile`. `count` may be an effective one."""
-    shrink = ratio(1, 1 + ratio(quantile**2, count))
-    centre = shrink * (rate + ratio(quantile**2, 2 * count))
-    half = shrink * quantile * np.sqrt(ratio(rate * (1 - rate), count) + ratio(quantile, 2 * count) ** 2)
-    return np.clip(centre - half, 0, rate), np.clip(centre + half, rate, 1)
-
-
-def newcombe(
-    won: np.ndarray, count: np.ndarray, rest_won: np.ndarray, rest_count: np.ndarray, quantile: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Difference of two independent proportions with its interval out of both Wilson intervals (Newcombe 1998, method 10)."""
-    rate, rest_rate = ratio(won, count), ratio(rest_won, rest_count)
-    lower, upper = wilson(rate, count, quantile)
-    rest_lower, rest_upper = wilson(rest_rate, rest_count, quantile)
-    difference = rate - rest_rate
-    return (
-        difference,
-        difference - np.hypot(rate - lower, rest_upper - rest_rate),
-        difference + np.hypot(upper - rate, rest_rate - rest_lower),
-    )
-
-
 def amount_win_rate_interval(
     count: np.ndarray, amount: np.ndarray, won_amount: np.ndarray, squared: np.ndarray, won_squared: np.ndarray, quantile: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +43,7 @@ def amount_win_rate_interval(
     residual_square = won_squared * (1 - rate) ** 2 + (squared - won_squared) * rate**2
     variance = ratio(residual_square, amount**2) * ratio(count, count - 1)
     kish = ratio(amount**2, squared)
-    return wilson(rate, np.fmin(ratio(rate * (1 - rate), variance), kish), quantile)
+    return wilson(Proportion.of_rate(rate, np.fmin(ratio(rate * (1 - rate), variance), kish)), quantile)
 
 
 def size_effect_interval(
@@ -86,8 +61,6 @@ def size_effect_interval(
     -a / amount if lost, k = 1 / won - 1 / count if won and -1 / count if lost. NaN below two won or without a lost deal.
     (Simulated coverage of 95 %: 89 to 98 %; the low end at 200 deals of very unequal amounts, of which 10 % are won.)
     """
-    from scipy.special import stdtrit
-
     rate, amount_rate = ratio(won, count), ratio(won_amount, amount)
     weight, lost_weight = ratio(1, won_amount) - ratio(1, amount), -ratio(1, amount)
     share, lost_share = ratio(1, won) - ratio(1, count), -ratio(1, count)
@@ -126,19 +99,19 @@ def shrink(won: np.ndarray, count: np.ndarray, default_prior: float) -> tuple[fl
     return pooled, prior, ratio(won + pooled * prior, count + prior)
 
 
-def estimate(sums: dict[str, list], confidence_level: float, default_prior: float) -> dict[str, np.ndarray]:
+def estimate(sums: dict[str, list], confidence_level: float, default_prior_deals: float) -> dict[str, np.ndarray]:
     """Estimates of every row; `sums` holds the columns KEYS (text) and SUMS (numbers)."""
-    from scipy.special import ndtri
-
-    quantile = ndtri((1 + confidence_level) / 2)
+    quantile = normal_quantile(confidence_level)
     count, won, amount, won_amount, squared, won_squared = (np.asarray(sums[name], float) for name in SUMS)
     families = np.array([f"{d}\0{p}" for d, p in zip(sums["segment_dimension"], sums["period"], strict=True)])
     _, family = np.unique(families, return_inverse=True)
     rest_count = np.bincount(family, count)[family] - count
     rest_won = np.bincount(family, won)[family] - won
 
-    found = {"rest_deal_count": rest_count.astype(np.int64), "rest_win_rate": ratio(rest_won, rest_count)}
-    found["win_rate_lower"], found["win_rate_upper"] = wilson(ratio(won, count), count, quantile)
+    segment, rest = Proportion(won, count), Proportion(rest_won, rest_count)
+
+    found = {"rest_deal_count": rest_count.astype(np.int64), "rest_win_rate": rest.rate}
+    found["win_rate_lower"], found["win_rate_upper"] = wilson(segment, quantile)
     found["amount_win_rate_lower"], found["amount_win_rate_upper"] = amount_win_rate_interval(
         count, amount, won_amount, squared, won_squared, quantile
     )
@@ -146,13 +119,13 @@ def estimate(sums: dict[str, list], confidence_level: float, default_prior: floa
         count, won, amount, won_amount, squared, won_squared, confidence_level
     )
     found["vs_rest_difference"], found["vs_rest_difference_lower"], found["vs_rest_difference_upper"] = newcombe(
-        won, count, rest_won, rest_count, quantile
+        segment, rest, quantile
     )
     for name in ("pooled_win_rate", "prior_deal_count", "shrunk_win_rate"):
         found[name] = np.empty(len(count))
     for rows in np.split(np.argsort(family, kind="stable"), np.cumsum(np.bincount(family))[:-1]):
         found["pooled_win_rate"][rows], found["prior_deal_count"][rows], found["shrunk_win_rate"][rows] = shrink(
-            won[rows], count[rows], default_prior
+            won[rows], count[rows], default_prior_deals
         )
     found["has_no_evidence_of_differences"] = np.isinf(found["prior_deal_count"])
     found["prior_deal_count"][found["has_no_evidence_of_differences"]] = np.nan
@@ -160,15 +133,7 @@ def estimate(sums: dict[str, list], confidence_level: float, default_prior: floa
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
     dbt.config(materialized="table")
-    names = [*KEYS, *SUMS]
-    rows = dbt.ref("int_segment_win_counts").project(", ".join(names)).order(", ".join(KEYS)).fetchall()
-    sums = {name: [row[position] for row in rows] for position, name in enumerate(names)}
-    found = estimate(sums, float(dbt.config.meta_get("confidence_level")), float(dbt.config.meta_get("default_prior_deals")))
-    columns = {name: pa.array(sums[name], pa.string()) for name in KEYS}
-    columns["rest_deal_count"] = pa.array(found["rest_deal_count"], pa.int64())
-    columns["has_no_evidence_of_differences"] = pa.array(found["has_no_evidence_of_differences"], pa.bool_())
-    columns |= {name: pa.array(found[name], pa.float64(), from_pandas=True) for name in ESTIMATES}
-    return pa.table(columns)
+    sums = read_columns(dbt.ref("int_segment_win_counts"), [*KEYS, *SUMS], KEYS)
+    found = estimate(sums, **dbt.config.meta_get("settings"))
+    return from_columns(sums | found, {str: KEYS, int: ("rest_deal_count",), bool: ("has_no_evidence_of_differences",), float: ESTIMATES})

@@ -13,11 +13,17 @@ Simulated, 5,000 deals in six dimensions: pure noise has a signal in 3.5 % (sing
 2,000 CRMs; one source of four that wins 8 points more is found in 95 % of 1,000, and another source is flagged in 1 %.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.special import chdtrc
+
+from inference.intervals import Proportion
+from inference.logistic import MainEffects, fit_main_effects
+from inference.multiplicity import select_families, step_down
+from inference.significance import chi_square, pooled_z, two_sided
+from inference.tables import from_columns, read_columns
 
 KEYS = ("segment_dimension", "segment_value", "period")
 PROBABILITIES = (
@@ -31,133 +37,6 @@ PROBABILITIES = (
     "segment_q_value",
 )
 COUNTS = ("family_segment_count", "tier_family_count", "tier_selected_family_count")
-SAME = 1e-7  # relative difference below which two statistics are tied: the two sides of a difference are the same difference
-Score = Callable[[np.ndarray], np.ndarray]
-
-
-def two_sided(z: np.ndarray) -> np.ndarray:
-    """p value of a standard normal statistic."""
-    from scipy.special import ndtr
-
-    return 2 * ndtr(-np.abs(z))
-
-
-def pooled_z(won: np.ndarray, count: np.ndarray, rest_won: np.ndarray, rest_count: np.ndarray) -> np.ndarray:
-    """z of two proportions under equality; NaN where a side is empty or nothing varies."""
-    total = count + rest_count
-    known = (count > 0) & (rest_count > 0) & (won + rest_won > 0) & (won + rest_won < total)
-    safe = [np.where(known, values, 1.0) for values in (count, rest_count, total)]
-    pooled = np.where(known, (won + rest_won) / safe[2], 0.5)
-    error = np.sqrt(pooled * (1 - pooled) * (1 / safe[0] + 1 / safe[1]))
-    return np.where(known, (won / safe[0] - rest_won / safe[1]) / error, np.nan)
-
-
-def benjamini_hochberg(p_values: list[float]) -> np.ndarray:
-    """q values (Benjamini and Hochberg 1995), in the order of `p_values`."""
-    order = np.argsort(p_values)[::-1]
-    steps = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
-    q_values = np.empty(len(order))
-    q_values[order] = np.minimum(1.0, np.minimum.accumulate(steps))
-    return q_values
-
-
-def homogeneity_p_value(won: np.ndarray, count: np.ndarray) -> float:
-    """Pearson's chi-square test that all segments share one rate; NaN for fewer than two segments or without variation."""
-    from scipy.special import chdtrc
-
-    if len(count) < 2 or won.sum() in (0, count.sum()):
-        return np.nan
-    pooled = won.sum() / count.sum()
-    return float(chdtrc(len(count) - 1, np.sum((won - count * pooled) ** 2 / (count * pooled * (1 - pooled)))))
-
-
-@dataclass(frozen=True)
-class MainEffects:
-    """Cells of two crossed factors under logit P(won) = first effect + second effect."""
-
-    expected_rate: np.ndarray  # per cell
-    z: np.ndarray  # per cell: residual / its standard error; NaN where the main effects fit a cell whatever it holds
-    pearson_chi2: float
-    degrees_of_freedom: int
-
-
-def fit_main_effects(first: np.ndarray, second: np.ndarray, won: np.ndarray, count: np.ndarray) -> MainEffects:
-    """Maximum likelihood by Newton steps with one factor eliminated, so that the work is that of the smaller factor.
-
-    `first`, `second`: the two values of each cell (no cell twice). A level that only wins or only loses has no finite effect: its
-    cells are fitted exactly in the limit, and the steps end when the deviance does not move any more.
-    """
-    first, second = (np.unique(values, return_inverse=True)[1] for values in (first, second))
-    if first.max() < second.max():
-        first, second = second, first
-    levels, columns = first.max() + 1, second.max() + 1
-    effects, column_effects = np.zeros(levels), np.zeros(columns)
-    offset = np.log((won.sum() + 0.5) / (count.sum() - won.sum() + 0.5))
-    deviance = np.inf
-    for _ in range(100):
-        logit = np.clip(offset + effects[first] + column_effects[second], -30, 30)
-        rate = 1 / (1 + np.exp(-logit))
-        weight = count * rate * (1 - rate)
-        residual = won - count * rate
-        crossed = np.zeros((levels, columns))
-        crossed[first, second] = weight
-        diagonal = np.maximum(crossed.sum(1), 1e-300)
-        scaled = crossed / diagonal[:, None]
-        inverse = np.linalg.pinv(np.diag(crossed.sum(0)) - crossed.T @ scaled, rcond=1e-11, hermitian=True)
-        fitted = -2 * np.sum(won * np.log(rate) + (count - won) * np.log1p(-rate))
-        if abs(deviance - fitted) <= 1e-12 * max(1.0, fitted):
-            break
-        deviance = fitted
-        gradient, column_gradient = np.bincount(first, residual, levels), np.bincount(second, residual, columns)
-        column_step = inverse @ (column_gradient - scaled.T @ gradient)
-        step = (gradient - crossed @ column_step) / diagonal
-        shorten = min(1.0, 4.0 / max(np.abs(step).max(), np.abs(column_step).max(), 1e-300))
-        effects, column_effects = effects + shorten * step, column_effects + shorten * column_step
-
-    half = scaled @ inverse
-    leverage = weight * (1 / diagonal[first] + np.sum(half * scaled, 1)[first] + inverse[second, second] - 2 * half[first, second])
-    known = (weight > 1e-6) & (leverage < 1 - 1e-6)
-    z = np.full(len(count), np.nan)
-    z[known] = residual[known] / np.sqrt(weight[known] * (1 - leverage[known]))
-    return MainEffects(
-        expected_rate=rate,
-        z=z,
-        pearson_chi2=float(np.sum(residual[weight > 1e-6] ** 2 / weight[weight > 1e-6])),
-        degrees_of_freedom=len(count) - levels - columns + connected_components(first, second),
-    )
-
-
-def connected_components(first: np.ndarray, second: np.ndarray) -> int:
-    """Parts of the table that share no level: each takes one effect less."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components as components
-
-    size = first.max() + second.max() + 2
-    links = coo_array((np.ones(len(first)), (first, second + first.max() + 1)), shape=(size, size))
-    return int(components(links, directed=False)[0])
-
-
-def step_down(score: Score, size: int, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Adjusted p value of each of `size` segments (NaN where none could be had), and which of them are signals.
-
-    `score(active)` gives z of every segment with the rest made of `active` ones. The largest |z| is a signal if its p x remaining
-    segments is at most `level`, and leaves; ties leave together. An adjusted p value is never below the one before it.
-    """
-    active, is_signal = np.ones(size, bool), np.zeros(size, bool)
-    adjusted, floor = np.full(size, np.nan), 0.0
-    while True:
-        z = np.where(active, np.abs(score(active)), np.nan)
-        judged = np.isfinite(z)
-        if not judged.any():
-            return adjusted, is_signal
-        corrected = np.minimum(1.0, np.maximum(floor, two_sided(z) * judged.sum()))
-        top = judged & (z >= np.nanmax(z) * (1 - SAME))
-        floor = float(corrected[top].max())
-        if floor > level:
-            adjusted[judged] = corrected[judged]
-            return adjusted, is_signal
-        adjusted[top], is_signal[top] = floor, True
-        active &= ~top
 
 
 @dataclass(frozen=True)
@@ -178,7 +57,8 @@ class Family:
         """z of each active segment against the dimension's other deals, those of inactive segments left out."""
         rest_won = self.all_won - self.won[~active].sum() - self.won
         rest_count = self.all_count - self.count[~active].sum() - self.count
-        return np.where(active & (rest_count >= self.min_deals), pooled_z(self.won, self.count, rest_won, rest_count), np.nan)
+        z = pooled_z(Proportion(self.won, self.count), Proportion(rest_won, rest_count))
+        return np.where(active & (rest_count >= self.min_deals), z, np.nan)
 
     def fit(self, active: np.ndarray) -> MainEffects:
         return fit_main_effects(self.first[active], self.second[active], self.won[active], self.count[active])
@@ -201,10 +81,8 @@ class Family:
 
     def p_value(self) -> float:
         """Homogeneity: one rate for all segments, or no interaction. NaN where that can't be tested."""
-        from scipy.special import chdtrc
-
         if self.first is None:
-            return homogeneity_p_value(self.won, self.count)
+            return chi_square(np.stack([self.won, self.count - self.won]))
         if not len(self.rows) or self.won.sum() in (0, self.count.sum()):
             return np.nan
         freedom = self.main_effects.degrees_of_freedom
@@ -265,32 +143,23 @@ def judge(counts: dict[str, list], min_deals: float, fdr_level: float) -> dict[s
         testable = [
             family for key, family in families.items() if key[0] == tier and np.isfinite(found["family_p_value"][family.members[0]])
         ]
-        p_values = [found["family_p_value"][family.members[0]] for family in testable]
-        q_values = benjamini_hochberg(p_values)
-        share = float(np.mean(q_values <= fdr_level)) if testable else 0.0
-        for family, q_value in zip(testable, q_values, strict=True):
+        selection = select_families([found["family_p_value"][family.members[0]] for family in testable], fdr_level)
+        for family, q_value, is_selected in zip(testable, selection.q_values, selection.is_selected, strict=True):
             found["family_q_value"][family.members] = q_value
             found["tier_family_count"][family.members] = len(testable)
-            found["tier_selected_family_count"][family.members] = round(share * len(testable))
-            if q_value <= fdr_level:
-                adjusted, is_signal = step_down(family.score, len(family.rows), fdr_level * share)
+            found["tier_selected_family_count"][family.members] = selection.is_selected.sum()
+            if is_selected:
+                adjusted, is_signal = step_down(family.score, len(family.rows), selection.threshold)
                 found["step_down_p_value"][family.rows] = adjusted
-                found["step_down_threshold"][family.rows] = fdr_level * share
-                found["segment_q_value"][family.rows] = np.minimum(1.0, adjusted / share)
+                found["step_down_threshold"][family.rows] = selection.threshold
+                found["segment_q_value"][family.rows] = np.minimum(1.0, adjusted / selection.share)
                 found["verdict"][family.rows[is_signal]] = "signal"
     return found
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
     dbt.config(materialized="table")
     names = [*KEYS, "verdict_tier", "first_segment_value", "second_segment_value", "closed_deal_count", "won_deal_count"]
-    rows = dbt.ref("int_segment_win_counts").project(", ".join(names)).order(", ".join(KEYS)).fetchall()
-    counts = {name: [row[position] for row in rows] for position, name in enumerate(names)}
-    found = judge(counts, float(dbt.config.meta_get("min_segment_deals")), float(dbt.config.meta_get("fdr_level")))
-    columns = {name: pa.array(counts[name], pa.string()) for name in KEYS}
-    columns |= {name: pa.array(found[name], pa.float64(), from_pandas=True) for name in PROBABILITIES}
-    columns |= {name: pa.array(found[name], pa.int64()) for name in COUNTS}
-    columns["verdict"] = pa.array(found["verdict"], pa.string())
-    return pa.table(columns)
+    counts = read_columns(dbt.ref("int_segment_win_counts"), names, KEYS)
+    found = judge(counts, **dbt.config.meta_get("settings"))
+    return from_columns(counts | found, {str: (*KEYS, "verdict"), float: PROBABILITIES, int: COUNTS})

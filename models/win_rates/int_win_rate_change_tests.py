@@ -14,7 +14,14 @@ for each period type). A win rate that is 10 points lower in the last half-year 
 Intervals of 95 % hold in 93 to 100 % of 2,000 at 150 deals or more a period, in 91 to 100 % at 60; the wide ones are of mix effects near 0.
 """
 
+import datetime
+
 import numpy as np
+
+from inference.intervals import Proportion, newcombe_reach, normal_quantile, ratio
+from inference.multiplicity import select_members
+from inference.significance import pooled_z, two_sided
+from inference.tables import from_columns, read_columns
 
 KEYS = ("period_type", "period_start_date", "segment_dimension", "segment_value")
 COUNTS = ("closed_deal_count", "won_deal_count", "previous_closed_deal_count", "previous_won_deal_count")
@@ -25,20 +32,6 @@ FIGURES = (
     *(f"dimension_{effect}_effect{end}" for effect in EFFECTS for end in ("", "_lower", "_upper")),
     "q_threshold",
 )
-
-
-def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """`numerator / denominator`, NaN where the denominator is 0."""
-    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
-    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator != 0)
-
-
-def wilson(won: np.ndarray, count: np.ndarray, quantile: float) -> tuple[np.ndarray, np.ndarray]:
-    """Score interval of a proportion (Wilson 1927) at the normal `quantile`."""
-    rate, shrink = ratio(won, count), ratio(count, count + quantile**2)
-    centre = shrink * (rate + ratio(quantile**2, 2 * count))
-    half = shrink * quantile * np.sqrt(ratio(rate * (1 - rate), count) + ratio(quantile, 2 * count) ** 2)
-    return np.clip(centre - half, 0, rate), np.clip(centre + half, rate, 1)
 
 
 def spread(hits: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -56,7 +49,8 @@ class Changes:
         self.won = np.stack([numbers["previous_won_deal_count"], numbers["won_deal_count"]])
         self.all_count = np.stack([numbers["previous_all_deal_count"], numbers["all_deal_count"]])
         self.all_rate = np.stack([numbers["previous_all_win_rate"], numbers["all_win_rate"]])
-        own = ratio(self.won, self.count)
+        self.older, self.newer = (Proportion(*each) for each in zip(self.won, self.count, strict=True))
+        own = np.stack([self.older.rate, self.newer.rate])
         self.is_present = self.count > 0
         self.rate = np.where(self.is_present, own, own[::-1])
         self.share = self.count / self.all_count
@@ -68,9 +62,7 @@ class Changes:
     def rate_effect(self, quantile: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Effect, lower and upper end. Newcombe's interval (1998, method 10) of the change of rate times the mean share, widened by the shares' error."""
         effect = np.where(self.is_present.all(0), self.mean_share * self.rate_change, 0.0)
-        lower, upper = wilson(self.won, self.count, quantile)
-        below = np.hypot(self.rate[1] - lower[1], upper[0] - self.rate[0])
-        above = np.hypot(upper[1] - self.rate[1], self.rate[0] - lower[0])
+        below, above = newcombe_reach(self.newer, self.older, quantile)
         share_part = quantile * np.abs(self.rate_change) / 2 * np.sqrt(self.share_variance().sum(0))
         known = np.where(self.is_present.all(0), 1.0, np.nan)
         return effect, effect - known * np.hypot(self.mean_share * below, share_part), effect + known * np.hypot(self.mean_share * above, share_part)
@@ -103,12 +95,6 @@ class Changes:
         variance = np.maximum(0.0, variance) + self.share_variance().sum(0) * distance_variance
         return self.share_change * distance, np.sqrt(variance)
 
-    def rate_p_value(self) -> np.ndarray:
-        """Two-sided p of equal rates in both periods, by the pooled z test. NaN where there is no variance."""
-        pooled = ratio(self.won.sum(0), self.count.sum(0))
-        error = np.sqrt(pooled * (1 - pooled) * (ratio(1, self.count[0]) + ratio(1, self.count[1])))
-        return two_sided(ratio(self.rate_change, error))
-
     def of_dimension(self, rows: np.ndarray, quantile: float) -> dict[str, float]:
         """Sums of the rate and of the mix effects over the segments of one dimension and comparison, with intervals by the delta method."""
         share = self.share[:, rows]
@@ -132,21 +118,6 @@ class Changes:
         return found
 
 
-def two_sided(z: np.ndarray) -> np.ndarray:
-    from scipy.special import ndtr
-
-    return 2 * ndtr(-np.abs(z))
-
-
-def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
-    """q values (Benjamini and Hochberg 1995), in the order of `p_values`."""
-    order = np.argsort(p_values)[::-1]
-    steps = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
-    q_values = np.empty(len(order))
-    q_values[order] = np.minimum(1.0, np.minimum.accumulate(steps))
-    return q_values
-
-
 def groups(keys: list[tuple]) -> dict[tuple, np.ndarray]:
     """Positions of each key, in the order of the first."""
     found: dict[tuple, list[int]] = {}
@@ -164,24 +135,18 @@ def judge(found: dict[str, np.ndarray], keys: list[tuple], fdr_level: float) -> 
             if len(tested):
                 tiers.setdefault(dimension == "all", {})[effect, period_type, start, dimension] = tested
     for families in tiers.values():
-        simes = []
-        for (effect, *_), rows in families.items():
-            found[f"{effect}_q_value"][rows] = q_values = benjamini_hochberg(found[f"{effect}_p_value"][rows])
-            simes.append(q_values.min())
-        family_q_values = benjamini_hochberg(np.array(simes))
-        threshold = fdr_level * float(np.mean(family_q_values <= fdr_level))
-        for ((effect, *_), rows), family_q_value in zip(families.items(), family_q_values, strict=True):
-            found[f"{effect}_family_q_value"][rows] = family_q_value
-            found["q_threshold"][rows] = threshold
-            if family_q_value <= fdr_level:
-                found[f"{effect}_verdict"][rows[found[f"{effect}_q_value"][rows] <= threshold]] = "signal"
+        q_values, selection = select_members([found[f"{effect}_p_value"][rows] for (effect, *_), rows in families.items()], fdr_level)
+        for number, ((effect, *_), rows) in enumerate(families.items()):
+            found[f"{effect}_q_value"][rows] = q_values[number]
+            found[f"{effect}_family_q_value"][rows] = selection.q_values[number]
+            found["q_threshold"][rows] = selection.threshold
+            if selection.is_selected[number]:
+                found[f"{effect}_verdict"][rows[q_values[number] <= selection.threshold]] = "signal"
 
 
 def estimate(columns: dict[str, list], min_deals: float, confidence_level: float, fdr_level: float) -> dict[str, np.ndarray]:
     """FIGURES, `rate_verdict` and `mix_verdict` of every row. `columns`: KEYS, COUNTS and ALL_FIGURES of `int_win_rate_changes`."""
-    from scipy.special import ndtri
-
-    quantile, size = float(ndtri((1 + confidence_level) / 2)), len(columns["segment_value"])
+    quantile, size = normal_quantile(confidence_level), len(columns["segment_value"])
     found = {name: np.full(size, np.nan) for name in FIGURES} | {f"{effect}_verdict": np.full(size, "no_signal", object) for effect in EFFECTS}
     if not size:
         return found
@@ -189,7 +154,8 @@ def estimate(columns: dict[str, list], min_deals: float, confidence_level: float
     _, found["rate_effect_lower"], found["rate_effect_upper"] = changes.rate_effect(quantile)
     mix_effect, mix_error = changes.mix_effect()
     found["mix_effect_lower"], found["mix_effect_upper"] = mix_effect - quantile * mix_error, mix_effect + quantile * mix_error
-    found["rate_p_value"], found["mix_p_value"] = changes.rate_p_value(), two_sided(ratio(mix_effect, mix_error))
+    found["rate_p_value"] = two_sided(pooled_z(changes.newer, changes.older))
+    found["mix_p_value"] = two_sided(ratio(mix_effect, mix_error))
 
     keys = list(zip(*(columns[name] for name in KEYS), strict=True))
     for rows in groups([key[:3] for key in keys]).values():
@@ -207,19 +173,8 @@ def estimate(columns: dict[str, list], min_deals: float, confidence_level: float
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
     dbt.config(materialized="table")
-    names = [*KEYS, *COUNTS, *ALL_FIGURES]
-    rows = dbt.ref("int_win_rate_changes").project(", ".join(names)).order(", ".join(KEYS)).fetchall()
-    columns = {name: [row[position] for row in rows] for position, name in enumerate(names)}
-    found = estimate(
-        columns,
-        float(dbt.config.meta_get("min_segment_deals")),
-        float(dbt.config.meta_get("confidence_level")),
-        float(dbt.config.meta_get("fdr_level")),
-    )
-    table = {name: pa.array(columns[name], pa.date32() if name == "period_start_date" else pa.string()) for name in KEYS}
-    table |= {name: pa.array(found[name], pa.float64(), from_pandas=True) for name in FIGURES}
-    table |= {f"{effect}_verdict": pa.array(found[f"{effect}_verdict"], pa.string()) for effect in EFFECTS}
-    return pa.table(table)
+    columns = read_columns(dbt.ref("int_win_rate_changes"), [*KEYS, *COUNTS, *ALL_FIGURES], KEYS)
+    found = estimate(columns, **dbt.config.meta_get("settings"))
+    texts = ("period_type", "segment_dimension", "segment_value", *(f"{effect}_verdict" for effect in EFFECTS))
+    return from_columns(columns | found, {str: texts, datetime.date: ("period_start_date",), float: FIGURES})

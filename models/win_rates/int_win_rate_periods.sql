@@ -12,69 +12,72 @@ int_cohort_maturity as (
     select * from {{ ref('int_cohort_maturity') }}
 ),
 
-int_as_of as (
-    select * from {{ ref('int_as_of') }}
-),
-
-int_deals as (
-    select * from {{ ref('int_deals') }}
-),
-
-bounds as (
-    select
-        int_as_of.as_of_date,
-        min(int_deals.created_date) as first_created_date
-    from int_as_of
-    cross join int_deals
-    group by int_as_of.as_of_date
+int_deal_bounds as (
+    select * from {{ ref('int_deal_bounds') }}
 ),
 
 months as (
-    {%- for basis, month in [('closed_date', 'closed_month'), ('created_cohort', 'cohort_month')] %}
     select
-        '{{ basis }}' as basis,
-        {{ month }} as month_start,
+        'closed_date' as basis,
+        closed_month as month_start,
         sum(case when outcome = 'Won' then deal_count else 0 end) as won_deal_count,
         sum(case when outcome = 'Lost' then deal_count else 0 end) as lost_deal_count,
         sum(case when outcome = 'Open' then deal_count else 0 end) as open_deal_count
     from int_cohort_day_counts
-    where {{ month }} is not null
-    group by {{ month }}
-    {{- "\n\n    union all\n" if not loop.last }}
-    {%- endfor %}
+    where closed_month is not null
+    group by closed_month
+
+    union all
+
+    select
+        'created_cohort' as basis,
+        cohort_month as month_start,
+        sum(case when outcome = 'Won' then deal_count else 0 end) as won_deal_count,
+        sum(case when outcome = 'Lost' then deal_count else 0 end) as lost_deal_count,
+        sum(case when outcome = 'Open' then deal_count else 0 end) as open_deal_count
+    from int_cohort_day_counts
+    group by cohort_month
 ),
 
 described as (
     select
         months.*,
-        bounds.as_of_date,
-        bounds.first_created_date,
+        int_deal_bounds.as_of_date,
+        int_deal_bounds.first_created_date,
         case when months.basis = 'closed_date' then int_expected_wins.expected_won_count end as expected_won_count,
         case when months.basis = 'created_cohort' then coalesce(int_cohort_maturity.is_mature, false) end as is_mature
     from months
-    cross join bounds
+    cross join int_deal_bounds
     left join int_expected_wins
         on months.month_start = int_expected_wins.closed_month
     left join int_cohort_maturity
         on
             months.month_start = int_cohort_maturity.cohort_month
-            and bounds.as_of_date = int_cohort_maturity.forecast_date
+            and int_deal_bounds.as_of_date = int_cohort_maturity.forecast_date
+),
+
+period_types as (
+    select * from (values ('month', 1), ('quarter', 3)) as period_types (period_type, month_count)
+),
+
+started as (
+    select
+        described.*,
+        period_types.period_type,
+        period_types.month_count,
+        {{ period_start('described.month_start', 'period_types.month_count') }} as period_start_date
+    from described
+    cross join period_types
 ),
 
 periods as (
-    {%- for period_type, months in [('month', 1), ('quarter', 3)] %}
-    {%- set period_start = dbt.date_trunc(period_type, 'month_start') %}
     select
         *,
-        '{{ period_type }}' as period_type,
-        cast({{ period_start }} as date) as period_start_date,
-        cast({{ dbt.dateadd('day', -1, dbt.dateadd('month', months, period_start)) }} as date) as period_end_date
-    from described
-    {{- "\n\n    union all\n" if not loop.last }}
-    {%- endfor %}
+        cast({{ dbt.dateadd('day', -1, dbt.dateadd('month', 'month_count', 'period_start_date')) }} as date) as period_end_date
+    from started
 ),
 
--- Of the period in which the data begin only quick closes are known.
+-- Of the period in which the data begin, only the quick closes are known.
 final as (
     select
         basis,

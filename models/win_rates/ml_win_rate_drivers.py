@@ -19,15 +19,21 @@ the fit is Firth's (1993), whose penalty has finite estimates and does not depen
 (Heinze and Schemper 2002). What can't be told apart from other factors has no effect and says so.
 """
 
+import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
+from functools import partial
 
 import numpy as np
+from scipy.special import chdtrc, expit
+
+from inference.intervals import normal_quantile
+from inference.logistic import Fit, fit_logistic, likelihood_ratio, one_hot
+from inference.multiplicity import benjamini_hochberg, step_down
+from inference.significance import two_sided
+from inference.tables import from_rows
 
 RARE = "(rare)"
-MOST_STEPS, MOST_PENALISED_STEPS, LONGEST_STEP = 20, 100, 5.0
-FARTHEST_LOGIT = 25.0  # a predicted rate this near to 0 or 1 is on its way there
-SAME = 1e-7  # relative difference below which two statistics are tied: the two sides of a difference are the same difference
 TEXTS = ("factor", "level", "reference_level", "pooled_levels", "verdict", "stability_verdict", "missing_reason")
 COUNTS = (
     "closed_deal_count",
@@ -67,130 +73,6 @@ FIGURES = (
 Array = np.ndarray
 
 
-# The fit
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A logistic regression. Dropped columns are combinations of the kept ones, `kept @ bridge`, and have coefficient 0."""
-
-    coefficients: Array  # (p,)
-    covariance: Array  # (p, p), 0 in dropped and fixed columns
-    gram: Array  # (p, p), design' diag(deals) design
-    kept: Array
-    dropped: Array
-    bridge: Array  # (kept, dropped)
-    log_likelihood: float  # with the penalty, if there is one
-    is_penalised: bool
-    has_converged: bool
-
-    def is_estimable(self, gradients: Array) -> Array:
-        """Whether figures with these gradients (figures, p) follow from the predicted rates, whichever columns are dropped."""
-        error = gradients[:, self.dropped] - gradients[:, self.kept] @ self.bridge
-        return np.abs(error).max(axis=1, initial=0.0) < 1e-6
-
-
-def information(design, across, weight: Array) -> Array:
-    """design' diag(weight) design; `design` is a csr_array of a row a cell, `across` its transpose, a csr_array too."""
-    scaled = across.copy()
-    scaled.data = across.data * weight[across.indices]
-    return (scaled @ design).toarray()
-
-
-def independent(gram: Array, columns: Array) -> Array:
-    """Those of `columns` that are kept when combinations of others (and empty ones) are dropped: pivoted QR of the scaled gram matrix."""
-    from scipy.linalg import qr
-
-    size = np.sqrt(np.diag(gram)[columns])
-    columns, size = columns[size > 0], size[size > 0]
-    if not len(columns):
-        return columns
-    triangle, order = qr(gram[np.ix_(columns, columns)] / np.outer(size, size), mode="r", pivoting=True)
-    length = np.abs(np.diag(triangle))
-    return np.sort(columns[order[: int(np.sum(length > 1e-9 * length[0]))]])
-
-
-def leverages(design, weight: Array, covariance: Array) -> Array:
-    """Share of each cell in the fit, w x' V x, some cells at a time."""
-    found = np.empty(len(weight))
-    for start in range(0, len(weight), 10_000):
-        rows = design[start : start + 10_000]
-        found[start : start + 10_000] = np.asarray(rows.multiply(rows @ covariance).sum(axis=1)).ravel()
-    return weight * found
-
-
-def fit_logistic(
-    design, won: Array, count: Array, moving: Array | None = None, is_penalised: bool = False, start: Array | None = None
-) -> Fit:
-    """Maximum of the binomial likelihood, or of Firth's penalised one, over the `moving` columns (all), the others fixed at 0.
-
-    `design`: csr_array (cells, p). `won` of `count` deals of each cell are won. Firth's penalty is that of all columns. `start`:
-    coefficients to begin with, 0 where they don't move.
-    """
-    from scipy.special import expit
-
-    across = design.T.tocsr()
-    gram = information(design, across, count)
-    everything = np.arange(design.shape[1])
-    kept = independent(gram, everything)
-    free = kept if moving is None else independent(gram, moving)
-    dropped = np.setdiff1d(everything, kept)
-    bridge = np.linalg.solve(gram[np.ix_(kept, kept)], gram[np.ix_(kept, dropped)])
-
-    def evaluate(coefficients: Array) -> tuple[float, Array, Array, Array]:
-        """Log likelihood, its gradient, Fisher information, and the curvature that Newton's steps take."""
-        logit = design @ coefficients
-        rate = expit(logit)
-        spread, residual = rate * (1 - rate), won - count * rate
-        value = float(np.sum(won * logit - count * np.logaddexp(0, logit)))
-        inside = curvature = information(design, across, count * spread)
-        if is_penalised:
-            core = inside[np.ix_(kept, kept)]
-            # The penalty adds as many deals to a cell as its share in the fit, half of them won.
-            added = leverages(design[:, kept], count * spread, np.linalg.inv(core))
-            value += float(np.linalg.slogdet(core)[1]) / 2
-            residual = residual + added * (0.5 - rate)
-            curvature = information(design, across, (count + added) * spread)
-        return value, design.T @ residual, inside, curvature
-
-    # Newton's last step squares the error; the penalised one only shrinks it.
-    tolerance = 1e-10 if is_penalised else 1e-6
-    coefficients, has_converged = np.zeros(len(everything)) if start is None else start, False
-    value, gradient, inside, curvature = evaluate(coefficients)
-    for _ in range(MOST_PENALISED_STEPS if is_penalised else MOST_STEPS):
-        step = np.zeros(len(everything))
-        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
-        step *= min(1.0, LONGEST_STEP / max(np.abs(step).max(), 1e-300))
-        has_converged = bool(np.abs(step).max() < tolerance)
-        for _ in range(10):
-            tried = evaluate(coefficients + step)
-            if tried[0] >= value - 1e-9 * abs(value):
-                break
-            step /= 2
-        coefficients = coefficients + step
-        value, gradient, inside, curvature = tried
-        if has_converged or np.abs(design @ coefficients).max() > FARTHEST_LOGIT:
-            break
-    covariance = np.zeros_like(inside)
-    covariance[np.ix_(free, free)] = np.linalg.inv(inside[np.ix_(free, free)])
-    return Fit(coefficients, covariance, gram, kept, dropped, bridge, value, is_penalised, has_converged)
-
-
-def likelihood_ratio(design, won: Array, count: Array, full: Fit, fixed: Array) -> tuple[float, int, float]:
-    """Chi-square, degrees of freedom and p value of the `fixed` columns, in the likelihood of `full`. Without freedom: NaN."""
-    from scipy.special import chdtrc
-
-    moving = np.setdiff1d(np.arange(design.shape[1]), fixed)
-    freedom = len(full.kept) - len(independent(full.gram, moving))
-    if freedom == 0:
-        return np.nan, 0, np.nan
-    start = full.coefficients.copy()
-    start[fixed] = 0.0
-    rest = fit_logistic(design, won, count, moving, full.is_penalised, start)
-    chi2 = max(0.0, 2 * (full.log_likelihood - rest.log_likelihood))
-    return chi2, freedom, float(chdtrc(freedom, chi2))
-
-
 # Effects
 
 
@@ -221,6 +103,10 @@ class Means:
         contrasts[~active | (others < max(1.0, least))] = np.nan
         return contrasts
 
+    def z_against_others(self, is_candidate: Array, least: float, active: Array) -> Array:
+        effect, error = self.differences(self.against_others(active, least))
+        return np.where(is_candidate, effect / error, np.nan)
+
     def against_reference(self) -> Array:
         contrasts = np.eye(len(self.count))
         contrasts[:, 0] -= 1
@@ -230,8 +116,6 @@ class Means:
 
 def marginal_means(design, count: Array, fit: Fit, codes: Array, columns: Array) -> Means:
     """`codes`: level of each cell, 0 the reference; `columns`: those of levels 1, 2, ... in the design."""
-    from scipy.special import expit
-
     effects = np.concatenate([[0.0], fit.coefficients[columns]])
     logit = design @ fit.coefficients - effects[codes]
     mean, gradient = np.empty(len(effects)), np.empty((len(effects), design.shape[1]))
@@ -246,55 +130,13 @@ def marginal_means(design, count: Array, fit: Fit, codes: Array, columns: Array)
     return Means(fit, np.bincount(codes, count, len(effects)), mean, gradient)
 
 
-# Verdicts
-
-
-def two_sided(z: Array) -> Array:
-    """p value of a standard normal statistic."""
-    from scipy.special import ndtr
-
-    return 2 * ndtr(-np.abs(z))
-
-
-def benjamini_hochberg(p_values: list[float]) -> Array:
-    """q values (Benjamini and Hochberg 1995), in the order of `p_values`."""
-    order = np.argsort(p_values)[::-1]
-    steps = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
-    q_values = np.empty(len(order))
-    q_values[order] = np.minimum(1.0, np.minimum.accumulate(steps))
-    return q_values
-
-
-def step_down(means: Means, is_candidate: Array, least: float, factors: int, level: float) -> tuple[Array, Array]:
-    """Adjusted p value of each candidate level (NaN where none could be had), and which of them are signals.
-
-    The largest |z| against the other levels is a signal if its p x remaining candidates x `factors` is at most `level`, and leaves the
-    others; ties leave together. An adjusted p value is never below the one before it.
-    """
-    active, is_signal = np.ones(len(is_candidate), bool), np.zeros(len(is_candidate), bool)
-    adjusted, floor = np.full(len(is_candidate), np.nan), 0.0
-    while True:
-        effect, error = means.differences(means.against_others(active, least))
-        z = np.where(is_candidate, np.abs(effect / error), np.nan)
-        judged = np.isfinite(z)
-        if not judged.any():
-            return adjusted, is_signal
-        corrected = np.minimum(1.0, np.maximum(floor, two_sided(z) * judged.sum() * factors))
-        top = judged & (z >= np.nanmax(z) * (1 - SAME))
-        floor = float(corrected[top].max())
-        if floor > level:
-            adjusted[judged] = corrected[judged]
-            return adjusted, is_signal
-        adjusted[top], is_signal[top] = floor, True
-        active &= ~top
-
-
 # Deals, grouped
 
 
 @dataclass(frozen=True)
 class Settings:
-    not_judged: tuple[str, ...]  # factors of the fit that are judged elsewhere
+    factors: Sequence[str]
+    factors_judged_elsewhere: Sequence[str]  # they are in the fit
     min_level_deals: float
     min_outcomes_per_parameter: float
     fdr_level: float
@@ -302,7 +144,7 @@ class Settings:
 
     @property
     def normal_quantile(self) -> float:
-        return NormalDist().inv_cdf((1 + self.confidence_level) / 2)
+        return normal_quantile(self.confidence_level)
 
 
 @dataclass(frozen=True)
@@ -327,15 +169,9 @@ class Deals:
         return np.arange(first, first + len(self.factors[position].levels) - 1)
 
     def design(self):
-        """csr_array: a column of ones, then one of each level but the references."""
-        from scipy.sparse import csr_array
-
+        """A column of ones, then one of each level but the references."""
         place = [np.concatenate([[-1], self.columns(position)])[self.codes[:, position]] for position in range(len(self.factors))]
-        table = np.column_stack([np.zeros(len(self.count), int), *place]) if place else np.zeros((len(self.count), 1), int)
-        is_there = table >= 0
-        width = 1 + sum(len(factor.levels) - 1 for factor in self.factors)
-        ends = np.concatenate([[0], np.cumsum(is_there.sum(axis=1))])
-        return csr_array((np.ones(ends[-1]), table[is_there], ends), shape=(len(self.count), width))
+        return one_hot(np.column_stack([np.zeros(len(self.count), int), *place]), 1 + sum(len(factor.levels) - 1 for factor in self.factors))
 
     def where(self, is_kept: Array) -> "Deals":
         """The deals of some cells, one cell for each combination of levels, in order of the levels."""
@@ -439,7 +275,7 @@ def level_rows(found: Estimate, settings: Settings) -> list[dict]:
                 | {"factor": factor.name, "level": level, "reference_level": factor.levels[0], "is_reference": number == 0}
                 | {"pooled_levels": ", ".join(factor.pooled) if level == RARE and factor.pooled else None}
                 | {"closed_deal_count": int(count[number]), "won_deal_count": int(won[number])}
-                | {"fit_deal_count": int(found.deals.count.sum()), "is_judged": factor.name not in settings.not_judged}
+                | {"fit_deal_count": int(found.deals.count.sum()), "is_judged": factor.name not in settings.factors_judged_elsewhere}
                 | {"is_separated": won[number] in (0, count[number]), "is_penalised": bool(found.fit and found.fit.is_penalised)}
                 | {"half_year_count": 0, "verdict": found.verdict, "missing_reason": found.missing_reason}
             )
@@ -479,7 +315,8 @@ def judge(found: Estimate, settings: Settings) -> list[dict]:
             row |= {"factor_q_value": float(q_value), "judged_factor_count": len(judged)}
         if q_value <= settings.fdr_level:
             is_candidate = np.array([row["verdict"] == "no_signal" for row in members])
-            adjusted, is_signal = step_down(found.means[position], is_candidate, settings.min_level_deals, len(judged), settings.fdr_level)
+            score = partial(found.means[position].z_against_others, is_candidate, settings.min_level_deals)
+            adjusted, is_signal = step_down(score, len(members), settings.fdr_level, times=len(judged))
             for row, p_value, passes in zip(members, adjusted, is_signal, strict=True):
                 row |= {"level_adjusted_p_value": float(p_value), "verdict": "signal" if passes else row["verdict"]}
     return rows
@@ -491,8 +328,6 @@ def add_stability(rows: list[dict], half_years: dict[object, list[dict]] | None,
     A sign flip needs that and the intervals of two half-years that exclude 0 on both sides. Writes into `rows` and `half_years`, of
     which a fit may have none at all.
     """
-    from scipy.special import chdtrc
-
     for row in rows:
         row["stability_verdict"] = "not_computable" if half_years is None or row["verdict"] == "not_computable" else "insufficient_n"
     if half_years is None:
@@ -543,31 +378,14 @@ def analyse(deals: Deals, half_year: Array | None, settings: Settings) -> list[d
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
     dbt.config(materialized="table")
-    factors = list(dbt.config.meta_get("factors"))
-    settings = Settings(
-        not_judged=tuple(dbt.config.meta_get("factors_judged_elsewhere")),
-        min_level_deals=float(dbt.config.meta_get("min_level_deals")),
-        min_outcomes_per_parameter=float(dbt.config.meta_get("min_outcomes_per_parameter")),
-        fdr_level=float(dbt.config.meta_get("fdr_level")),
-        confidence_level=float(dbt.config.meta_get("confidence_level")),
-    )
-    cells = dbt.ref("int_driver_cells")
-    rows = []
-    for is_after, names in ((False, factors), (True, [*factors, "cycle_band"])):
+    settings = Settings(**dbt.config.meta_get("settings"))
+    cells, rows = dbt.ref("int_driver_cells"), []
+    for is_after, names in ((False, settings.factors), (True, [*settings.factors, "cycle_band"])):
         columns = cells.filter("is_known_only_after_close" if is_after else "not is_known_only_after_close").fetchnumpy()
         deals = group(
             {name: columns[name] for name in names}, columns["won_deal_count"], columns["closed_deal_count"], settings.min_level_deals
         )
         complete = None if is_after else np.where(columns["is_complete_half_year"], columns["half_year_start_date"].astype(object), None)
         rows += [row | {"is_known_only_after_close": is_after} for row in analyse(deals, complete, settings)]
-    schema = pa.schema(
-        [(name, pa.bool_()) for name in FLAGS]
-        + [("half_year_start_date", pa.date32())]
-        + [(name, pa.string()) for name in TEXTS]
-        + [(name, pa.int64()) for name in COUNTS]
-        + [(name, pa.float64()) for name in FIGURES]
-    )
-    return pa.table([pa.array([row[field.name] for row in rows], field.type, from_pandas=True) for field in schema], schema=schema)
+    return from_rows(rows, {bool: FLAGS, datetime.date: ("half_year_start_date",), str: TEXTS, int: COUNTS, float: FIGURES})

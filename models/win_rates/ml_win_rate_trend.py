@@ -21,10 +21,17 @@ competing risks, open deals censored, Wilson's interval at the effective number 
 `python -m tools simulate trend` says how often the chart is wrong.
 """
 
+import datetime
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
+from scipy.special import ndtr, stdtr, stdtrit
+
+from inference.intervals import Proportion, normal_quantile, wilson
+from inference.multiplicity import benjamini_hochberg
+from inference.significance import normal_score, student_score
+from inference.survival import last_share, life_table
+from inference.tables import from_rows, read_rows
 
 KEYS = ("basis", "period_type", "period_start_date", "period_end_date", "is_partial_period", "is_mature")
 COUNTS = ("won_deal_count", "lost_deal_count", "open_deal_count")
@@ -39,7 +46,7 @@ INCIDENCE = ("win_by_age_rate", "win_by_age_lower", "win_by_age_upper", "win_rat
 FIGURES = (*RATES, *INCIDENCE, *CHART, *TREND)
 WHOLE = ("win_by_age_days", "baseline_period_count", "baseline_deal_count", "tested_period_count", "trend_period_count", "trend_deal_count")
 TEXTS = ("alarm_kind", "alarm_direction", "verdict", "missing_reason", "trend_verdict")
-SMALLEST_TAIL = 1e-300  # farther out a normal score has no value
+WON, LOST = 1, 2
 Array = np.ndarray
 
 
@@ -59,17 +66,8 @@ class Settings:
 # The chart
 
 
-def normal_score(z: float, freedom: int) -> float:
-    """The standard normal value with the same tail probability as z has under t."""
-    from scipy.special import ndtri, stdtr
-
-    return float(np.copysign(ndtri(max(stdtr(freedom, -abs(z)), SMALLEST_TAIL)), z))
-
-
 def compare(won: Array, count: Array, expected: Array, base: Array, at: int, settings: Settings) -> dict:
     """Period `at` against the periods `base`. `expected`: the rate expected of each period, of which only ratios matter."""
-    from scipy.special import ndtr, stdtrit
-
     periods, deals = len(base), float(count[base].sum())
     found = {"baseline_start": int(base[0]), "baseline_period_count": periods, "baseline_deal_count": int(deals)}
     rate = expected * won[base].sum() / np.sum(count[base] * expected[base])
@@ -84,7 +82,7 @@ def compare(won: Array, count: Array, expected: Array, base: Array, at: int, set
     error = np.sqrt(p0 * (1 - p0) * (1 / n + 1 / deals) * dispersion)
     z = float((won[at] / n - p0) / error)
     q = normal_score(z, periods - 1)
-    reach = float(stdtrit(periods - 1, ndtr(settings.limit)) * error)
+    reach = float(student_score(settings.limit, periods - 1) * error)
     limits = {"lower_limit": max(0.0, p0 - reach), "upper_limit": min(1.0, p0 + reach)}
     scores = {"dispersion": dispersion, "z_score": z, "q_score": q, "p_value": float(2 * ndtr(-abs(q)))}
     return found | limits | scores | {"verdict": "no_signal"}
@@ -131,8 +129,6 @@ def chart(won: Array, count: Array, expected: Array, settings: Settings) -> list
 
 def trend(won: Array, count: Array, expected: Array, time: Array, settings: Settings) -> dict:
     """Slope of the rate over `time`, in points per unit, and its test; of `expected` only ratios matter."""
-    from scipy.special import stdtr, stdtrit
-
     periods, deals = len(count), float(count.sum())
     found = {"trend_period_count": periods, "trend_deal_count": int(deals)}
     if periods < settings.min_trend_periods:
@@ -162,15 +158,6 @@ def trend(won: Array, count: Array, expected: Array, time: Array, settings: Sett
     }
 
 
-def benjamini_hochberg(p_values: list[float]) -> Array:
-    """q values (Benjamini and Hochberg 1995), in the order of `p_values`."""
-    order = np.argsort(p_values)[::-1]
-    steps = np.asarray(p_values)[order] * len(order) / np.arange(len(order), 0, -1)
-    q_values = np.empty(len(order))
-    q_values[order] = np.minimum(1.0, np.minimum.accumulate(steps))
-    return q_values
-
-
 def judge_trends(trends: list[dict], fdr_level: float) -> None:
     tests = [found for found in trends if found["trend_verdict"] == "no_signal"]
     q_values = benjamini_hochberg([found["trend_p_value"] for found in tests])
@@ -181,51 +168,33 @@ def judge_trends(trends: list[dict], fdr_level: float) -> None:
 # Rates
 
 
-def wilson(rate: float, n: float, z: float) -> tuple[float, float]:
-    """Wilson's interval of a rate observed in n cases."""
-    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    return (float(centre - half) if rate > 0 else 0.0), (float(centre + half) if rate < 1 else 1.0)
+def win_incidence(days: Array, outcome: Array, count: Array, quantile: float) -> dict:
+    """Share won by the last day on which a deal of the cohort closed, and its interval; nothing when none has.
 
-
-def win_incidence(days: Array, outcome: Array, count: Array, z: float) -> dict:
-    """Aalen-Johansen share won by the last day on which a deal of the cohort closed, and its interval; nothing when none has.
-
-    `count` deals were won, lost or, still open, seen until the end of day `days`. Variance by the delta method (Dinse and Larson 1986).
+    `count` deals were won, lost or, still open, seen until the end of day `days`.
     """
-    ended = outcome != "Open"
-    if not ended.any():
+    cause = np.select([outcome == "Won", outcome == "Lost"], [WON, LOST], 0)
+    table = life_table(days, np.zeros(len(days)), cause, count, causes=2)
+    if not len(table.days):
         return {}
-    times = np.unique(days[ended])
-    place = np.searchsorted(times, days)
-    won, closed = (np.bincount(place[rows], count[rows], len(times)) for rows in (outcome == "Won", ended))
-    at_risk = np.array([count[days >= time].sum() for time in times], float)
-    before = np.concatenate([[1.0], np.cumprod(1 - closed / at_risk)])[:-1]
-    running = np.cumsum(before * won / at_risk)
-    share, left = float(running[-1]), at_risk - closed
-    hazard_variance = np.divide(closed, at_risk * left, out=np.zeros_like(left), where=left > 0)
-    rest = share - running
-    terms = rest**2 * hazard_variance + before**2 * won * (at_risk - won) / at_risk**3 - 2 * rest * before * won / at_risk**2
-    variance = float(terms.sum())
-    n = share * (1 - share) / variance if 0 < share < 1 and variance > 0 else float(closed.sum())
-    lower, upper = wilson(share, n, z)
-    return {"win_by_age_days": int(times[-1]), "win_by_age_rate": share, "win_by_age_lower": lower, "win_by_age_upper": upper}
+    share, lower, upper = last_share(table, WON, quantile)
+    return {"win_by_age_days": int(table.days[-1]), "win_by_age_rate": share, "win_by_age_lower": lower, "win_by_age_upper": upper}
 
 
 # Rows
 
 
-def describe(row: dict, cohort_days: dict, z: float) -> dict:
+def describe(row: dict, cohort_days: dict, quantile: float) -> dict:
     """What a period says by itself."""
     won, lost, still_open = (row[name] for name in COUNTS)
     closed, everything = won + lost, won + lost + still_open
     found = {}
     if closed:
-        found = dict(zip(RATES, (won / closed, *wilson(won / closed, closed, z)), strict=True))
+        found = dict(zip(RATES, (won / closed, *wilson(Proportion(won, closed), quantile)), strict=True))
     if row["basis"] == "created_cohort":
         found |= {"win_rate_least": won / everything, "win_rate_most": (won + still_open) / everything}
         if not row["is_mature"]:
-            found |= win_incidence(*cohort_days[row["period_type"], row["period_start_date"]], z)
+            found |= win_incidence(*cohort_days[row["period_type"], row["period_start_date"]], quantile)
     return found
 
 
@@ -237,13 +206,13 @@ def why_not_charted(row: dict) -> dict:
 
 def analyse(periods: list[dict], cohort_days: dict, settings: Settings) -> list[dict]:
     """All rows. `periods`: KEYS, COUNTS and expected_won_count; `cohort_days`: by period type and start (days, outcome, count)."""
-    z = NormalDist().inv_cdf((1 + settings.confidence_level) / 2)
+    quantile = normal_quantile(settings.confidence_level)
     rows, trends = [], []
     for basis, period_type, is_adjusted in sorted({(row["basis"], row["period_type"], flag) for row in periods for flag in (False, True)}):
         series = sorted((row for row in periods if (row["basis"], row["period_type"]) == (basis, period_type)), key=lambda row: row["period_start_date"])
         if is_adjusted and any(row["expected_won_count"] is None for row in series):
             continue
-        own = [row | describe(row, cohort_days, z) | why_not_charted(row) | {"is_risk_adjusted": is_adjusted} for row in series]
+        own = [row | describe(row, cohort_days, quantile) | why_not_charted(row) | {"is_risk_adjusted": is_adjusted} for row in series]
         known = [row for row in own if not row["is_partial_period"] and row["is_mature"] is not False and "win_rate" in row]
         won = np.array([row["won_deal_count"] for row in known], float)
         count = won + np.array([row["lost_deal_count"] for row in known], float)
@@ -273,30 +242,15 @@ def by_period(cohort_counts) -> dict:
 
 
 def model(dbt, session):
-    import pyarrow as pa
-
     dbt.config(materialized="table")
-    settings = Settings(
-        min_baseline_periods=int(dbt.config.meta_get("min_baseline_periods")),
-        min_excursion_alarms=int(dbt.config.meta_get("min_excursion_alarms")),
-        min_expected_deals=float(dbt.config.meta_get("min_expected_deals")),
-        limit=float(dbt.config.meta_get("limit")),
-        cusum_allowance=float(dbt.config.meta_get("cusum_allowance")),
-        cusum_limit=float(dbt.config.meta_get("cusum_limit")),
-        min_trend_periods=int(dbt.config.meta_get("min_trend_periods")),
-        fdr_level=float(dbt.config.meta_get("fdr_level")),
-        confidence_level=float(dbt.config.meta_get("confidence_level")),
-    )
-    names = [*KEYS, *COUNTS, "expected_won_count"]
-    periods = dbt.ref("int_win_rate_periods").project(", ".join(names)).fetchall()
+    settings = Settings(**dbt.config.meta_get("settings"))
+    periods = read_rows(dbt.ref("int_win_rate_periods"), [*KEYS, *COUNTS, "expected_won_count"], KEYS)
     days = dbt.ref("int_cohort_day_counts").aggregate("cohort_month, outcome, age_days, cast(sum(deal_count) as bigint)")
-    rows = analyse([dict(zip(names, row, strict=True)) for row in periods], by_period(days.order("1, 2, 3").fetchall()), settings)
     types = {
-        pa.string(): ("basis", "period_type", *TEXTS),
-        pa.date32(): ("period_start_date", "period_end_date", "baseline_start_date"),
-        pa.bool_(): ("is_risk_adjusted", "is_partial_period", "is_mature"),
-        pa.int64(): (*COUNTS, *WHOLE),
-        pa.float64(): FIGURES,
+        str: ("basis", "period_type", *TEXTS),
+        datetime.date: ("period_start_date", "period_end_date", "baseline_start_date"),
+        bool: ("is_risk_adjusted", "is_partial_period", "is_mature"),
+        int: (*COUNTS, *WHOLE),
+        float: FIGURES,
     }
-    schema = pa.schema([(name, type) for type, names in types.items() for name in names])
-    return pa.table([pa.array([row.get(field.name) for row in rows], field.type) for field in schema], schema=schema)
+    return from_rows(analyse(periods, by_period(days.order("1, 2, 3").fetchall()), settings), types)

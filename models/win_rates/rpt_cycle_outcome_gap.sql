@@ -1,56 +1,98 @@
-{% set few_won = "int_segment_cycles.won_deal_count < " ~ var('min_segment_deals') %}
-{% set few_lost = "int_segment_cycles.lost_deal_count < " ~ var('min_segment_deals') %}
-
 with
 
-int_segment_cycles as (
-    select * from {{ ref('int_segment_cycles') }}
+int_cycle_day_counts as (
+    select * from {{ ref('int_cycle_day_counts') }}
 ),
 
 int_cycle_gap_tests as (
     select * from {{ ref('int_cycle_gap_tests') }}
 ),
 
+counts as (
+    select
+        segment_dimension,
+        segment_value,
+        case when not is_included then 'excluded' when is_won then 'won' else 'lost' end as side,
+        cycle_days,
+        deal_count,
+        {{ median_of_counts('cycle_days', 'deal_count', ['segment_dimension', 'segment_value', 'is_included', 'is_won']) }} as middle_cycle_days
+    from int_cycle_day_counts
+
+    union all
+
+    -- All deals have a row even when none has closed.
+    select
+        'all' as segment_dimension,
+        'all' as segment_value,
+        'excluded' as side,
+        0 as cycle_days,
+        0 as deal_count,
+        null as middle_cycle_days
+),
+
+segments as (
+    select
+        segment_dimension,
+        segment_value,
+        cast(sum(deal_count) as bigint) as closed_deal_count,
+        cast(sum(case when side = 'excluded' then deal_count else 0 end) as bigint) as excluded_deal_count,
+        cast(sum(case when side = 'won' then deal_count else 0 end) as bigint) as won_deal_count,
+        cast(sum(case when side = 'lost' then deal_count else 0 end) as bigint) as lost_deal_count,
+        avg(case when side = 'won' then middle_cycle_days end) as median_won_cycle_days,
+        avg(case when side = 'lost' then middle_cycle_days end) as median_lost_cycle_days,
+        sum(case when side = 'won' then deal_count * cycle_days end) as won_cycle_days,
+        sum(case when side = 'lost' then deal_count * cycle_days end) as lost_cycle_days
+    from counts
+    group by segment_dimension, segment_value
+),
+
+marked as (
+    select
+        *,
+        won_deal_count < {{ var('min_segment_deals') }} as has_few_won,
+        lost_deal_count < {{ var('min_segment_deals') }} as has_few_lost
+    from segments
+),
+
 joined as (
     select
-        int_segment_cycles.segment_dimension,
-        int_segment_cycles.segment_value,
-        int_segment_cycles.closed_deal_count,
-        int_segment_cycles.excluded_deal_count,
-        int_segment_cycles.won_deal_count,
-        int_segment_cycles.lost_deal_count,
-        int_segment_cycles.median_won_cycle_days,
-        int_segment_cycles.median_lost_cycle_days,
+        segments.segment_dimension,
+        segments.segment_value,
+        segments.closed_deal_count,
+        segments.excluded_deal_count,
+        segments.won_deal_count,
+        segments.lost_deal_count,
+        segments.median_won_cycle_days,
+        segments.median_lost_cycle_days,
         case
-            when not ({{ few_won }} or {{ few_lost }})
-                then int_segment_cycles.median_won_cycle_days - int_segment_cycles.median_lost_cycle_days
+            when not (segments.has_few_won or segments.has_few_lost) then segments.median_won_cycle_days - segments.median_lost_cycle_days
         end as cycle_outcome_gap_days,
-        int_segment_cycles.mean_won_cycle_days,
-        int_segment_cycles.mean_lost_cycle_days,
-        int_cycle_gap_tests.cycle_shift_days,
-        int_cycle_gap_tests.cycle_shift_lower_days,
-        int_cycle_gap_tests.cycle_shift_upper_days,
-        int_cycle_gap_tests.mann_whitney_p_value,
-        int_cycle_gap_tests.segment_q_value,
-        int_cycle_gap_tests.segment_q_threshold,
-        int_cycle_gap_tests.family_q_value,
-        coalesce(int_cycle_gap_tests.verdict, 'insufficient_n') as verdict,
+        segments.won_cycle_days * 1.0 / nullif(segments.won_deal_count, 0) as mean_won_cycle_days,
+        segments.lost_cycle_days * 1.0 / nullif(segments.lost_deal_count, 0) as mean_lost_cycle_days,
+        tests.cycle_shift_days,
+        tests.cycle_shift_lower_days,
+        tests.cycle_shift_upper_days,
+        tests.mann_whitney_p_value,
+        tests.segment_q_value,
+        tests.segment_q_threshold,
+        tests.family_q_value,
+        coalesce(tests.verdict, 'insufficient_n') as verdict,
         case
-            when {{ few_won }} and {{ few_lost }} then 'too few won and too few lost deals'
-            when {{ few_won }} then 'too few won deals'
-            when {{ few_lost }} then 'too few lost deals'
+            when segments.has_few_won and segments.has_few_lost then 'too few won and too few lost deals'
+            when segments.has_few_won then 'too few won deals'
+            when segments.has_few_lost then 'too few lost deals'
         end as missing_reason
-    from int_segment_cycles
-    left join int_cycle_gap_tests
+    from marked as segments
+    left join int_cycle_gap_tests as tests
         on
-            int_segment_cycles.segment_dimension = int_cycle_gap_tests.segment_dimension
-            and int_segment_cycles.segment_value = int_cycle_gap_tests.segment_value
+            segments.segment_dimension = tests.segment_dimension
+            and segments.segment_value = tests.segment_value
 ),
 
 final as (
     select
         *,
-        {{ cycle_gap_finding() }} as finding
+        {{ cycle_gap_finding('joined') }} as finding
     from joined
 )
 

@@ -64,7 +64,7 @@ changed as (
 final as (
     select
         *,
-        {{ lost_reason_finding() }} as finding
+        {{ lost_reason_finding('changed') }} as finding
     from changed
 )
 

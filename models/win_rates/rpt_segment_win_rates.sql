@@ -1,14 +1,3 @@
--- noqa: disable=layout.indent
-{% set estimates = [
-    'win_rate_lower', 'win_rate_upper', 'amount_win_rate_lower', 'amount_win_rate_upper', 'size_effect_lower', 'size_effect_upper',
-    'pooled_win_rate', 'prior_deal_count', 'has_no_evidence_of_differences', 'shrunk_win_rate', 'rest_deal_count', 'rest_win_rate',
-    'vs_rest_difference', 'vs_rest_difference_lower', 'vs_rest_difference_upper',
-] %}
-{% set tests = [
-    'vs_rest_p_value', 'expected_win_rate', 'interaction_p_value', 'family_segment_count', 'family_p_value', 'family_q_value',
-    'tier_family_count', 'tier_selected_family_count', 'step_down_p_value', 'step_down_threshold', 'segment_q_value', 'verdict',
-] %}
-
 with
 
 int_segment_win_counts as (
@@ -23,12 +12,8 @@ int_segment_win_rate_tests as (
     select * from {{ ref('int_segment_win_rate_tests') }}
 ),
 
-int_median_deal_amounts as (
-    select * from {{ ref('int_median_deal_amounts') }}
-),
-
-int_median_cycle_days as (
-    select * from {{ ref('int_median_cycle_days') }}
+int_segment_medians as (
+    select * from {{ ref('int_segment_medians') }}
 ),
 
 int_periods as (
@@ -55,29 +40,55 @@ joined as (
         cast(counts.closed_amount - counts.won_amount as decimal(18, 2)) as lost_amount,
         cast(counts.won_amount as double) / nullif(cast(counts.closed_amount as double), 0) as amount_win_rate,
         cast(counts.closed_amount as double) / nullif(counts.closed_deal_count, 0) as mean_deal_amount,
-        amounts.median_deal_amount,
+        medians.median_deal_amount,
         counts.cycle_days * 1.0 / nullif(counts.closed_deal_count, 0) as mean_cycle_days,
-        cycles.median_cycle_days,
+        medians.median_cycle_days,
         counts.verdict_tier,
-        {% for column in estimates -%}
-        estimates.{{ column }},
-        {% endfor -%}
-        {% for column in tests -%}
-        tests.{{ column }}{{ "," if not loop.last }}
-        {% endfor %}
+        estimates.win_rate_lower,
+        estimates.win_rate_upper,
+        estimates.amount_win_rate_lower,
+        estimates.amount_win_rate_upper,
+        estimates.size_effect_lower,
+        estimates.size_effect_upper,
+        estimates.pooled_win_rate,
+        estimates.prior_deal_count,
+        estimates.has_no_evidence_of_differences,
+        estimates.shrunk_win_rate,
+        estimates.rest_deal_count,
+        estimates.rest_win_rate,
+        estimates.vs_rest_difference,
+        estimates.vs_rest_difference_lower,
+        estimates.vs_rest_difference_upper,
+        tests.vs_rest_p_value,
+        tests.expected_win_rate,
+        tests.interaction_p_value,
+        tests.family_segment_count,
+        tests.family_p_value,
+        tests.family_q_value,
+        tests.tier_family_count,
+        tests.tier_selected_family_count,
+        tests.step_down_p_value,
+        tests.step_down_threshold,
+        tests.segment_q_value,
+        tests.verdict
     from int_segment_win_counts as counts
     inner join int_periods
         on counts.period = int_periods.period
-    {% for model, alias in [
-        ('int_segment_win_rate_estimates', 'estimates'), ('int_segment_win_rate_tests', 'tests'),
-        ('int_median_deal_amounts', 'amounts'), ('int_median_cycle_days', 'cycles'),
-    ] -%}
-    left join {{ model }} as {{ alias }}
+    left join int_segment_win_rate_estimates as estimates
         on
-            counts.segment_dimension = {{ alias }}.segment_dimension
-            and counts.segment_value = {{ alias }}.segment_value
-            and counts.period = {{ alias }}.period
-    {% endfor %}
+            counts.segment_dimension = estimates.segment_dimension
+            and counts.segment_value = estimates.segment_value
+            and counts.period = estimates.period
+    left join int_segment_win_rate_tests as tests
+        on
+            counts.segment_dimension = tests.segment_dimension
+            and counts.segment_value = tests.segment_value
+            and counts.period = tests.period
+    left join int_segment_medians as medians
+        on
+            counts.segment_dimension = medians.segment_dimension
+            and counts.segment_value = medians.segment_value
+            and counts.period = medians.period
 ),
 
 final as (
@@ -86,7 +97,7 @@ final as (
         amount_win_rate / nullif(win_rate, 0) as size_effect_ratio,
         closed_deal_count * (pooled_win_rate - shrunk_win_rate) as excess_lost_deal_count,
         cast(closed_amount * (pooled_win_rate - shrunk_win_rate) as decimal(18, 2)) as excess_lost_amount,
-        {{ win_rate_finding() }} as finding
+        {{ win_rate_finding('joined') }} as finding
     from joined
 )
 

@@ -79,7 +79,7 @@ joined as (
 final as (
     select
         *,
-        {{ win_rate_change_finding() }} as finding
+        {{ win_rate_change_finding('joined') }} as finding
     from joined
 )
 

@@ -50,7 +50,7 @@ final as (
         stability_q_value,
         stability_verdict,
         is_sign_flip,
-        {{ driver_finding() }} as finding
+        {{ driver_finding('ml_win_rate_drivers') }} as finding
     from ml_win_rate_drivers
     where half_year_start_date is null
 )

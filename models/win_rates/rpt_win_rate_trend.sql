@@ -44,7 +44,7 @@ final as (
         alarm_direction,
         verdict,
         missing_reason,
-        {{ trend_chart_finding() }} as finding,
+        {{ trend_chart_finding('ml_win_rate_trend') }} as finding,
         trend_period_count,
         trend_deal_count,
         trend_pp_per_period,
@@ -55,7 +55,7 @@ final as (
         trend_p_value,
         trend_q_value,
         trend_verdict,
-        {{ trend_finding() }} as trend_finding
+        {{ trend_finding('ml_win_rate_trend') }} as trend_finding
     from ml_win_rate_trend
 )
 

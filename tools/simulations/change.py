@@ -12,11 +12,11 @@ import numpy as np
 
 from models.win_rates import int_win_rate_change_tests as changes
 from tools import crm
-from tools.simulations.drivers import CHUNK, DEALS, POPULATION, YEARS, percent, size_bands
+from tools.simulations.drivers import CHUNK, DEALS, POPULATION, YEARS, percent
+from tools.simulations.settings import bands, model_settings
 from tools.simulations.trend import SETTINGS, trend
 
 DIMENSIONS = ("industry", "region", "product_type", "lead_source", "deal_size_band", "sales_rep_id")
-CONFIDENCE, FDR, MIN_DEALS = 0.95, 0.05, 30
 QUARTERS = (date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 1))
 FIRST_MONTH = 1  # of the complete months: creations begin within the first
 
@@ -31,7 +31,7 @@ def closed_months(lives: crm.Lives) -> np.ndarray:
 def counts(lives: crm.Lives) -> dict[str, np.ndarray]:
     """By dimension: closed and won deals, shape (2, 2 quarters, segments)."""
     segments = {name: lives.segments[name] for name in ("industry", "region", "product_type", "lead_source")}
-    segments |= {"sales_rep_id": lives.segments["sales_rep"], "deal_size_band": np.searchsorted(size_bands()[1], lives.segments["amount"])}
+    segments |= {"sales_rep_id": lives.segments["sales_rep"], "deal_size_band": np.searchsorted(bands("deal_size_band")[1], lives.segments["amount"])}
     quarter = np.searchsorted([crm.days(day) for day in QUARTERS], lives.closed_day, side="right") - 1
     found = {}
     for name in DIMENSIONS:
@@ -56,7 +56,7 @@ def effects(found: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
             }  # fmt: skip
             for name in columns:
                 columns[name].append(row[name])
-    figures = changes.estimate(columns, MIN_DEALS, CONFIDENCE, FDR)
+    figures = changes.estimate(columns, **model_settings("int_win_rate_change_tests"))
     names = [f"dimension_{effect}_effect{end}" for effect in ("rate", "mix") for end in ("", "_lower", "_upper")]
     first = [columns["segment_dimension"].index(dimension) for dimension in found]
     return {dimension: {name: float(figures[name][at]) for name in names} for dimension, at in zip(found, first, strict=True)}

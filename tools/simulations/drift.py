@@ -11,10 +11,12 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
+from scipy.special import chdtrc
 
 from models.scores import ml_score_drift as model
 from tools import crm
-from tools.simulations.scores import AS_OF_DAY, model_settings, observe
+from tools.simulations.scores import AS_OF_DAY, observe
+from tools.simulations.settings import model_settings
 
 DEALS = 3_000
 MOVED = {"no drift": 0.0, "a lead source grows": 0.15, "a lead source grows a lot": 0.3}
@@ -31,23 +33,21 @@ def pipelines(lives: crm.Lives, days: list[int]) -> tuple[np.ndarray, np.ndarray
 
 def simulate(kind: str, seed: int) -> dict[str, dict]:
     """What the model finds in one CRM, by factor and for a score of random terms, with the p value by rows beside it."""
-    from scipy.special import chdtrc
-
     chosen = model_settings("ml_score_drift")
     lives = crm.draw_lives(seed, DEALS, 0, DEALS, crm.PLANTED, 2)
     rng = np.random.Generator(np.random.PCG64([seed, 2]))
     moved = (lives.created_day > AS_OF_DAY - 120) & (rng.random(len(lives.created_day)) < MOVED[kind])
     lives.segments["lead_source"][moved] = 0
     month_ends = [int(np.datetime64(f"2025-{month:02d}", "M").astype("datetime64[D]").astype(int)) - 1 for month in range(1, 13)]
-    deal, day = pipelines(lives, [*month_ends[-int(chosen["dates"]) :], AS_OF_DAY])
+    deal, day = pipelines(lives, [*month_ends[-chosen["dates"] :], AS_OF_DAY])
     is_now = day == AS_OF_DAY
     index = np.unique(deal, return_inverse=True)[1]
     values = {name: (codes, [str(level) for level in range(int(codes.max()) + 1)]) for name, codes in observe(lives, deal, day).items()}
     terms = [(None, None, 0.0)]
     terms += [(name, level, float(rng.normal(0, 0.3))) for name, (_, levels) in values.items() for level in levels]
-    values[model.SCORE] = model.score_bins(values, terms, int(chosen["bins"]))
+    values[model.SCORE] = model.score_bins(values, terms, chosen["bins"])
     found = {name: model.drift(index, is_now, *value, chosen) for name, value in values.items()}
-    model.judge(found, float(chosen["fdr_level"]))
+    model.judge(found, chosen["fdr_level"])
     for name, (codes, levels) in values.items():
         each = found[name]
         if np.isfinite(each["psi"]):

@@ -4,24 +4,23 @@ The truth of a level is its effect in one CRM of a million deals with the same e
 effects; effects of the same size planted in the most frequent source and size band, so that the reference itself is unusual; none.
 """
 
-import csv
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
+from inference.survival import life_table
 from models.win_rates import ml_win_rate_drivers as drivers
 from tools import crm
 from tools.crm import Effects
+from tools.simulations.settings import bands, model_settings, project_vars
 
-PROJECT = Path(__file__).resolve().parents[2]
+SETTINGS = drivers.Settings(**model_settings("ml_win_rate_drivers"))
 DEALS, POPULATION, CHUNK, YEARS = 3_000, 1_000_000, 250_000, 2
-MATURITY_QUANTILE, MOST_OPEN = 0.99, 0.01
 KINDS = {
     "planted as in the demo": crm.PLANTED,
     "planted in the most frequent levels": replace(crm.PLANTED, lead_source=("Inbound", 0.14), size_band=(5_000, 15_000, 0.13)),
@@ -29,32 +28,21 @@ KINDS = {
 }
 
 
-SETTINGS = drivers.Settings(("sales_rep_id",), min_level_deals=20, min_outcomes_per_parameter=5, fdr_level=0.05, confidence_level=0.95)
-
-
-def size_bands() -> tuple[list[str], list[float]]:
-    """Names and upper edges of the amount bands; the highest has none."""
-    with (PROJECT / "seeds" / "reference" / "bands.csv").open() as file:
-        bands = [row for row in csv.DictReader(file) if row["band_type"] == "deal_size_band"]
-    return [row["band"] for row in bands], [float(row["upper_bound"]) for row in bands if row["upper_bound"]]
-
-
 def is_mature(created: np.ndarray, closed: np.ndarray, as_of: int) -> np.ndarray:
     """Of each deal whether its cohort is mature as of the day, as `int_cohort_maturity` has it; all arrays are days since 1970."""
     is_closed = closed <= as_of
     age = np.minimum(closed, as_of) - created
-    ended, left = np.bincount(age[is_closed], minlength=age.max() + 1), np.bincount(age)
-    at_risk = np.cumsum(left[::-1])[::-1]
-    is_reached = np.cumprod(1 - ended / np.maximum(at_risk, 1)) <= 1 - MATURITY_QUANTILE + 1e-12
-    if not is_reached.any():
+    table = life_table(age, np.zeros(len(age)), is_closed.astype(int), np.ones(len(age)), causes=1)
+    maturity_days = table.days_until(project_vars()["maturity_quantile"])
+    if maturity_days is None:
         return np.zeros(len(created), bool)
     cohort = created.astype("datetime64[D]").astype("datetime64[M]").astype(int)
     cohort -= cohort.min()
     deals = np.bincount(cohort)
     youngest = np.zeros(len(deals), np.int64)
     np.maximum.at(youngest, cohort, created)
-    is_old = as_of - youngest > np.argmax(is_reached)
-    return (is_old & (np.bincount(cohort, ~is_closed, len(deals)) <= MOST_OPEN * deals))[cohort]
+    is_old = as_of - youngest > maturity_days
+    return (is_old & (np.bincount(cohort, ~is_closed, len(deals)) <= project_vars()["max_mature_open_share"] * deals))[cohort]
 
 
 def half_years(closed: np.ndarray, created: np.ndarray) -> np.ndarray:
@@ -69,7 +57,7 @@ def half_years(closed: np.ndarray, created: np.ndarray) -> np.ndarray:
 
 def draw(seed: int, deals: int, effects: Effects):
     """Closed deals of mature cohorts of a CRM, grouped as the model has them, and the half-year of each cell."""
-    names, edges = size_bands()
+    names, edges = bands("deal_size_band")
     labels = {
         "industry": crm.INDUSTRIES, "region": crm.REGIONS, "product_type": crm.PRODUCTS, "lead_source": crm.LEAD_SOURCES,
         "deal_size_band": names, "sales_rep_id": crm.REPS,
@@ -99,7 +87,7 @@ def population(seed: int, effects: Effects) -> dict[tuple[str, str], float]:
 
 
 def planted_levels(effects: Effects) -> set[tuple[str, str]]:
-    names, edges = size_bands()
+    names, edges = bands("deal_size_band")
     source, points = effects.lead_source
     return {("lead_source", source), ("deal_size_band", names[np.searchsorted(edges, effects.size_band[1])])} if points else set()
 

@@ -17,9 +17,11 @@ import numpy as np
 from models.actions import int_intervention_tests as tests
 from tools import crm
 from tools.crm import Effects
-from tools.simulations.drivers import PROJECT, is_mature, percent
+from tools.simulations.drivers import is_mature, percent
+from tools.simulations.settings import PROJECT, model_settings
 
-DEALS, POPULATION, CHUNK, YEARS, LEVEL = 3_000, 1_000_000, 250_000, 2, 0.95
+DEALS, POPULATION, CHUNK, YEARS = 3_000, 1_000_000, 250_000, 2
+LEVEL = model_settings("int_intervention_tests")["confidence_level"]
 REPS_KNOW = (0.5, 0.9)
 KINDS = {
     "25 % rescued": crm.PLANTED,

@@ -22,10 +22,10 @@ import numpy as np
 
 from tools import crm
 from tools.generate import generate
+from tools.simulations.settings import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 DEALS = 3_000
-MART, SCORES = "rpt_pipeline_value_backtest", ("ml_score_fits", "int_deal_model_values")
+MART, SCORES = "rpt_pipeline_value_backtest", ("ml_score_fits", "int_score_predictions", "int_deal_scores")
 TABLES = ("deals", "stage_history", "field_history", "activities")
 METHODS = ("rapv", "flat", "segment", "stage_weighted")
 FIRST_DAY, LAST_DAY, _ = crm.PLANTED.bad_quarter

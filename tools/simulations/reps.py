@@ -11,12 +11,10 @@ import numpy as np
 
 from models.reps import ml_rep_performance as reps
 from tools import crm
-from tools.simulations.drivers import is_mature, percent, size_bands
+from tools.simulations.drivers import is_mature, percent
+from tools.simulations.settings import bands, model_settings
 
-SETTINGS = reps.Settings(
-    min_deals=30, min_expected_deals=5, min_level_deals=20, min_forecast_dates=8, fdr_level=0.05, confidence_level=0.95,
-    funnel_levels=(0.95, 0.998),
-)  # fmt: skip
+SETTINGS = reps.Settings(**model_settings("ml_rep_performance"))
 YEARS = 2
 SIZES = (3_000, 4_000, 5_000, 10_000)
 KINDS = {"planted as in the demo": None, "nothing planted": 0.0, "all reps differ, by 2 points": 0.02, "all reps differ, by 4 points": 0.04}
@@ -32,7 +30,7 @@ def draw(seed: int, deals: int, spread: float | None) -> tuple[list[str], object
         won = rng.random(deals) < np.clip(own, 0.01, 0.99)[lives.segments["sales_rep"]]
     month = lives.created_day.astype("datetime64[D]").astype("datetime64[M]").astype(int)
     values = {name: lives.segments[name] for name in ("industry", "region", "product_type", "lead_source")}
-    values["deal_size_band"] = np.searchsorted(size_bands()[1], lives.segments["amount"])
+    values["deal_size_band"] = np.searchsorted(bands("deal_size_band")[1], lives.segments["amount"])
     values["creation_period"] = np.where(is_mature(lives.created_day, lives.closed_day, as_of), month // 6, 10_000 + month)
     closed = lives.closed_day <= as_of
     values = {name: each[closed].astype(str) for name, each in values.items()}

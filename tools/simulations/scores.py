@@ -12,21 +12,19 @@ Noise is simulated `crms` times, the others a fifth as often. Deals live as in `
 planted, as in the demo). Settings are the defaults of `dbt_project.yml`.
 """
 
-import csv
 import dataclasses
 import time
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 
 import numpy as np
-import yaml
 
+from inference.logistic import calibration, logit, sigmoid
 from models.scores import ml_score_fits as fits
 from models.scores import ml_score_quality as quality
 from tools import crm
+from tools.simulations.settings import bands, model_settings, project_vars
 
-PROJECT = Path(__file__).resolve().parents[2]
 AS_OF_DAY = crm.days(crm.AS_OF)
 DEALS = 6_600
 KINDS = ("noise", "AUC 0.60, spread", "AUC 0.60, one segment", "planted, no bad quarter", "planted")
@@ -38,29 +36,13 @@ EFFECTS = {
 }
 
 
-def model_settings(name: str) -> dict:
-    """Settings of a model of scores, with the vars of the project in them."""
-    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
-    models = yaml.safe_load((PROJECT / "models" / "scores" / f"{name}.yml").read_text())["models"]
-    meta = models[0]["config"]["meta"]["settings"]
-    return {setting: variables[text.split("'")[1]] for setting, text in meta.items()}
-
-
 def settings() -> tuple[dict, dict]:
     """Of the fits and of their quality."""
     return model_settings("ml_score_fits"), model_settings("ml_score_quality")
 
 
-@cache
-def band_edges(kind: str) -> np.ndarray:
-    """Upper bounds, ascending, of the bands of a kind but the last, from the project's seed."""
-    with (PROJECT / "seeds" / "reference" / "bands.csv").open() as file:
-        bounds = [row["upper_bound"] for row in csv.DictReader(file) if row["band_type"] == kind]
-    return np.sort([float(bound) for bound in bounds if bound])
-
-
 def band(kind: str, values: np.ndarray) -> np.ndarray:
-    return np.searchsorted(band_edges(kind), values)
+    return np.searchsorted(bands(kind)[1], values)
 
 
 def observe(lives: crm.Lives, deal: np.ndarray, day: np.ndarray) -> dict[str, np.ndarray]:
@@ -118,10 +100,10 @@ def observations(lives: crm.Lives, chosen: np.ndarray, deal: np.ndarray, day: np
     )
 
 
-def closed_observations(lives: crm.Lives, groups: int, interval: int = 7):
+def closed_observations(lives: crm.Lives, groups: int, interval: int):
     """Of every deal closed and mature on the as-of date, weekly, and the number of days after which deals are mature."""
     length = np.sort((lives.closed_day - lives.created_day)[lives.closed_day <= AS_OF_DAY])
-    maturity = int(length[int(0.99 * len(length))])
+    maturity = int(length[int(project_vars()["maturity_quantile"] * len(length))])
     chosen = np.flatnonzero((lives.closed_day <= AS_OF_DAY) & (lives.created_day + maturity < AS_OF_DAY))
     newest = -(-(AS_OF_DAY - lives.closed_day[chosen] + 1) // interval)
     count = np.maximum((AS_OF_DAY - lives.created_day[chosen]) // interval - newest + 1, 0)
@@ -175,7 +157,7 @@ def redrawn(lives: crm.Lives, kind: str, rng: np.random.Generator) -> crm.Lives:
             for name in ("industry", "region", "product_type", "lead_source")
         }
         total = sum(effects.values())
-        chance = 1 / (1 + np.exp(-(0.363 * (total - total.mean()) / total.std() + np.log(BASE_RATE / (1 - BASE_RATE)))))
+        chance = sigmoid(0.363 * (total - total.mean()) / total.std() + logit(BASE_RATE))
     return dataclasses.replace(lives, won=rng.random(len(chance)) < chance)
 
 
@@ -186,7 +168,7 @@ def simulate(kind: str, seed: int) -> dict[str, float]:
     rng = np.random.Generator(np.random.PCG64([seed, 1]))
     lives = redrawn(lives, kind, rng) if kind.startswith("AUC") else lives
     fit_settings, quality_settings = settings()
-    data, days = closed_observations(lives, fit_settings["penalty_groups"])
+    data, days = closed_observations(lives, fit_settings["penalty_groups"], project_vars()["observation_interval_days"])
     started = time.process_time()
     month_ends = [
         int(np.datetime64(f"{year}-{month:02d}", "M").astype("datetime64[D]").astype(int)) - 1
@@ -211,8 +193,8 @@ def open_scores(lives: crm.Lives, terms: list[tuple], groups: int) -> dict[str, 
     chosen = np.flatnonzero((lives.created_day <= AS_OF_DAY) & (lives.closed_day > AS_OF_DAY))
     data = observations(lives, chosen, np.arange(len(chosen)), np.full(len(chosen), AS_OF_DAY), groups)
     odds, won = predict(terms, data), data.won.astype(float)
-    chance, ones = 1 / (1 + np.exp(-odds)), np.ones(len(odds))
-    slope, _ = quality.calibration(0 * ones, np.stack([odds, ones], axis=1), won, ones, data.deal)
+    chance, ones = sigmoid(odds), np.ones(len(odds))
+    slope, _ = calibration(0 * ones, np.stack([odds, ones], axis=1), won, ones, data.deal)
     aging = data.codes["stage_age_band"] % 8 >= 6
     means = {
         f"{what}_{name}": float(values[mask].mean())

@@ -17,11 +17,9 @@ import numpy as np
 
 from models.win_rates import ml_win_rate_trend as trend
 from tools.simulations.drivers import percent
+from tools.simulations.settings import model_settings
 
-SETTINGS = trend.Settings(
-    min_baseline_periods=12, min_excursion_alarms=2, min_expected_deals=5, limit=3, cusum_allowance=0.75, cusum_limit=3.2,
-    min_trend_periods=6, fdr_level=0.05, confidence_level=0.95,
-)  # fmt: skip
+SETTINGS = trend.Settings(**model_settings("ml_win_rate_trend"))
 MONTHS, DEALS, RATE, DROP, DROP_MONTH, FOUND_WITHIN = 24, 110, 0.45, 0.10, 18, 5
 LONG_MONTHS, LONG_EVERY = 252, 5
 BAD_QUARTER, BAD_MONTHS, LASTING, LASTING_YEARS = 0.15, (15, 30), 0.20, 3

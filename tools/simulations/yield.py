@@ -12,28 +12,16 @@ from functools import partial
 
 import numpy as np
 
+from inference.logistic import calibration, sigmoid
 from models.forecasts import ml_pipeline_yields as yields
 from tools import crm
+from tools.simulations.settings import model_settings, project_vars
 
-SETTINGS = yields.Settings(draws=500, exact_share=0.001, shock_degrees_of_freedom=8, min_dates=8)
+SETTINGS = yields.Settings(**model_settings("ml_pipeline_yields") | {"draws": 500})
 MONTH, MONTH_ENDS, FIRST_DAY, LONGEST = 30, 12, 180, crm.LENGTH_DAYS[1]
 AS_OF_DAY = FIRST_DAY + MONTH * MONTH_ENDS + 130
-MOST_OPEN = 0.01
 DEALS_A_MONTH = (40, 125, 1_000)
 SHOCKS = ((0.0, 30), (0.2, 30), (0.4, 30), (0.2, 91), (0.4, 91))
-
-
-def logistic(log_odds: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-log_odds))
-
-
-def level_error(won: np.ndarray, log_odds: np.ndarray) -> float:
-    """What all log odds must be shifted by to fit the outcomes: maximum likelihood by Newton's method."""
-    shift = 0.0
-    for _ in range(5):
-        chance = logistic(log_odds + shift)
-        shift += (won - chance).sum() / (chance * (1 - chance)).sum()
-    return shift
 
 
 def draw_pipelines(rng: np.random.Generator, deals_a_month: int, shock: float, period: int):
@@ -44,18 +32,19 @@ def draw_pipelines(rng: np.random.Generator, deals_a_month: int, shock: float, p
     amount = crm.draw_amounts(rng.random(deals)).astype(float)
     log_odds = -0.4 + 0.7 * rng.standard_normal(deals)
     shocks = shock * rng.standard_normal((AS_OF_DAY + LONGEST) // period + 1)
-    won = rng.random(deals) < logistic(log_odds + shocks[closed // period])
+    won = rng.random(deals) < sigmoid(log_odds + shocks[closed // period])
     pipelines, realised, has_closed = [], [], []
     for day in range(AS_OF_DAY, FIRST_DAY - 1, -MONTH)[::-1]:
         is_closed, is_open = closed <= day, (created <= day) & (closed > day)
         is_mature = is_closed & (created < day - LONGEST)
         known = is_mature if is_mature.sum() >= 20 else is_closed
-        chance = logistic(log_odds[is_open] + level_error(won[known], log_odds[known]))
+        level_error, _ = calibration(log_odds[known], np.ones((known.sum(), 1)), won[known], np.ones(known.sum()), np.arange(known.sum()))
+        chance = sigmoid(log_odds[is_open] + level_error)
         rate = np.clip(won[is_closed].mean(), 0.01, 0.99)
         variance = 1 / (is_closed.sum() * rate * (1 - rate))
         pipelines.append(yields.Pipeline(np.ones(is_open.sum()), amount[is_open], chance, variance))
         realised.append(amount[is_open & won].sum())
-        has_closed.append((closed[is_open] > AS_OF_DAY).mean() <= MOST_OPEN)
+        has_closed.append((closed[is_open] > AS_OF_DAY).mean() <= project_vars()["max_mature_open_share"])
     return pipelines, realised, np.flatnonzero(has_closed)
 
 

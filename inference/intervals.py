@@ -1,0 +1,226 @@
+"""Intervals of shares, of their differences, and of quotients, from counts and sums."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+Array = np.ndarray
+
+
+def ratio(numerator: Array | float, denominator: Array | float) -> Array:
+    """Quotient that is NaN where the denominator is 0.
+
+    Parameters
+    ----------
+    numerator, denominator : array-like of float
+        Of shapes that broadcast together.
+
+    Returns
+    -------
+    ndarray of float
+        Of the common shape.
+
+    Examples
+    --------
+    >>> ratio([1, 2], [4, 0])
+    array([0.25,  nan])
+    """
+    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
+    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator != 0)
+
+
+def normal_quantile(confidence_level: float) -> float:
+    """Standard errors that a two-sided interval of this level reaches to each side.
+
+    Parameters
+    ----------
+    confidence_level : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the level is not between 0 and 1.
+
+    Examples
+    --------
+    >>> round(normal_quantile(0.95), 6)
+    1.959964
+    """
+    if not 0 < confidence_level < 1:
+        raise ValueError(f"a confidence level is between 0 and 1, not {confidence_level}")
+    return float(ndtri((1 + confidence_level) / 2))
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """Hits among cases, such as won among closed deals.
+
+    Parameters
+    ----------
+    hits, count : array-like of float
+        Of one shape, or of shapes that broadcast together; 0 <= hits <= count. They may be effective numbers.
+
+    Attributes
+    ----------
+    rate : ndarray of float
+        hits / count, NaN where count is 0.
+
+    Examples
+    --------
+    >>> Proportion([3, 0], [4, 0]).rate
+    array([0.75,  nan])
+    """
+
+    hits: Array
+    count: Array
+
+    def __post_init__(self) -> None:
+        for name in ("hits", "count"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), float))
+
+    @classmethod
+    def of_rate(cls, rate: Array | float, count: Array | float) -> "Proportion":
+        """A known rate that is as sure as one of `count` cases would be.
+
+        Examples
+        --------
+        >>> Proportion.of_rate(0.25, 8).hits
+        array(2.)
+        """
+        return cls(np.multiply(rate, count), count)
+
+    @property
+    def rate(self) -> Array:
+        return ratio(self.hits, self.count)
+
+
+def wilson(proportion: Proportion, quantile: float) -> tuple[Array, Array]:
+    """Score interval of a proportion.
+
+    Parameters
+    ----------
+    proportion : Proportion
+        Of any shape.
+    quantile : float
+        See `normal_quantile`.
+
+    Returns
+    -------
+    lower, upper : ndarray of float
+        Of the proportion's shape, 0 <= lower <= rate <= upper <= 1; NaN where there is no case.
+
+    References
+    ----------
+    Wilson (1927), J. Am. Stat. Assoc. 22, 209-212. Brown, Cai and DasGupta (2001), Stat. Sci. 16, 101-133.
+
+    Examples
+    --------
+    >>> lower, upper = wilson(Proportion([5, 0], [10, 10]), normal_quantile(0.95))
+    >>> lower.round(4).tolist(), upper.round(4).tolist()
+    ([0.2366, 0.0], [0.7634, 0.2775])
+    """
+    rate, count = proportion.rate, proportion.count
+    shrink = ratio(1, 1 + ratio(quantile**2, count))
+    centre = shrink * (rate + ratio(quantile**2, 2 * count))
+    half = shrink * quantile * np.sqrt(ratio(rate * (1 - rate), count) + ratio(quantile, 2 * count) ** 2)
+    return np.clip(centre - half, 0, rate), np.clip(centre + half, rate, 1)
+
+
+def newcombe_reach(first: Proportion, second: Proportion, quantile: float) -> tuple[Array, Array]:
+    """How far the interval of `newcombe` reaches below and above the difference.
+
+    Examples
+    --------
+    >>> below, above = newcombe_reach(Proportion(5, 10), Proportion(2, 10), normal_quantile(0.95))
+    >>> round(float(below), 4), round(float(above), 4)
+    (0.4067, 0.2999)
+    """
+    lower, upper = wilson(first, quantile)
+    second_lower, second_upper = wilson(second, quantile)
+    return np.hypot(first.rate - lower, second_upper - second.rate), np.hypot(upper - first.rate, second.rate - second_lower)
+
+
+def newcombe(first: Proportion, second: Proportion, quantile: float) -> tuple[Array, Array, Array]:
+    """Difference of two independent proportions, first less second, with its interval out of both Wilson intervals.
+
+    Parameters
+    ----------
+    first, second : Proportion
+        Of shapes that broadcast together.
+    quantile : float
+        See `normal_quantile`.
+
+    Returns
+    -------
+    difference, lower, upper : ndarray of float
+        -1 <= lower <= difference <= upper <= 1; NaN where a proportion has no case.
+
+    References
+    ----------
+    Newcombe (1998), Stat. Med. 17, 873-890, method 10.
+
+    Examples
+    --------
+    >>> [round(float(each), 4) for each in newcombe(Proportion(5, 10), Proportion(2, 10), normal_quantile(0.95))]
+    [0.3, -0.1067, 0.5999]
+    """
+    below, above = newcombe_reach(first, second, quantile)
+    difference = first.rate - second.rate
+    return difference, np.maximum(difference - below, -1), np.minimum(difference + above, 1)
+
+
+@dataclass(frozen=True)
+class Quotient:
+    """Two estimates that one divides by the other, their variances, and their covariance; all of one shape.
+
+    Parameters
+    ----------
+    numerator, denominator, numerator_variance, denominator_variance, covariance : ndarray of float
+    """
+
+    numerator: Array
+    denominator: Array
+    numerator_variance: Array
+    denominator_variance: Array
+    covariance: Array
+
+
+def fieller(quotient: Quotient, quantile: Array | float) -> tuple[Array, Array]:
+    """Interval of a quotient: all values v for which `numerator - v x denominator` is within chance of 0.
+
+    Parameters
+    ----------
+    quotient : Quotient
+        Of any shape.
+    quantile : array-like of float
+        Standard errors that are chance, of normal or t.
+
+    Returns
+    -------
+    lower, upper : ndarray of float
+        NaN, both, where the denominator is not surely above 0, so that the values have no two ends.
+
+    References
+    ----------
+    Fieller (1954), J. R. Stat. Soc. B 16, 175-185.
+
+    Examples
+    --------
+    >>> lower, upper = fieller(Quotient(2.0, 4.0, 0.25, 0.25, 0.0), 1.96)
+    >>> round(float(lower), 4), round(float(upper), 4)
+    (0.2476, 0.8163)
+    """
+    square = np.square(quantile)
+    a = np.square(quotient.denominator) - square * quotient.denominator_variance
+    b = quotient.numerator * quotient.denominator - square * quotient.covariance
+    c = np.square(quotient.numerator) - square * quotient.numerator_variance
+    has_ends = (a > 0) & (np.asarray(quotient.denominator) > 0)
+    root = np.sqrt(np.where(has_ends, np.maximum(b * b - a * c, 0), np.nan))
+    divisor = np.where(has_ends, a, np.nan)
+    return (b - root) / divisor, (b + root) / divisor

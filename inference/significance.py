@@ -1,0 +1,120 @@
+"""p values of single tests. Those of many tests at once are of `multiplicity`."""
+
+import numpy as np
+from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
+
+from inference.intervals import Proportion, ratio
+
+Array = np.ndarray
+SMALLEST_TAIL = 1e-300  # farther out a normal score has no value
+
+
+def two_sided(z: Array | float) -> Array:
+    """Two-sided p value of a standard normal statistic.
+
+    Parameters
+    ----------
+    z : array-like of float
+        Of any shape, NaN where there is none.
+
+    Returns
+    -------
+    ndarray of float
+
+    Examples
+    --------
+    >>> two_sided([0.0, -1.959964]).round(6)
+    array([1.  , 0.05])
+    """
+    return 2 * ndtr(-np.abs(z))
+
+
+def pooled_z(first: Proportion, second: Proportion) -> Array:
+    """z of the difference of two proportions, first less second, when both are of the same rate.
+
+    Parameters
+    ----------
+    first, second : Proportion
+        Of shapes that broadcast together.
+
+    Returns
+    -------
+    ndarray of float
+        Standard normal under equality; NaN where a side has no case, or all or none of both are hits.
+
+    Examples
+    --------
+    >>> pooled_z(Proportion([30, 0], [100, 9]), Proportion([45, 0], [100, 9])).round(4)
+    array([-2.1909,     nan])
+    """
+    pooled = ratio(first.hits + second.hits, first.count + second.count)
+    error = np.sqrt(pooled * (1 - pooled) * (ratio(1, first.count) + ratio(1, second.count)))
+    return ratio(first.rate - second.rate, error)
+
+
+def chi_square(table: Array) -> float:
+    """p value of Pearson's chi-square test that all rows of a table have the same shares.
+
+    Parameters
+    ----------
+    table : ndarray of float, shape (rows, columns)
+        Counts. Columns without any are left out.
+
+    Returns
+    -------
+    float
+        NaN with an empty row, or fewer than two columns.
+
+    Examples
+    --------
+    >>> round(chi_square(np.array([[30, 45], [70, 55]])), 6)
+    0.02846
+    """
+    table = table[:, table.sum(0) > 0]
+    if table.shape[1] < 2 or not table.sum(1).all():
+        return np.nan
+    expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
+    freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
+    return float(chdtrc(freedom, np.sum((table - expected) ** 2 / expected)))
+
+
+def normal_score(t: float, freedom: int) -> float:
+    """The standard normal value with the tail probability that a value has under Student's t.
+
+    Parameters
+    ----------
+    t : float
+    freedom : int
+        Degrees of freedom of t.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(normal_score(3.0, 11), 4)
+    2.5098
+    """
+    return float(np.copysign(ndtri(max(stdtr(freedom, -abs(t)), SMALLEST_TAIL)), t))
+
+
+def student_score(z: float, freedom: int) -> float:
+    """The value of Student's t with the tail probability that a standard normal value has: the reverse of `normal_score`.
+
+    Parameters
+    ----------
+    z : float
+    freedom : int
+        Degrees of freedom of t.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(student_score(3.0, 11), 4)
+    3.8499
+    """
+    return float(stdtrit(freedom, ndtr(z)))

@@ -1,0 +1,79 @@
+-- Made as int_past_field_values is, but an emptied amount is a value: deal_amount is 0 on days on which the deal is known, later, to have
+-- had none. Nobody knew that then: known_amount, what a build of the day valued the deal at, is the last amount above 0.
+with
+
+int_input__field_history as (
+    select * from {{ ref('int_input__field_history') }}
+    where lower({{ to_text('field') }}) = 'amount'
+),
+
+int_as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+bands as (
+    select * from {{ ref('bands') }}
+    where band_type = 'deal_size_band'
+),
+
+amounts as (
+    select
+        {{ to_text('int_input__field_history.deal_id') }} as deal_id,
+        {{ to_timestamp('int_input__field_history.changed_at') }} as changed_at,
+        {{ to_amount('int_input__field_history.old_value') }} as stated_old_amount,
+        case
+            when {{ to_text('int_input__field_history.new_value') }} is null then 0
+            else {{ to_amount('int_input__field_history.new_value') }}
+        end as new_amount,
+        int_as_of.as_of_date
+    from int_input__field_history
+    cross join int_as_of
+),
+
+valid_amounts as (
+    select
+        deal_id,
+        changed_at,
+        new_amount,
+        case when stated_old_amount >= 0 and stated_old_amount < {{ var('max_deal_amount') }} then stated_old_amount end as old_amount
+    from amounts
+    where
+        cast(changed_at as date) <= as_of_date
+        and new_amount >= 0
+        and new_amount < {{ var('max_deal_amount') }}
+),
+
+changes as (
+    select
+        deal_id,
+        cast(changed_at as date) as changed_date,
+        cast(lag(changed_at) over deal_amounts as date) as previous_changed_date,
+        coalesce(lag(new_amount) over deal_amounts, old_amount) as deal_amount,
+        coalesce(
+            lag(coalesce(nullif(new_amount, 0), nullif(old_amount, 0)) ignore nulls) over deal_amounts,
+            nullif(old_amount, 0)
+        ) as known_amount
+    from valid_amounts
+    window deal_amounts as (partition by deal_id order by changed_at, new_amount, old_amount)
+),
+
+final as (
+    select
+        changes.deal_id,
+        changes.deal_amount,
+        changes.known_amount,
+        bands.band as known_size_band,
+        coalesce(changes.previous_changed_date, cast('0001-01-01' as date)) as known_from_date,
+        changes.changed_date
+    from changes
+    left join bands
+        on {{ in_band('changes.known_amount', 'bands') }}
+    where
+        changes.deal_amount is not null
+        and (
+            changes.previous_changed_date is null
+            or changes.previous_changed_date < changes.changed_date
+        )
+)
+
+select * from final

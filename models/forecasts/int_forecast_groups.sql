@@ -1,0 +1,89 @@
+-- noqa: disable=layout.indent
+with
+
+int_deal_forecasts as (
+    select * from {{ ref('int_deal_forecasts') }}
+),
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+    where is_open
+),
+
+-- Deals of a class are nearly alike: amounts within 13 %, probabilities within a point. Past pipelines are not split by segment.
+deals as (
+    select
+        forecasts.*,
+        cast(floor(8 * ln(forecasts.raw_amount)) as integer) as amount_class,
+        cast(floor(100 * forecasts.{{ var('default_value_method') }}_amount / forecasts.raw_amount) as integer) as probability_class,
+        unnest(case when forecasts.is_as_of_date then {{ pipeline_segment_dimensions() }} else ['all'] end) as segment_dimension,
+        unnest(
+            case
+                when forecasts.is_as_of_date then {{ pipeline_segment_values('int_deals', 'coalesce(forecasts.stage, int_deals.deal_stage)') }}
+                else ['all']
+            end
+        ) as segment_value
+    from int_deal_forecasts as forecasts
+    left join int_deals
+        on
+            forecasts.is_as_of_date
+            and forecasts.deal_id = int_deals.deal_id
+),
+
+-- A method values all deals of a group or none.
+groups as (
+    select
+        forecast_date,
+        is_as_of_date,
+        segment_dimension,
+        segment_value,
+        amount_class,
+        probability_class,
+        count(*) as deal_count,
+        sum(case when is_still_open then 1 else 0 end) as still_open_deal_count,
+        sum(raw_amount) as raw_amount,
+        sum(won_amount) as realised_amount,
+        sum(stage_weighted_amount) as stage_weighted_amount,
+        sum(flat_amount) as flat_amount,
+        sum(segment_amount) as segment_amount,
+        sum(rapv_amount) as rapv_amount,
+        sum(model_amount) as model_amount,
+        sum(published_aging_amount) as published_aging_amount
+    from deals
+    group by
+        forecast_date,
+        is_as_of_date,
+        segment_dimension,
+        segment_value,
+        amount_class,
+        probability_class,
+        stage_weighted_amount is null,
+        flat_amount is null,
+        segment_amount is null,
+        rapv_amount is null,
+        model_amount is null,
+        published_aging_amount is null
+),
+
+final as (
+    select
+        forecast_date,
+        is_as_of_date,
+        segment_dimension,
+        segment_value,
+        amount_class,
+        probability_class,
+        unnest(['raw', 'stage_weighted', 'flat', 'segment', 'rapv', 'model', 'published_aging']) as method,
+        deal_count,
+        still_open_deal_count,
+        raw_amount,
+        realised_amount,
+        unnest([
+            cast(raw_amount as double), stage_weighted_amount, flat_amount, segment_amount, rapv_amount, model_amount, published_aging_amount
+        ]) as forecast_amount,
+        not is_as_of_date and sum(still_open_deal_count) over (partition by forecast_date)
+        <= sum(deal_count) over (partition by forecast_date) * {{ var('max_mature_open_share') }} as is_evaluable
+    from groups
+)
+
+select * from final

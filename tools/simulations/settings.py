@@ -1,0 +1,42 @@
+"""What the models run with: the parameters of their yml, with the vars of dbt_project.yml filled in, and the bands of the project's seed."""
+
+import csv
+import re
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+VAR = re.compile(r"\{\{ *var\('(\w+)'\) *\}\}")
+
+
+@cache
+def project_vars() -> dict:
+    """Defaults of the project's vars."""
+    return yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+
+
+def model_settings(name: str) -> dict:
+    """`meta.settings` of a Python model."""
+    [file] = PROJECT.glob(f"models/*/{name}.yml")
+    [model] = [each for each in yaml.safe_load(file.read_text())["models"] if each["name"] == name]
+    return {key: filled(value) for key, value in model["config"]["meta"]["settings"].items()}
+
+
+def filled(value: object) -> object:
+    """A value of the yml, or of the var that it names."""
+    if not isinstance(value, str):
+        return value
+    match = VAR.fullmatch(value)
+    if not match:
+        raise ValueError(f"'{value}' is more than a var, and nothing but dbt can fill it in")
+    return project_vars()[match[1]]
+
+
+@cache
+def bands(band_type: str) -> tuple[list[str], list[float]]:
+    """Names of the bands of a type, and the upper bounds, ascending, of all but the last."""
+    with (PROJECT / "seeds" / "reference" / "bands.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["band_type"] == band_type]
+    return [row["band"] for row in rows], [float(row["upper_bound"]) for row in rows if row["upper_bound"]]
