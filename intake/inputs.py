@@ -17,6 +17,7 @@ import duckdb
 from intake.landing import DELIMITERS, Dialect, Landed, Unusable, land, nearest, position, read_header
 from intake.vars import problems as problems_of_vars
 
+MOST_STAGES = 50
 TABLES = {
     "files": "input varchar, file_name varchar, row_count bigint, rejected_count bigint, fingerprint varchar",
     "columns": "input varchar, column_name varchar, is_read boolean",
@@ -45,7 +46,14 @@ class Request:
     reference_inputs: Sequence[str]
     variables: Mapping[str, Any]
     given: Sequence[str]
+    is_landing: bool = True
     is_own_project: bool = True
+
+    @classmethod
+    def of(cls, request: Mapping[str, Any]) -> "Request":
+        """From what the macro sends: the same in plain JSON."""
+        inputs = [Input(name, columns["required"], columns["optional"]) for name, columns in request["contract"].items()]
+        return cls(inputs, request["reference_inputs"], request["variables"], request["given"], request["is_landing"])
 
     def path(self, name: str) -> str | None:
         return self.variables.get(f"{name}_file") or None
@@ -58,7 +66,9 @@ class Request:
         return default if value is None else value
 
     def dialect(self, name: str) -> Dialect:
-        return Dialect(self.of_input("delimiter", name, ","), self.of_input("encoding", name, "utf-8"), self.of_input("skip_lines", name, 0))
+        return Dialect(
+            self.of_input("delimiter", name, ","), self.of_input("encoding", name, "utf-8"), self.of_input("skip_lines", name, 0)
+        )
 
     def mapping(self, name: str) -> dict[str, str]:
         """The file's name of each canonical column of an input that has another one. Entries that aren't mappings are about the deals."""
@@ -71,8 +81,8 @@ class Request:
 
 def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """Sentences that say what is wrong; none means that every input of `request` has landed in the schema `landing`."""
-    found = problems_of_vars(request.variables, request.given, request.is_own_project)
-    if found:
+    found = problems_of_vars(request.variables, request.given, request.is_own_project) or problems_of_combinations(request)
+    if found or not request.is_landing:
         return found
     connection.execute("create schema if not exists landing")
     for table, columns in TABLES.items():
@@ -81,6 +91,102 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
         drop(connection, source.name)
         if request.path(source.name):
             found += problems_of_input(connection, request, source)
+        else:
+            connection.execute(f"create table landing.{source.name} ({', '.join(f'{column} varchar' for column in source.columns)})")
+    if not found and request.path("stages"):
+        found += problems_of_stages(connection, request.path("stages"))
+    if not found and request.path("deals"):
+        found += problems_of_currencies(connection, request)
+    return found
+
+
+def problems_of_combinations(request: Request) -> list[str]:
+    """What is wrong with vars that need each other."""
+    variables, found = request.variables, []
+    names = {source.name: source for source in request.inputs}
+    if not request.path("deals"):
+        found += [
+            f"{name}_file is set without deals_file: set deals_file too, or unset it to build the demo CRM"
+            for name in names
+            if name not in ("deals", *request.reference_inputs) and request.path(name)
+        ]
+    for key, value in (variables.get("column_mapping") or {}).items():
+        name, columns = (key, list(value)) if isinstance(value, Mapping) else ("deals", [key])
+        if name not in names:
+            found.append(f"column_mapping names the input '{name}', which is none of {', '.join(names)}")
+            continue
+        for column in columns:
+            if column not in names[name].columns:
+                near = nearest(column, names[name].columns)
+                found.append(
+                    f"column_mapping maps '{column}', which is no canonical column of {name}"
+                    + (f": did you mean {near}?" if near else f": map one of {', '.join(names[name].columns)}")
+                )
+    as_of, train = variables.get("as_of_date"), variables.get("train_as_of_date")
+    if as_of and train and str(train) > str(as_of):
+        found.append(
+            f"train_as_of_date {train} is after as_of_date {as_of}: a fit can't know what comes later; "
+            "give an earlier date, or unset it to train as of as_of_date"
+        )
+    if variables.get("keep_history") and not request.path("deals"):
+        found.append("keep_history is true without deals_file: the demo CRM has its histories, so set deals_file or unset keep_history")
+    if variables.get("keep_history") and not as_of:
+        found.append(
+            "keep_history is true without as_of_date: set as_of_date to the day of the export, because what is kept can't be corrected later"
+        )
+    return found
+
+
+def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
+    found = connection.execute(
+        "select distinct upper(trim(cast(currency_code as varchar))) as currency from landing.deals where trim(cast(currency_code as varchar)) <> '' order by 1 limit 6"
+    ).fetchall()
+    if len(found) < 2:
+        return []
+    column = request.mapping("deals").get("currency_code", "currency_code")
+    currencies = ", ".join(currency for (currency,) in found)
+    return [
+        f"deals_file '{request.path('deals')}' mixes currencies in '{column}' ({currencies}): convert deal_amount to one currency first"
+    ]
+
+
+def problems_of_stages(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
+    """Each fault of the file, with the first stage that has it."""
+    faults = {
+        "a stage is blank": "stage is null",
+        f"it has more than {MOST_STAGES} stages": f"stage_count > {MOST_STAGES}",
+        "a stage stands in it twice": "same_stage_count > 1",
+        "a stage_order is no whole number": "stage_order is null",
+        "a stage_order stands in it twice": "stage_order is not null and same_order_count > 1",
+        "an is_closed is neither true nor false": "is_closed is null",
+        "an is_won is neither true, false nor blank": "raw_is_won is not null and is_won is null",
+        "a default_probability is no number from 0 to 1": "raw_probability is not null and coalesce(probability not between 0 and 1, true)",
+    }
+    connection.execute(
+        """
+        create or replace temp table checked_stages as
+        select
+            *,
+            count(*) over () as stage_count,
+            count(*) over (partition by stage) as same_stage_count,
+            count(*) over (partition by stage_order) as same_order_count
+        from (
+            select
+                nullif(trim(cast(stage as varchar)), '') as stage,
+                try_cast(stage_order as integer) as stage_order,
+                try_cast(is_closed as boolean) as is_closed,
+                nullif(trim(cast(is_won as varchar)), '') as raw_is_won,
+                try_cast(is_won as boolean) as is_won,
+                nullif(trim(cast(default_probability as varchar)), '') as raw_probability,
+                try_cast(default_probability as double) as probability
+            from landing.stages
+        )
+        """
+    )
+    found = []
+    for fault, condition in faults.items():
+        rows = connection.execute(f"select coalesce(stage, '(blank)') from checked_stages where {condition} order by 1 limit 1").fetchall()
+        found += [f"stages_file '{path}' can't be used: {fault} (stage '{stage}'); correct the file" for (stage,) in rows]
     return found
 
 
@@ -108,7 +214,11 @@ def problem_of_path(file: Path) -> str | None:
     except OSError as error:
         return f"names no file: correct the path (a relative one starts where dbt is called; {error.strerror})"
     if not stat.S_ISREG(found.st_mode):
-        return "is a folder, not a file: name the files in it, such as folder/*.csv" if stat.S_ISDIR(found.st_mode) else "is no file that can be read twice: save it as a file"
+        return (
+            "is a folder, not a file: name the files in it, such as folder/*.csv"
+            if stat.S_ISDIR(found.st_mode)
+            else "is no file that can be read twice: save it as a file"
+        )
     if not found.st_size:
         return "is empty (0 bytes): export it again with a header line"
     return None
@@ -119,7 +229,9 @@ def is_parquet(file: Path) -> bool:
 
 
 def drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    for kind, in connection.execute("select table_type from information_schema.tables where table_schema = 'landing' and table_name = ?", [name]).fetchall():
+    for (kind,) in connection.execute(
+        "select table_type from information_schema.tables where table_schema = 'landing' and table_name = ?", [name]
+    ).fetchall():
         connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} landing.{name}")
 
 
@@ -156,7 +268,8 @@ def land_parquet(connection: duckdb.DuckDBPyConnection, request: Request, source
     names = file_columns(request, source)
     places = [position(header, name) for name in names.values()]
     columns = ", ".join(
-        f"{'cast(null as varchar)' if place is None else quoted_name(header[place])} as {column}" for column, place in zip(names, places, strict=True)
+        f"{'cast(null as varchar)' if place is None else quoted_name(header[place])} as {column}"
+        for column, place in zip(names, places, strict=True)
     )
     connection.execute(f"create view landing.{source.name} as select {columns} from {scan}")
     row_count = 0
@@ -169,7 +282,9 @@ def land_parquet(connection: duckdb.DuckDBPyConnection, request: Request, source
 
 def keep(connection: duckdb.DuckDBPyConnection, name: str, file: Path, landed: Landed, places: Sequence[int | None]) -> None:
     """Note what the models must know of a file."""
-    connection.execute("insert into landing.files values (?, ?, ?, ?, ?)", [name, str(file), landed.row_count, len(landed.rejected), fingerprint(file)])
+    connection.execute(
+        "insert into landing.files values (?, ?, ?, ?, ?)", [name, str(file), landed.row_count, len(landed.rejected), fingerprint(file)]
+    )
     known = {column for (column,) in connection.execute("select column_name from landing.columns where input = ?", [name]).fetchall()}
     columns = [(name, column, place in places) for place, column in enumerate(landed.header) if column not in known]
     if columns:
@@ -187,13 +302,23 @@ def file_columns(request: Request, source: Input) -> dict[str, str]:
 def problems_of_header(request: Request, source: Input, file: Path, header: Sequence[str], dialect: Dialect | None) -> list[str]:
     """All columns that a file lacks, in one clause with what it has, and with the names that are nearest."""
     mapping = request.mapping(source.name)
-    lacking = [column for column in source.columns if (column in source.required or column in mapping) and position(header, mapping.get(column, column)) is None]
+    lacking = [
+        column
+        for column in source.columns
+        if (column in source.required or column in mapping) and position(header, mapping.get(column, column)) is None
+    ]
     if not lacking:
         return []
     variable = f"{source.name}_file '{file}'"
-    other = None if dialect is None else next((mark for mark in DELIMITERS if mark != dialect.delimiter and len(header) == 1 and mark in header[0]), None)
+    other = (
+        None
+        if dialect is None
+        else next((mark for mark in DELIMITERS if mark != dialect.delimiter and len(header) == 1 and mark in header[0]), None)
+    )
     if other:
-        return [f"{variable} has one column, '{header[0][:60]}': its columns are separated by {DELIMITERS[other]}, so set delimiter to {other!r}"]
+        return [
+            f"{variable} has one column, '{header[0][:60]}': its columns are separated by {DELIMITERS[other]}, so set delimiter to {other!r}"
+        ]
     clauses = []
     for column in lacking:
         name = mapping.get(column, column)

@@ -22,7 +22,12 @@ import duckdb
 csv.field_size_limit(1 << 30)
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # Files that are no text, by their first bytes.
-KINDS = {b"PK\x03\x04": "an Excel file or another archive", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF", b"PAR1": "a Parquet file"}
+KINDS = {
+    b"PK\x03\x04": "an Excel file or another archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"%PDF": "a PDF",
+    b"PAR1": "a Parquet file",
+}
 READING = (UnicodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -104,8 +109,9 @@ def read_header(path: Path, dialect: Dialect) -> tuple[list[str], int]:
             raise Unusable(f"is {kind}, not text: save it as CSV")
     try:
         with opened(path, dialect) as file:
-            for number in range(1, dialect.skip_lines + 2):
-                line = file.readline()
+            for _ in range(dialect.skip_lines):
+                file.readline()
+            line, number = file.readline(), dialect.skip_lines + 1
             if line.lower().startswith("sep=") and len(line.strip()) <= 5:
                 line, number = file.readline(), number + 1
             header = next(csv.reader([line, *file_head(file, line)], delimiter=dialect.delimiter), [])
@@ -153,7 +159,13 @@ def land_by_duckdb(
 
 
 def land_by_python(
-    connection: duckdb.DuckDBPyConnection, table: str, path: Path, dialect: Dialect, line_number: int, width: int, chosen: Sequence[int | None]
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    path: Path,
+    dialect: Dialect,
+    line_number: int,
+    width: int,
+    chosen: Sequence[int | None],
 ) -> tuple[int, list[RejectedLine]]:
     """As `land_by_duckdb`, from what Python's csv reads; rows go through a file in the plainest dialect, so that memory is bounded."""
     rejected = []
@@ -207,7 +219,9 @@ def opened(path: Path, dialect: Dialect) -> IO[str]:
 
 def unusable(path: Path, dialect: Dialect, error: Exception) -> Unusable:
     if isinstance(error, UnicodeError):
-        return Unusable(f"is not text in the encoding {dialect.encoding}: save it as UTF-8, or name its own in the var encoding, such as cp1252 or utf-16")
+        return Unusable(
+            f"is not text in the encoding {dialect.encoding}: save it as UTF-8, or name its own in the var encoding, such as cp1252 or utf-16"
+        )
     if isinstance(error, csv.Error):
         return Unusable(f"can't be read as CSV ({error}): export it again")
     return Unusable(f"is cut off or damaged ({error}): copy or export it again")

@@ -14,7 +14,14 @@ from typing import Any
 import jsonschema
 
 SCHEMA = Path(__file__).with_name("vars.schema.json")
-NOUNS = {"string": "text", "boolean": "true or false", "integer": "a whole number", "number": "a number", "array": "a list", "object": "a mapping"}
+NOUNS = {
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "a mapping",
+}
 
 
 @cache
@@ -32,7 +39,11 @@ def problems(values: Mapping[str, Any], given: Iterable[str], is_own_project: bo
     is_own_project : in another project's build the host's own vars are none of ours: there only a name near one of ours is a problem.
     """
     found = [clause for name in given if (clause := unknown_name(name, is_own_project))]
-    return found + [clause for name, rule in schema()["properties"].items() if name in values and (clause := wrong_value(name, plain(values[name]), rule))]
+    return found + [
+        clause
+        for name, rule in schema()["properties"].items()
+        if name in values and (clause := wrong_value(name, plain(values[name]), rule))
+    ]
 
 
 def unknown_name(name: str, is_own_project: bool) -> str | None:
@@ -45,7 +56,9 @@ def unknown_name(name: str, is_own_project: bool) -> str | None:
 
 
 def wrong_value(name: str, value: Any, rule: dict) -> str | None:
-    validator = jsonschema.Draft202012Validator({**rule, "$defs": schema().get("$defs", {})}, format_checker=jsonschema.FormatChecker(["date"]))
+    validator = jsonschema.Draft202012Validator(
+        {**rule, "$defs": schema().get("$defs", {})}, format_checker=jsonschema.FormatChecker(["date"])
+    )
     error = jsonschema.exceptions.best_match(validator.iter_errors(value))
     if error is None:
         return None
@@ -87,7 +100,9 @@ def expected(rule: dict) -> str:
         nouns = ["a date, written as YYYY-MM-DD"]
     low, high = rule.get("minimum", rule.get("exclusiveMinimum")), rule.get("maximum", rule.get("exclusiveMaximum"))
     if low is not None and high is not None:
-        nouns[-1] += f" {'between' if 'exclusiveMinimum' in rule else 'from'} {low:g} {'and' if 'exclusiveMinimum' in rule else 'to'} {high:g}"
+        nouns[-1] += (
+            f" {'between' if 'exclusiveMinimum' in rule else 'from'} {low:g} {'and' if 'exclusiveMinimum' in rule else 'to'} {high:g}"
+        )
     elif low is not None:
         nouns[-1] += f" of at least {low:g}" if "minimum" in rule else f" above {low:g}"
     if "items" in rule:
