@@ -3,6 +3,7 @@
 `vars.schema.json` is a JSON Schema, so that an editor can check and complete a vars file too; the defaults stand in dbt_project.yml.
 """
 
+import codecs
 import datetime
 import difflib
 import json
@@ -39,11 +40,22 @@ def problems(values: Mapping[str, Any], given: Iterable[str], is_own_project: bo
     is_own_project : in another project's build the host's own vars are none of ours: there only a name near one of ours is a problem.
     """
     found = [clause for name in given if (clause := unknown_name(name, is_own_project))]
+    found += wrong_encodings(values.get("encoding"))
     return found + [
         clause
         for name, rule in schema()["properties"].items()
         if name in values and (clause := wrong_value(name, plain(values[name]), rule))
     ]
+
+
+def wrong_encodings(encoding: Any) -> list[str]:
+    found = []
+    for name in encoding.values() if isinstance(encoding, Mapping) else [encoding]:
+        try:
+            codecs.lookup(str(name or "utf-8"))
+        except LookupError:
+            found.append(f"encoding is {shown(name)}, which is the name of none: utf-8, utf-16 and cp1252 are common")
+    return found
 
 
 def unknown_name(name: str, is_own_project: bool) -> str | None:
