@@ -119,6 +119,8 @@ def expected(rule: dict) -> str:
         nouns[-1] += f" of at least {low:g}" if "minimum" in rule else f" above {low:g}"
     if "items" in rule:
         nouns[-1] += f" of {expected(rule['items'])}" + (", none twice" if rule.get("uniqueItems") else "")
-    if rule.get("minLength"):
+    if rule.get("maxLength") == 1:
+        nouns[-1] = "one character"
+    elif rule.get("minLength"):
         nouns[-1] += " that isn't blank"
     return " or ".join(nouns) + (", or unset" if "null" in kinds else "")
