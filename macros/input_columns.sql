@@ -51,65 +51,6 @@
 {% endmacro %}
 
 
-{# The file's own name of a canonical column. Top-level entries of `column_mapping` are about the deals file, an entry whose
-   value is itself a mapping (`stage_history: {deal_id: Opportunity}`) is about that input. #}
-{% macro file_column(input, column) %}
-    {% set mapping = var("column_mapping", {}) or {} %}
-    {% if mapping[input] is mapping %}
-        {% set mapping = mapping[input] %}
-    {% elif input != "deals" %}
-        {% set mapping = {} %}
-    {% endif %}
-    {{ return(mapping.get(column, column)) }}
-{% endmacro %}
-
-
-{% macro is_parquet(path) %}
-    {{ return((path | lower).endswith(".parquet") or (path | lower).endswith(".pq")) }}
-{% endmacro %}
-
-
-{# Table function call that reads a file: every CSV column as text, delimiter, quote and header fixed, because a sniffer turns one
-   ragged row into a one-column file. Lines with a wrong number of fields are skipped here and kept by check_inputs(). #}
-{% macro file_scan(path, options="union_by_name = true") %}
-    {%- set quoted = "'" ~ path | replace("'", "''") ~ "'" -%}
-    {%- if is_parquet(path) -%}
-        read_parquet({{ quoted }}, {{ options }})
-    {%- else -%}
-        read_csv(
-            {{ quoted }}, header = true, delim = ',', quote = '"', escape = '"', all_varchar = true,
-            strict_mode = true, ignore_errors = true, {{ options }}
-        )
-    {%- endif -%}
-{% endmacro %}
-
-
-{# Rows of one input file under canonical names; an input without a file has no rows. The empty first branch gives every column that the
-   file lacks, as null, so nothing has to be looked up in it before a model is compiled; typed columns keep their type. Without a file all
-   columns are text. #}
-{% macro read_input(input) %}
-    {%- set path = var(input ~ "_file", none) -%}
-    {%- set columns = input_columns(input) -%}
-select
-    {% for column in columns -%}
-    "{{ file_column(input, column) }}" as {{ column }}{{ "," if not loop.last }}
-    {% endfor -%}
-from (
-    select
-        {% for column in columns -%}
-        {{ "null" if path else "cast(null as " ~ dbt.type_string() ~ ")" }} as "{{ file_column(input, column) }}"{{ "," if not loop.last }}
-        {% endfor -%}
-    where false
-    {%- if path %}
-
-    union all by name
-
-    select * from {{ file_scan(path) }}
-    {%- endif %}
-) as named
-{%- endmacro %}
-
-
 {# Do the models read the user's files (true) or the embedded demo CRM (false)? #}
 {% macro reads_files() %}
     {{ return(var("deals_file", none) is not none) }}
@@ -123,11 +64,4 @@ from (
         {% do inputs.append(input) %}
     {% endfor %}
     {{ return(inputs) }}
-{% endmacro %}
-
-
-{# A CSV is read once into a table; Parquet is read in place. #}
-{% macro landing_materialization(input) %}
-    {% set path = var(input ~ "_file", none) %}
-    {{ return("table" if path and not is_parquet(path) else "view") }}
 {% endmacro %}

@@ -69,8 +69,8 @@ STOPS = {
     "header only": (DEAL_COLUMNS.encode() + b"\n", "has a header and no row"),
     "missing column": (b"deal_id,created_date\nD1,2024-01-01\n", "has no column 'closed_date'"),
     "misnamed column": ("\n".join([DEAL_COLUMNS.replace("deal_amount", "value"), GOOD[0]]).encode(), "has no column 'deal_amount'"),
-    "other delimiter": ("\n".join([DEAL_COLUMNS, GOOD[0]]).replace(",", ";").encode(), "has no column 'deal_id'"),
-    "wrong encoding": ("\n".join([DEAL_COLUMNS, GOOD[0].replace("SaaS", "Santé")]).encode("latin-1"), "is not UTF-8 text"),
+    "other delimiter": ("\n".join([DEAL_COLUMNS, GOOD[0]]).replace(",", ";").encode(), "its columns are separated by semicolons, so set delimiter to ';'"),
+    "wrong encoding": ("\n".join([DEAL_COLUMNS, GOOD[0].replace("SaaS", "Santé")]).encode("latin-1"), "is not text in the encoding utf-8"),
     "mixed currencies": (
         "\n".join([DEAL_COLUMNS + ",currency_code", GOOD[0] + ",EUR", GOOD[1] + ",USD"]).encode(), "mixes currencies",
     ),
@@ -104,9 +104,12 @@ def test_unusable_file_stops_the_build_and_leaves_the_last_marts(case, good_buil
 BAD_VARIABLES = {
     "companion without deals": ({"stage_history_file": "history.csv"}, "stage_history_file is set without deals_file"),
     "mapping of no column": ({"deals_file": "DEALS", "column_mapping": {"amont": "Amount"}}, "maps 'amont'"),
+    "misspelt var": ({"deal_file": "DEALS"}, "there is no var deal_file: did you mean deals_file?"),
+    "value out of range": ({"fdr_level": 5}, "fdr_level is 5, but must be a number between 0 and 1"),
+    "unknown dimension": ({"segment_dimensions": ["industy"]}, 'segment_dimensions[0] is "industy", but must be one of industry'),
     "mapping to no column": ({"deals_file": "DEALS", "column_mapping": {"deal_amount": "Amount"}}, "has no column 'Amount'"),
-    "as-of date that is none": ({"deals_file": "DEALS", "as_of_date": "2024-02-31"}, "which is no date"),
-    "training date that is none": ({"deals_file": "DEALS", "train_as_of_date": "last week"}, "train_as_of_date is 'last week', which is no date"),
+    "as-of date that is none": ({"deals_file": "DEALS", "as_of_date": "2024-02-31"}, 'as_of_date is "2024-02-31", but must be a date, written as YYYY-MM-DD'),
+    "training date that is none": ({"deals_file": "DEALS", "train_as_of_date": "last week"}, 'train_as_of_date is "last week", but must be a date'),
     "training after the as-of date": (
         {"deals_file": "DEALS", "as_of_date": "2024-02-01", "train_as_of_date": "2024-02-02"},
         "train_as_of_date 2024-02-02 is after as_of_date 2024-02-01",

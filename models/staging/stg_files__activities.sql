@@ -1,5 +1,2 @@
-{{ config(
-    enabled = reads_files(),
-    materialized = landing_materialization("activities"),
-) }}
-{{ read_input("activities") }}
+{{ config(enabled = reads_files()) }}
+select * from {{ source("landing", "activities") }}

@@ -1,2 +1,2 @@
 {{ config(enabled = var("alert_rules_file", none) is not none) }}
-{{ read_input("alert_rules") }}
+select * from {{ source("landing", "alert_rules") }}

@@ -1,11 +1,6 @@
-{{ config(enabled = reads_files(), materialized = "table") }}
-{% for input in input_contract() if var(input ~ "_file", none) -%}
-{% if not loop.first %}
-union all
-
-{% endif -%}
+{{ config(enabled = reads_files()) }}
 select
-    '{{ input }}' as input,
-    column_name
-from (describe select * from {{ file_scan(var(input ~ "_file")) }})
-{% endfor %}
+    input,
+    column_name,
+    is_read
+from {{ source('landing', 'columns') }}

@@ -1,5 +1,2 @@
-{{ config(
-    enabled = reads_files(),
-    materialized = landing_materialization("deals"),
-) }}
-{{ read_input("deals") }}
+{{ config(enabled = reads_files()) }}
+select * from {{ source("landing", "deals") }}

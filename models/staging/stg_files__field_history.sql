@@ -1,5 +1,2 @@
-{{ config(
-    enabled = reads_files(),
-    materialized = landing_materialization("field_history"),
-) }}
-{{ read_input("field_history") }}
+{{ config(enabled = reads_files()) }}
+select * from {{ source("landing", "field_history") }}

@@ -1,5 +1,2 @@
-{{ config(
-    enabled = reads_files(),
-    materialized = landing_materialization("interventions"),
-) }}
-{{ read_input("interventions") }}
+{{ config(enabled = reads_files()) }}
+select * from {{ source("landing", "interventions") }}

@@ -1,2 +1,2 @@
 {{ config(enabled = var("playbook_file", none) is not none) }}
-{{ read_input("playbook") }}
+select * from {{ source("landing", "playbook") }}

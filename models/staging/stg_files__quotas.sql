@@ -1,5 +1,2 @@
-{{ config(
-    enabled = reads_files(),
-    materialized = landing_materialization("quotas"),
-) }}
-{{ read_input("quotas") }}
+{{ config(enabled = reads_files()) }}
+select * from {{ source("landing", "quotas") }}

@@ -4,4 +4,4 @@ select
     line_number,
     error,
     line
-from {{ source('input_check', 'rejected_lines') }}
+from {{ source('landing', 'rejected_lines') }}

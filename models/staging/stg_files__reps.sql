@@ -1,5 +1,2 @@
-{{ config(
-    enabled = reads_files(),
-    materialized = landing_materialization("reps"),
-) }}
-{{ read_input("reps") }}
+{{ config(enabled = reads_files()) }}
+select * from {{ source("landing", "reps") }}

@@ -1,5 +1,2 @@
-{{ config(
-    enabled = reads_files(),
-    materialized = landing_materialization("stage_history"),
-) }}
-{{ read_input("stage_history") }}
+{{ config(enabled = reads_files()) }}
+select * from {{ source("landing", "stage_history") }}

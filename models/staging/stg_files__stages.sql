@@ -1,2 +1,2 @@
 {{ config(enabled = var("stages_file", none) is not none) }}
-{{ read_input("stages") }}
+select * from {{ source("landing", "stages") }}

@@ -1,0 +1,237 @@
+"""One file of text into one table of text, whole or not at all.
+
+DuckDB reads a file in parallel and says which lines it could not read. What it says is not taken on trust: the file's lines are counted apart
+from it, and where rows and lines don't agree (quoted line breaks, a stray quote, mixed line ends, another encoding) Python's `csv` reads the
+file a second time, and its rows are what lands.
+"""
+
+import codecs
+import csv
+import dataclasses
+import difflib
+import gzip
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import duckdb
+
+# A quote that is never closed makes one field of the rest of the file: a row with the wrong number of fields, not an error of Python's.
+csv.field_size_limit(1 << 30)
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+# Files that are no text, by their first bytes.
+KINDS = {
+    b"PK\x03\x04": "an Excel file or another archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"%PDF": "a PDF",
+    b"PAR1": "a Parquet file",
+}
+READING = (UnicodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile)
+
+
+class Unusable(Exception):
+    """A file that can't be read. Its text is what follows the file's name in a sentence: what is wrong, and what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """How a file is written: one character between fields, any encoding that Python knows, lines above the header."""
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    skip_lines: int = 0
+
+    @property
+    def is_utf_8(self) -> bool:
+        return codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig", "ascii")
+
+
+@dataclasses.dataclass(frozen=True)
+class RejectedLine:
+    """A line that has another number of fields than the header, or that can't be read."""
+
+    line_number: int
+    error: str
+    line: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Landed:
+    """What became of a file: names of its columns, rows that landed, and lines that did not."""
+
+    header: list[str]
+    row_count: int
+    rejected: list[RejectedLine]
+
+
+def land(connection: duckdb.DuckDBPyConnection, table: str, path: Path, dialect: Dialect, wanted: Sequence[str]) -> Landed:
+    """Append the columns `wanted` of a file to `table`, all as text, absent ones as null.
+
+    Parameters
+    ----------
+    table : name of an existing table with a text column for each of `wanted`, in their order.
+    wanted : names of the file's columns; where the file has none of exactly that name, the first that differs in case alone is taken.
+
+    Raises
+    ------
+    Unusable : the file can't be read to its end; nothing of it has landed.
+    """
+    header, line_number = read_header(path, dialect)
+    chosen = [position(header, name) for name in wanted]
+    if dialect.is_utf_8 and line_number == 1:
+        connection.begin()
+        try:
+            row_count, rejected = land_by_duckdb(connection, table, path, dialect, len(header), chosen)
+            row_lines = row_count + len(rejected)
+            if row_lines + 1 == count_lines(path) or row_lines == sum(1 for _ in rows(path, dialect, line_number)):
+                connection.commit()
+                return Landed(header, row_count, rejected)
+        except duckdb.Error:
+            pass
+        except READING as error:
+            connection.rollback()
+            raise unusable(path, dialect, error) from error
+        connection.rollback()
+    try:
+        return Landed(header, *land_by_python(connection, table, path, dialect, line_number, len(header), chosen))
+    except READING as error:
+        raise unusable(path, dialect, error) from error
+
+
+def read_header(path: Path, dialect: Dialect) -> tuple[list[str], int]:
+    """Names of the columns, and the number of the line they stand in: below `skip_lines` lines, and below one that Excel reads (`sep=;`)."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    for first_bytes, kind in KINDS.items():
+        if start.startswith(first_bytes):
+            raise Unusable(f"is {kind}, not text: save it as CSV")
+    try:
+        with opened(path, dialect) as file:
+            for _ in range(dialect.skip_lines):
+                file.readline()
+            line, number = file.readline(), dialect.skip_lines + 1
+            if line.lower().startswith("sep=") and len(line.strip()) <= 5:
+                line, number = file.readline(), number + 1
+            header = next(csv.reader([line, *file_head(file, line)], delimiter=dialect.delimiter), [])
+    except READING as error:
+        raise unusable(path, dialect, error) from error
+    return [name.strip() for name in header], number
+
+
+def file_head(file: IO[str], line: str) -> Iterator[str]:
+    """The lines after a first one that ends inside quotes."""
+    while line.count('"') % 2 and (more := file.readline()):
+        line += more
+        yield more
+
+
+def position(header: Sequence[str], name: str) -> int | None:
+    """Where a column stands in the file, null if it doesn't."""
+    folded = [other.casefold() for other in header]
+    if name in header:
+        return header.index(name)
+    return folded.index(name.casefold()) if name.casefold() in folded else None
+
+
+def land_by_duckdb(
+    connection: duckdb.DuckDBPyConnection, table: str, path: Path, dialect: Dialect, width: int, chosen: Sequence[int | None]
+) -> tuple[int, list[RejectedLine]]:
+    columns = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(width))
+    connection.execute("drop table if exists landing_rejects; drop table if exists landing_scans")
+    [(row_count,)] = connection.execute(
+        f"""
+        insert into {table}
+        select {", ".join("null" if number is None else f"c{number}" for number in chosen)}
+        from read_csv(
+            $path, auto_detect = false, columns = {{{columns}}}, header = true, delim = $delimiter, quote = '"', escape = '"', nullstr = '',
+            strict_mode = true, hive_partitioning = false, store_rejects = true, rejects_table = 'landing_rejects', rejects_scan = 'landing_scans',
+            rejects_limit = 0, max_line_size = 20000000
+        )
+        """,
+        {"path": str(path), "delimiter": dialect.delimiter},
+    ).fetchall()
+    rejected = connection.execute(
+        "select line, lower(min(error_type)), min(csv_line) from landing_rejects group by line, byte_position order by line, byte_position"
+    ).fetchall()
+    return row_count, [RejectedLine(*row) for row in rejected]
+
+
+def land_by_python(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    path: Path,
+    dialect: Dialect,
+    line_number: int,
+    width: int,
+    chosen: Sequence[int | None],
+) -> tuple[int, list[RejectedLine]]:
+    """As `land_by_duckdb`, from what Python's csv reads; rows go through a file in the plainest dialect, so that memory is bounded."""
+    rejected = []
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain.csv"
+        with plain.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+            writer.writerow([f"c{number}" for number in range(width)])
+            row_count = 0
+            for number, row in rows(path, dialect, line_number):
+                if len(row) == width:
+                    writer.writerow(row)
+                    row_count += 1
+                else:
+                    error = "too few columns" if len(row) < width else "too many columns"
+                    rejected.append(RejectedLine(number, error, dialect.delimiter.join(row)[:10_000]))
+        found, unread = land_by_duckdb(connection, table, plain, Dialect(), width, chosen)
+    if found != row_count or unread:
+        raise Unusable(f"has {row_count} rows of which only {found} could be stored: please report this file's kind")
+    return row_count, rejected
+
+
+def rows(path: Path, dialect: Dialect, line_number: int) -> Iterator[tuple[int, list[str]]]:
+    """Number of the last line of each row below the header, and its fields; lines without anything are no rows."""
+    with opened(path, dialect) as file:
+        for _ in range(line_number - 1):
+            file.readline()
+        reader = csv.reader(file, delimiter=dialect.delimiter)
+        next(reader)
+        for row in reader:
+            if row:
+                yield reader.line_num + line_number - 1, row
+
+
+def count_lines(path: Path) -> int:
+    """Lines that hold anything, the header among them."""
+    with raw(path) as file:
+        return sum(1 for line in file if not line.isspace())
+
+
+def raw(path: Path) -> IO[bytes]:
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def opened(path: Path, dialect: Dialect) -> IO[str]:
+    encoding = "utf-8-sig" if dialect.is_utf_8 else dialect.encoding
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding=encoding, newline="")
+    return path.open(encoding=encoding, newline="")
+
+
+def unusable(path: Path, dialect: Dialect, error: Exception) -> Unusable:
+    if isinstance(error, UnicodeError):
+        return Unusable(
+            f"is not text in the encoding {dialect.encoding}: save it as UTF-8, or name its own in the var encoding, such as cp1252 or utf-16"
+        )
+    if isinstance(error, csv.Error):
+        return Unusable(f"can't be read as CSV ({error}): export it again")
+    return Unusable(f"is cut off or damaged ({error}): copy or export it again")
+
+
+def nearest(name: str, names: Sequence[str]) -> str | None:
+    """The name that is most like another one, whatever its case, spaces and underscores; none if none is."""
+
+    def plain(text: str) -> str:
+        return "".join(filter(str.isalnum, text.casefold()))
+
+    near = difflib.get_close_matches(plain(name), [plain(other) for other in names], n=1)
+    return next(other for other in names if plain(other) == near[0]) if near else None

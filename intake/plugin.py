@@ -1,0 +1,23 @@
+"""Gives the connection of a build the functions that the macro `check_inputs` calls."""
+
+import json
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+from duckdb import DuckDBPyConnection
+
+from intake.inputs import Request, check
+from intake.vars import schema
+
+
+class Plugin(BasePlugin):
+    """`project_vars()`: names of the project's vars, a JSON list. `check_inputs(request)`: what is wrong, a JSON list of clauses."""
+
+    def configure_connection(self, conn: DuckDBPyConnection) -> None:
+        def project_vars() -> str:
+            return json.dumps(list(schema()["properties"]))
+
+        def check_inputs(request: str) -> str:
+            return json.dumps(check(conn.cursor(), Request.of(json.loads(request))), ensure_ascii=False)
+
+        conn.create_function("project_vars", project_vars, [], "VARCHAR", side_effects=True)
+        conn.create_function("check_inputs", check_inputs, ["VARCHAR"], "VARCHAR", side_effects=True)

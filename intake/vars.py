@@ -1,0 +1,126 @@
+"""The vars of the project against their schema: names, types and ranges, all that is wrong at once.
+
+`vars.schema.json` is a JSON Schema, so that an editor can check and complete a vars file too; the defaults stand in dbt_project.yml.
+"""
+
+import codecs
+import datetime
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+SCHEMA = Path(__file__).with_name("vars.schema.json")
+NOUNS = {
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "a mapping",
+}
+
+
+@cache
+def schema() -> dict:
+    return json.loads(SCHEMA.read_text(encoding="utf-8"))
+
+
+def problems(values: Mapping[str, Any], given: Iterable[str], is_own_project: bool = True) -> list[str]:
+    """What is wrong with the vars, a clause each, in the order of the schema.
+
+    Parameters
+    ----------
+    values : value of each var that the project has.
+    given : names that were given on the command line, where a misspelt one would be ignored.
+    is_own_project : in another project's build the host's own vars are none of ours: there only a name near one of ours is a problem.
+    """
+    found = [clause for name in given if (clause := unknown_name(name, is_own_project))]
+    found += wrong_encodings(values.get("encoding"))
+    return found + [
+        clause
+        for name, rule in schema()["properties"].items()
+        if name in values and (clause := wrong_value(name, plain(values[name]), rule))
+    ]
+
+
+def wrong_encodings(encoding: Any) -> list[str]:
+    found = []
+    for name in encoding.values() if isinstance(encoding, Mapping) else [encoding]:
+        try:
+            codecs.lookup(str(name or "utf-8"))
+        except LookupError:
+            found.append(f"encoding is {shown(name)}, which is the name of none: utf-8, utf-16 and cp1252 are common")
+    return found
+
+
+def unknown_name(name: str, is_own_project: bool) -> str | None:
+    if name in schema()["properties"]:
+        return None
+    near = difflib.get_close_matches(name, schema()["properties"], n=1, cutoff=0.6 if is_own_project else 0.85)
+    if near:
+        return f"there is no var {name}: did you mean {near[0]}?"
+    return f"there is no var {name}: docs/vars.md lists them" if is_own_project else None
+
+
+def wrong_value(name: str, value: Any, rule: dict) -> str | None:
+    validator = jsonschema.Draft202012Validator(
+        {**rule, "$defs": schema().get("$defs", {})}, format_checker=jsonschema.FormatChecker(["date"])
+    )
+    error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+    if error is None:
+        return None
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+    if error.validator == "additionalProperties":
+        unknown = sorted(set(error.instance) - set(error.schema.get("properties", {})))
+        return f"{name}{place} has {', '.join(unknown)}, which is none of {', '.join(error.schema['properties'])}"
+    if error.validator == "required":
+        missing = [key for key in error.schema["required"] if key not in error.instance]
+        return f"{name}{place} lacks {', '.join(missing)}"
+    return f"{name}{place} is {shown(error.instance)}, but must be {expected(error.schema)}"
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it: a date that YAML made of text is text again."""
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def expected(rule: dict) -> str:
+    """What a schema allows, in words."""
+    if "$ref" in rule:
+        rule = schema()["$defs"][rule["$ref"].rpartition("/")[2]]
+    if "enum" in rule:
+        return "one of " + ", ".join(map(str, rule["enum"]))
+    if "anyOf" in rule or "oneOf" in rule:
+        return " or ".join(expected(each) for each in rule.get("anyOf", rule.get("oneOf")))
+    kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
+    nouns = [NOUNS[kind] for kind in kinds if kind != "null"]
+    if rule.get("format") == "date":
+        nouns = ["a date, written as YYYY-MM-DD"]
+    low, high = rule.get("minimum", rule.get("exclusiveMinimum")), rule.get("maximum", rule.get("exclusiveMaximum"))
+    if low is not None and high is not None:
+        nouns[-1] += (
+            f" {'between' if 'exclusiveMinimum' in rule else 'from'} {low:g} {'and' if 'exclusiveMinimum' in rule else 'to'} {high:g}"
+        )
+    elif low is not None:
+        nouns[-1] += f" of at least {low:g}" if "minimum" in rule else f" above {low:g}"
+    if "items" in rule:
+        nouns[-1] += f" of {expected(rule['items'])}" + (", none twice" if rule.get("uniqueItems") else "")
+    if rule.get("maxLength") == 1:
+        nouns[-1] = "one character"
+    elif rule.get("minLength"):
+        nouns[-1] += " that isn't blank"
+    return " or ".join(nouns) + (", or unset" if "null" in kinds else "")
