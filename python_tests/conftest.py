@@ -29,9 +29,16 @@ DEAL_COLUMNS = (
 )
 
 
+# Fixtures that build, or that look at what a build published.
+BUILDS = {"demo", "real_build", "real_build_as_of", "browser"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that build come first, so that short ones are left when workers run out of work."""
+    """Files that build come first, so that short ones are left when workers run out of work; what builds or opens a build is `slow`."""
     items.sort(key=lambda item: not hasattr(item.module, "run_dbt"))
+    for item in items:
+        if "run_dbt" in item.function.__code__.co_names or BUILDS & set(item.fixturenames):
+            item.add_marker("slow")
 
 
 @dataclasses.dataclass
