@@ -92,6 +92,7 @@ def test_a_stray_quote_far_down_a_large_file_loses_nothing(tmp_path):
         ("deal_id,a,A,b,c,\nD1,Zoë,other,2,3,\n".encode(), Dialect()),
         (gzip.compress("DEAL_ID,c,b,a\nD1,3,2,Zoë\n".encode()), Dialect()),
     ],
+    ids=["semicolons, cp1252", "tabs, utf-16", "sep line", "title lines", "repeated and blank names", "gz, other case"],
 )
 def test_a_file_is_read_as_it_is_declared(written, dialect, tmp_path):
     path = tmp_path / ("file.csv.gz" if written[:2] == b"\x1f\x8b" else "file.csv")
@@ -106,6 +107,7 @@ def test_a_file_is_read_as_it_is_declared(written, dialect, tmp_path):
         ("deal_id,a,b,c\nD1,Zoë,2,3\n".encode("cp1252"), "other.csv", "is not text in the encoding utf-8"),
         (b"PK\x03\x04 and so on", "deals.csv", "is an Excel file or another archive, not text: save it as CSV"),
     ],
+    ids=["cut off", "another encoding", "Excel"],
 )
 def test_a_file_that_cant_be_read_is_said_in_a_sentence(written, name, sentence, tmp_path):
     (tmp_path / name).write_bytes(written)
