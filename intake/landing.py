@@ -147,7 +147,7 @@ def land_by_duckdb(
         from read_csv(
             $path, auto_detect = false, columns = {{{columns}}}, header = true, delim = $delimiter, quote = '"', escape = '"', nullstr = '',
             strict_mode = true, hive_partitioning = false, store_rejects = true, rejects_table = 'landing_rejects', rejects_scan = 'landing_scans',
-            rejects_limit = 0, max_line_size = 20000000
+            rejects_limit = 0
         )
         """,
         {"path": str(path), "delimiter": dialect.delimiter},
