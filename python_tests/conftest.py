@@ -34,8 +34,8 @@ BUILDS = {"demo", "real_build", "real_build_as_of", "browser"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that build come first, so that short ones are left when workers run out of work; what builds or opens a build is `slow`."""
-    items.sort(key=lambda item: not hasattr(item.module, "run_dbt"))
+    """The linters and files that build come first, so that short ones are left when workers run out of work; what builds or opens a build is `slow`."""
+    items.sort(key=lambda item: (item.path.name != "test_lint.py", not hasattr(item.module, "run_dbt")))
     for item in items:
         if "run_dbt" in item.function.__code__.co_names or BUILDS & set(item.fixturenames):
             item.add_marker("slow")

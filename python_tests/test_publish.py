@@ -315,7 +315,7 @@ def test_builds_that_fail_or_are_killed_or_partial_change_nothing_that_readers_s
             if read(path) != expected[-1]:
                 expected.append(read(path))
         elif fate == "fails":
-            failed = run_dbt(database, {**variables, "segment_dimensions": ["no_such_column"]})
+            failed = run_dbt(database, {**variables, "score_factors": [{"factor": "mood", "label": "mood", "column": "no_such_column"}]})
             assert failed.exit_code != 0 and "was not published: a node did not pass" in failed.output
         elif fate == "partial":
             partial = run_dbt(database, variables, select="dim_stages").check()

@@ -5,7 +5,7 @@
     'score_min_fold_deals', 'score_min_level_deals', 'score_max_levels', 'score_gate_confidence_level', 'score_gate_t_value',
     'default_prior_deals', 'maturity_filter', 'maturity_quantile', 'max_mature_open_share',
 ] %}
-    {% do settings.update({name: var(name)}) %}
+{% do settings.update({name: var(name)}) %}
 {% endfor %}
 
 with

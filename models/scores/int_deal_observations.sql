@@ -78,7 +78,10 @@ final as (
         case when observed.observation_date >= records.field_history_date then coalesce(changes.amount_decrease_count, 0) end as amount_decrease_count,
         case
             when observed.observation_date >= records.activities_date
-                then cast({{ dbt.datediff('coalesce(activities.from_date, observed.created_date)', 'observed.observation_date', 'day') }} as integer)
+                then cast(coalesce(
+                    {{ dbt.datediff('activities.from_date', 'observed.observation_date', 'day') }},
+                    {{ dbt.datediff('observed.created_date', 'observed.observation_date', 'day') }}
+                ) as integer)
         end as inactive_days,
         case
             when observed.observation_date >= records.field_history_date

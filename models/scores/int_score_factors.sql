@@ -6,14 +6,11 @@ int_data_levels as (
     select * from {{ ref('int_data_levels') }}
 ),
 
-factors as (
-    select *
-    from (
-        values
-        {% for each in var('score_factors') -%}
-        ('{{ each.factor }}', {{ loop.index }}, '{{ each.label }}', {{ "'" ~ each.data_needed ~ "'" if each.data_needed else "null" }}, {{ each.can_rep_change or false }}){{ "," if not loop.last }}
-        {% endfor %}
-    ) as listed (factor, factor_order, label, data_needed, can_rep_change)
+factors (factor, factor_order, label, data_needed, can_rep_change) as (
+    values
+    {% for each in var('score_factors') -%}
+    ('{{ each.factor }}', {{ loop.index }}, '{{ each.label }}', {{ "'" ~ each.data_needed ~ "'" if each.data_needed else "null" }}, {{ each.can_rep_change or false }}){{ "," if not loop.last }}
+    {% endfor %}
 ),
 
 final as (

@@ -57,8 +57,10 @@ class Family:
         """z of each active segment against the dimension's other deals, those of inactive segments left out."""
         rest_won = self.all_won - self.won[~active].sum() - self.won
         rest_count = self.all_count - self.count[~active].sum() - self.count
-        z = pooled_z(Proportion(self.won, self.count), Proportion(rest_won, rest_count))
-        return np.where(active & (rest_count >= self.min_deals), z, np.nan)
+        z = np.full(len(active), np.nan)
+        tested = active & (rest_count >= self.min_deals)
+        z[tested] = pooled_z(Proportion(self.won[tested], self.count[tested]), Proportion(rest_won[tested], rest_count[tested]))
+        return z
 
     def fit(self, active: np.ndarray) -> MainEffects:
         return fit_main_effects(self.first[active], self.second[active], self.won[active], self.count[active])
