@@ -1,33 +1,39 @@
 -- noqa: disable=layout.indent
 with
 
-int_deal_forecasts as (
-    select * from {{ ref('int_deal_forecasts') }}
-),
-
 int_deals as (
     select * from {{ ref('int_deals') }}
     where is_open
 ),
 
--- Deals of a class are nearly alike: amounts within 13 %, probabilities within a point. Past pipelines are not split by segment.
-deals as (
+-- Past pipelines are not split by segment.
+segmented as (
     select
         forecasts.*,
-        cast(floor(8 * ln(forecasts.raw_amount)) as integer) as amount_class,
-        cast(floor(100 * forecasts.{{ var('default_value_method') }}_amount / forecasts.raw_amount) as integer) as probability_class,
-        unnest(case when forecasts.is_as_of_date then {{ pipeline_segment_dimensions() }} else ['all'] end) as segment_dimension,
-        unnest(
-            case
-                when forecasts.is_as_of_date then {{ pipeline_segment_values('int_deals', 'coalesce(forecasts.stage, int_deals.deal_stage)') }}
-                else ['all']
-            end
-        ) as segment_value
-    from int_deal_forecasts as forecasts
-    left join int_deals
-        on
-            forecasts.is_as_of_date
-            and forecasts.deal_id = int_deals.deal_id
+        'all' as segment_dimension,
+        'all' as segment_value
+    from {{ ref('int_deal_forecasts') }} as forecasts
+    where not forecasts.is_as_of_date
+
+    union all
+
+    select
+        forecasts.*,
+        unnest({{ pipeline_segment_dimensions() }}) as segment_dimension,
+        unnest({{ pipeline_segment_values('int_deals', 'coalesce(forecasts.stage, int_deals.deal_stage)') }}) as segment_value
+    from {{ ref('int_deal_forecasts') }} as forecasts
+    inner join int_deals
+        on forecasts.deal_id = int_deals.deal_id
+    where forecasts.is_as_of_date
+),
+
+-- Deals of a class are nearly alike: amounts within 13 %, probabilities within a point.
+deals as (
+    select
+        *,
+        cast(floor(8 * ln(raw_amount)) as integer) as amount_class,
+        cast(floor(100 * {{ var('default_value_method') }}_amount / raw_amount) as integer) as probability_class
+    from segmented
 ),
 
 -- A method values all deals of a group or none.
