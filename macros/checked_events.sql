@@ -1,5 +1,6 @@
-{# Dated companion rows of accepted deals, known on the as-of day: equal rows once with their row_count, and reason codes. #}
-{% macro checked_events(input, timestamp_column, reasons=[]) %}
+{# Dated companion rows of accepted deals, known on the as-of day: equal rows once with their row_count, and reason codes. What is dated
+   later, such as a meeting that is planned, is not yet known. Values of the column `mapped` are read through int_value_maps. #}
+{% macro checked_events(input, timestamp_column, reasons=[], mapped=none) %}
 {%- set columns = input_columns(input) -%}
 with
 
@@ -35,15 +36,20 @@ known as (
     from typed
     cross join int_as_of
     where
-        not int_as_of.is_given
-        or typed.event_at is null
+        typed.event_at is null
         or cast(typed.event_at as date) <= int_as_of.as_of_date
 ),
 
 final as (
     select
         {% for column in columns -%}
-        {% if column == timestamp_column %}known.event_at as {{ column }}{% else %}known.{{ column }}{% endif %},
+        {% if column == timestamp_column -%}
+        known.event_at as {{ column }},
+        {% elif column == mapped -%}
+        coalesce(int_value_maps.mapped_value, known.{{ column }}) as {{ column }},
+        {% else -%}
+        known.{{ column }},
+        {% endif -%}
         {% endfor -%}
         known.row_count,
         {{ raw_values(columns, 'known.') }} as raw_values,
@@ -51,12 +57,17 @@ final as (
             ("known.deal_id is null", "deal_id_missing"),
             ("known." ~ timestamp_column ~ " is null", timestamp_column ~ "_missing"),
             ("known." ~ timestamp_column ~ " is not null and known.event_at is null", timestamp_column ~ "_unreadable"),
-            ("cast(known.event_at as date) > known.as_of_date", timestamp_column ~ "_implausible"),
             ("known.deal_id is not null and int_deals.deal_id is null", "deal_not_accepted"),
         ] + reasons) }} as reason_codes
     from known
     left join int_deals
         on known.deal_id = int_deals.deal_id
+    {%- if mapped %}
+    left join {{ ref('int_value_maps') }} as int_value_maps
+        on
+            int_value_maps.column_name = '{{ mapped }}'
+            and {{ folded('known.' ~ mapped) }} = int_value_maps.spelling
+    {%- endif %}
 )
 
 select * from final

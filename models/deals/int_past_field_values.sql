@@ -6,18 +6,43 @@ int_checked__field_history as (
     select * from {{ ref('int_checked__field_history') }}
     where
         reason_codes is null
-        and lower(field) in ('sales_rep_id', 'expected_close_date')
+        and field in ('sales_rep_id', 'expected_close_date')
 ),
 
+-- A newer value of the deals file is a change of the day from which the file is known to be right.
 recorded as (
     select
         deal_id,
-        lower(field) as field,
+        field,
         changed_at,
         case when new_value is null then 0 else 1 end as is_filled,
         old_value,
         coalesce(new_value, old_value) as known_value
     from int_checked__field_history
+
+    union all
+
+    select
+        deal_id,
+        'sales_rep_id' as field,
+        recorded_at as changed_at,
+        1 as is_filled,
+        null as old_value,
+        sales_rep_id as known_value
+    from {{ ref('int_deals') }}
+    where owner_newer_in = 'file'
+
+    union all
+
+    select
+        deal_id,
+        'expected_close_date' as field,
+        recorded_at as changed_at,
+        1 as is_filled,
+        null as old_value,
+        cast(expected_close_date as {{ dbt.type_string() }}) as known_value
+    from {{ ref('int_deals') }}
+    where close_date_newer_in = 'file'
 ),
 
 typed as (
