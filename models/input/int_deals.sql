@@ -40,6 +40,10 @@ final as (
         lost_reason,
         competitor,
         updated_at,
+        recorded_at,
+        amount_newer_in,
+        close_date_newer_in,
+        owner_newer_in,
         as_of_date
     from int_judged_deals
     where reason_codes is null

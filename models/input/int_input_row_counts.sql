@@ -2,10 +2,14 @@
 -- rows in = accepted + quarantined + duplicates + not yet known can fail.
 with
 
--- Only an as-of date that is given makes rows later than it unknown. Without one the joins below read nothing.
+-- Of the stage history only an as-of date that is given makes rows later than it unknown: without one its join reads nothing.
 given_date as (
     select as_of_date from {{ ref('int_as_of') }}
     where is_given
+),
+
+as_of as (
+    select as_of_date from {{ ref('int_as_of') }}
 ),
 
 counted as (
@@ -36,11 +40,36 @@ counted as (
         (select count(*) from {{ ref('int_input__field_history') }}) as row_count,
         (
             select count(*) from {{ ref('int_input__field_history') }} as field_history
-            inner join given_date
-                on cast({{ to_timestamp('field_history.changed_at') }} as date) > given_date.as_of_date
+            inner join as_of
+                on cast({{ to_timestamp('field_history.changed_at') }} as date) > as_of.as_of_date
         ) as not_yet_known_count,
-        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}) as accepted_count,
-        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}) as duplicate_count
+        (
+            select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'field_history'
+        ) as accepted_count,
+        (
+            select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'field_history'
+        ) as duplicate_count
+
+    union all
+
+    select
+        'value_intervals' as input,
+        (select count(*) from {{ ref('int_input__value_intervals') }}) as row_count,
+        (
+            select count(*) from {{ ref('int_input__value_intervals') }} as value_intervals
+            inner join as_of
+                on cast({{ to_timestamp('value_intervals.valid_from') }} as date) > as_of.as_of_date
+        ) as not_yet_known_count,
+        (
+            select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'value_intervals'
+        ) as accepted_count,
+        (
+            select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'value_intervals'
+        ) as duplicate_count
 
     union all
 
@@ -49,8 +78,8 @@ counted as (
         (select count(*) from {{ ref('int_input__activities') }}) as row_count,
         (
             select count(*) from {{ ref('int_input__activities') }} as activities
-            inner join given_date
-                on cast({{ to_timestamp('activities.occurred_at') }} as date) > given_date.as_of_date
+            inner join as_of
+                on cast({{ to_timestamp('activities.occurred_at') }} as date) > as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__activities') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__activities') }}) as duplicate_count
@@ -62,8 +91,8 @@ counted as (
         (select count(*) from {{ ref('int_input__interventions') }}) as row_count,
         (
             select count(*) from {{ ref('int_input__interventions') }} as interventions
-            inner join given_date
-                on cast({{ to_timestamp('interventions.taken_at') }} as date) > given_date.as_of_date
+            inner join as_of
+                on cast({{ to_timestamp('interventions.taken_at') }} as date) > as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__interventions') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__interventions') }}) as duplicate_count

@@ -5,15 +5,11 @@ checked as (
     select
         *,
         case when reason_codes is not null then {{ raw_values(input_columns('deals'), 'raw_') }} end as raw_values
-    from {{ ref('int_checked__deals') }}
+    from {{ ref('int_sourced_deals') }}
 ),
 
 int_segment_spellings as (
     select * from {{ ref('int_segment_spellings') }}
-),
-
-int_current_field_values as (
-    select * from {{ ref('int_current_field_values') }}
 ),
 
 bands as (
@@ -29,17 +25,11 @@ valued as (
         coalesce(lead_source_spellings.segment_value, 'Unknown') as lead_source_value,
         case when deals.closed_date is not null then coalesce(lost_reason_spellings.segment_value, deals.lost_reason) end as lost_reason_value,
         case when deals.closed_date is not null then coalesce(competitor_spellings.segment_value, deals.competitor) end as competitor_value,
-        coalesce(field_values.deal_amount, deals.deal_amount) as known_amount,
-        coalesce(field_values.sales_rep_id, deals.sales_rep_id, 'Unknown') as known_sales_rep_id,
-        coalesce(field_values.expected_close_date, deals.expected_close_date) as known_expected_close_date,
-        field_values.deal_amount is null as is_amount_undated,
         cast({{ dbt.datediff('deals.created_date', 'deals.closed_date', 'day') }} as integer) as cycle_days,
         cast(
             {{ dbt.datediff('deals.created_date', 'coalesce(deals.closed_date, deals.as_of_date)', 'day') }} as integer
         ) as age_days
     from checked as deals
-    left join int_current_field_values as field_values
-        on deals.deal_id = field_values.deal_id
     left join int_segment_spellings as industry_spellings
         on industry_spellings.segment_dimension = 'industry' and deals.industry = industry_spellings.spelling
     left join int_segment_spellings as region_spellings
@@ -88,6 +78,10 @@ final as (
         valued.lost_reason_value as lost_reason,
         valued.competitor_value as competitor,
         valued.updated_at,
+        valued.recorded_at,
+        valued.amount_newer_in,
+        valued.close_date_newer_in,
+        valued.owner_newer_in,
         valued.as_of_date,
         replace(
             replace(valued.reason_codes, 'deal_stage_unknown', concat('deal_stage_unknown: ', valued.deal_stage)),
