@@ -21,7 +21,7 @@
         "quotas": {"required": ["sales_rep_id", "period_start", "amount"], "optional": []},
         "stages": {
             "required": ["stage", "stage_order", "is_closed"],
-            "optional": ["is_won", "is_late", "default_probability"],
+            "optional": ["is_won", "is_late", "default_probability", "pipeline", "alias_of"],
         },
         "alert_rules": {
             "required": [
