@@ -163,7 +163,17 @@ BUILT_IN = (
 )  # fmt: skip
 LISTS = ("segment_dimensions", "driver_factors", "rapv_segment_dimensions", "rapv_offset_dimensions", "similar_deal_dimensions")
 # Names that models use beside the dimensions.
-TAKEN = ("all", "cycle_band", "closed_month", "cohort_month", "expected_close_month", "created_month", "stage", "deal_age_band", "stage_age_band")
+TAKEN = (
+    "all",
+    "cycle_band",
+    "closed_month",
+    "cohort_month",
+    "expected_close_month",
+    "created_month",
+    "stage",
+    "deal_age_band",
+    "stage_age_band",
+)
 
 
 def problems_of_dimensions(request: Request) -> list[str]:
@@ -179,7 +189,11 @@ def problems_of_dimensions(request: Request) -> list[str]:
         for name in own
         if name in canonical or name.startswith(("is_", "raw_", "stated_", "filter_"))
     ]
-    found += [f"row_filters has a filter of {each['column']} that needs either keep or drop" for each in filters if ("keep" in each) == ("drop" in each)]
+    found += [
+        f"row_filters has a filter of {each['column']} that needs either keep or drop"
+        for each in filters
+        if ("keep" in each) == ("drop" in each)
+    ]
     if (own or filters) and not request.path("deals"):
         found.append("own_dimensions and row_filters are about columns of a file: set deals_file too")
     for variable in LISTS:
