@@ -22,7 +22,7 @@ typed as (
         {{ to_text('outcome') }} as outcome,
         {{ try_cast('sales_cycle_days', dbt.type_int()) }} as stated_cycle_days,
         cast({{ to_timestamp('expected_close_date') }} as date) as expected_close_date,
-        {{ try_cast('stage_probability', 'double') }} as stage_probability,
+        {{ to_probability('stage_probability') }} as stage_probability,
         {{ to_text('forecast_category') }} as forecast_category,
         {{ to_text('account_id') }} as account_id,
         {{ to_text('deal_name') }} as deal_name,
