@@ -19,11 +19,11 @@ bands as (
 amounts as (
     select
         {{ to_text('int_input__field_history.deal_id') }} as deal_id,
-        {{ to_timestamp('int_input__field_history.changed_at') }} as changed_at,
-        {{ to_amount('int_input__field_history.old_value') }} as stated_old_amount,
+        {{ to_timestamp('int_input__field_history.changed_at', 'field_history') }} as changed_at,
+        {{ to_amount('int_input__field_history.old_value', 'field_history') }} as stated_old_amount,
         case
             when {{ to_text('int_input__field_history.new_value') }} is null then 0
-            else {{ to_amount('int_input__field_history.new_value') }}
+            else {{ to_amount('int_input__field_history.new_value', 'field_history') }}
         end as new_amount,
         int_as_of.as_of_date
     from int_input__field_history
