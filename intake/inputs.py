@@ -18,6 +18,7 @@ from intake.landing import DELIMITERS, Dialect, Landed, Unusable, land, nearest,
 from intake.vars import problems as problems_of_vars
 
 MOST_STAGES = 50
+RESERVED_NAMES = {"demo": "is the demo CRM's", "before_0.2": "is that of rows whose input is not known"}
 TABLES = {
     "files": "input varchar, file_name varchar, row_count bigint, rejected_count bigint, fingerprint varchar",
     "columns": "input varchar, column_name varchar, is_read boolean",
@@ -110,6 +111,11 @@ def problems_of_combinations(request: Request) -> list[str]:
             for name in names
             if name not in ("deals", *request.reference_inputs) and request.path(name)
         ]
+    name = variables.get("input_name")
+    if name and not request.path("deals"):
+        found.append(f"input_name is '{name}' without deals_file: set deals_file too, or unset it to build the demo CRM")
+    elif name in RESERVED_NAMES:
+        found.append(f"input_name is '{name}', which {RESERVED_NAMES[name]}: choose another")
     for key, value in (variables.get("column_mapping") or {}).items():
         name, columns = (key, list(value)) if isinstance(value, Mapping) else ("deals", [key])
         if name not in names:
