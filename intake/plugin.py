@@ -3,9 +3,11 @@
 import json
 
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
 from intake.inputs import Request, check
+from intake.places import problem_of_database
 from intake.vars import schema
 
 
@@ -13,6 +15,9 @@ class Plugin(BasePlugin):
     """`project_vars()`: names of the project's vars, a JSON list. `check_inputs(request)`: what is wrong, a JSON list of clauses."""
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
+        if problem := problem_of_database(self.creds.path):
+            raise DbtRuntimeError(f"Input check: {problem}.")
+
         def project_vars() -> str:
             return json.dumps(list(schema()["properties"]))
 

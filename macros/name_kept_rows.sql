@@ -48,7 +48,7 @@
     {% for name in ["int_kept_deal_scores", "int_kept_changes"] if name in kept %}
         {% do deals.append("select deal_id from " ~ kept[name]) %}
     {% endfor %}
-    {% set seed = graph.nodes["seed." ~ project_name ~ ".demo_deals"] %}
+    {% set seed = graph.nodes["seed.pipeline_intelligence.demo_deals"] %}
     {% set demo = adapter.get_relation(target.database, seed.schema, seed.alias) %}
     {% set is_demo = sources.demo and not sources.files and demo and not strange_deals(deals, demo.include(database=false)) %}
     {% set is_own = reads_files() and not sources.demo and deals and not strange_deals(deals, "landing.deals") %}
