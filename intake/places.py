@@ -31,14 +31,19 @@ def problem_of_database(path: str) -> str | None:
     name = Path(path).name.lstrip(".").split(".")[0]
     if reason := TAKEN.get(name.casefold()):
         return f"SALES_DB '{path}' can't be used: a database is called after its file, and {name} {reason}; give it another name, such as sales.duckdb"
-    return None
+    return None if path == ":memory:" else problem_of_place("SALES_DB", path, "sales.duckdb")
 
 
 def problem_of_published(path: str, databases: Sequence[str]) -> str | None:
     """Why the marts can't be published to SALES_MARTS_DB; `databases` are the files that the build itself has open."""
-    file, start = Path(path), f"SALES_MARTS_DB '{path}'"
-    if any(Path(each).resolve() == file.resolve() for each in databases):
-        return f"{start} is the build's own database: give the published marts a file of their own"
+    if any(Path(each).resolve() == Path(path).resolve() for each in databases):
+        return f"SALES_MARTS_DB '{path}' is the build's own database: give the published marts a file of their own"
+    return problem_of_place("SALES_MARTS_DB", path, "marts.duckdb")
+
+
+def problem_of_place(variable: str, path: str, example: str) -> str | None:
+    """Why a DuckDB file can't be written to the path that an environment variable names."""
+    file, start = Path(path), f"{variable} '{path}'"
     if not file.resolve().parent.is_dir():
         return f"{start} can't be written: there is no folder '{file.parent}'; make it, or name another"
     if not os.access(file.resolve().parent, os.W_OK | os.X_OK):
@@ -48,11 +53,11 @@ def problem_of_published(path: str, databases: Sequence[str]) -> str | None:
     except OSError:
         return None
     if not stat.S_ISREG(mode):
-        return f"{start} is {'a folder' if stat.S_ISDIR(mode) else 'no file'}: name a file, such as marts.duckdb"
+        return f"{start} is {'a folder' if stat.S_ISDIR(mode) else 'no file'}: name a file, such as {example}"
     with contextlib.suppress(OSError), file.open("rb") as opened:
-        start_of_file = opened.read(12)
-        if start_of_file and start_of_file[8:] != b"DUCK":
-            return f"{start} is a file of another kind, which publishing would replace: name another file"
+        beginning = opened.read(12)
+        if beginning and beginning[8:] != b"DUCK":
+            return f"{start} is a file of another kind: name another file, such as {example}"
     return None
 
 
