@@ -15,9 +15,11 @@ from typing import Any
 import duckdb
 
 from intake.landing import DELIMITERS, Dialect, Landed, Unusable, land, nearest, position, read_header
+from intake.places import problem_of_published, problem_of_replacing, published
 from intake.vars import problems as problems_of_vars
 
 MOST_STAGES = 50
+RESERVED_NAMES = {"demo": "is the demo CRM's", "before_0.2": "is that of rows whose input is not known"}
 TABLES = {
     "files": "input varchar, file_name varchar, row_count bigint, rejected_count bigint, fingerprint varchar",
     "columns": "input varchar, column_name varchar, is_read boolean",
@@ -41,7 +43,8 @@ class Input:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What a build asks for: the contract, the inputs that the demo may have too, the vars, and which of them were given."""
+    """What a build asks for: the contract, the inputs that the demo may have too, the vars and which of them were given, what the input is called,
+    and the file that the marts go to, if they are to be published."""
 
     inputs: Sequence[Input]
     reference_inputs: Sequence[str]
@@ -49,6 +52,8 @@ class Request:
     given: Sequence[str]
     is_landing: bool = True
     is_own_project: bool = True
+    input_name: str = "demo"
+    published_file: str | None = None
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> "Request":
@@ -58,7 +63,7 @@ class Request:
             Input(name, columns["required"], [*columns["optional"], *(own if name == "deals" else ())], columns.get("one_of", ()))
             for name, columns in request["contract"].items()
         ]
-        return cls(inputs, request["reference_inputs"], request["variables"], request["given"], request["is_landing"])
+        return cls(inputs, **{name: value for name, value in request.items() if name != "contract"})
 
     def path(self, name: str) -> str | None:
         return self.variables.get(f"{name}_file") or None
@@ -102,6 +107,7 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """Sentences that say what is wrong; none means that every input of `request` has landed in the schema `landing`."""
     found = problems_of_vars(request.variables, request.given, request.is_own_project) or problems_of_combinations(request)
     found = found or problems_of_dimensions(request)
+    found += problems_of_places(connection, request)
     if found or not request.is_landing:
         return found
     connection.execute("create schema if not exists landing")
@@ -130,6 +136,11 @@ def problems_of_combinations(request: Request) -> list[str]:
             for name in names
             if name not in ("deals", *request.reference_inputs) and request.path(name)
         ]
+    name = variables.get("input_name")
+    if name and not request.path("deals"):
+        found.append(f"input_name is '{name}' without deals_file: set deals_file too, or unset it to build the demo CRM")
+    elif name in RESERVED_NAMES:
+        found.append(f"input_name is '{name}', which {RESERVED_NAMES[name]}: choose another")
     for key, value in (variables.get("column_mapping") or {}).items():
         name, columns = (key, list(value)) if isinstance(value, Mapping) else ("deals", [key])
         if name not in names:
@@ -155,6 +166,18 @@ def problems_of_combinations(request: Request) -> list[str]:
             "keep_history is true without as_of_date: set as_of_date to the day of the export, because what is kept can't be corrected later"
         )
     return found
+
+
+def problems_of_places(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
+    """Why the marts can't be published, known before anything is built."""
+    path = request.published_file
+    if not path:
+        return []
+    databases = [file for (file,) in connection.execute("select path from duckdb_databases() where path is not null").fetchall()]
+    if problem := problem_of_published(path, databases):
+        return [problem]
+    problem = None if request.variables.get("replace_published_input") else problem_of_replacing(path, published(path), request.input_name)
+    return [problem] if problem else []
 
 
 BUILT_IN = (
