@@ -1,6 +1,6 @@
-{# A name or a value as it is compared: without case, blanks, underscores and hyphens. #}
+{# A text as names are compared: without case, blanks, underscores and hyphens. #}
 {% macro folded(column) -%}
-    lower(replace(replace(replace({{ to_text(column) }}, ' ', ''), '_', ''), '-', ''))
+    lower(replace(replace(replace({{ column }}, ' ', ''), '_', ''), '-', ''))
 {%- endmacro %}
 
 {# The last moment that a timestamp stands for: midnight sharp is a date without a time of day, and stands for all of it. #}
@@ -16,4 +16,9 @@
 {% macro reads_recorded_stages() %}
     {% set is_recorded = var("field_history_file", none) or var("value_intervals_file", none) %}
     {{ return(reads_files() and is_recorded and not var("stage_history_file", none) and not keeps_history("stage_history")) }}
+{% endmacro %}
+
+{# Which input declares how the values of histories are written: that of the field history, unless value intervals alone are given. #}
+{% macro values_input() %}
+    {{ return("value_intervals" if var("value_intervals_file", none) and not var("field_history_file", none) else "field_history") }}
 {% endmacro %}

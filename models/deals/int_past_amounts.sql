@@ -10,7 +10,7 @@ int_checked__field_history as (
 ),
 
 bands as (
-    select * from {{ ref('bands') }}
+    select * from {{ ref('int_bands') }}
     where band_type = 'deal_size_band'
 ),
 
@@ -19,8 +19,8 @@ amounts as (
     select
         deal_id,
         changed_at,
-        {{ to_amount('old_value') }} as stated_old_amount,
-        case when new_value is null then 0 else {{ to_amount('new_value') }} end as new_amount
+        {{ to_amount('old_value', values_input()) }} as stated_old_amount,
+        case when new_value is null then 0 else {{ to_amount('new_value', values_input()) }} end as new_amount
     from int_checked__field_history
 
     union all

@@ -9,7 +9,6 @@ int_checked__field_history as (
         and field in ('sales_rep_id', 'expected_close_date')
 ),
 
--- A newer value of the deals file is a change of the day from which the file is known to be right.
 recorded as (
     select
         deal_id,
@@ -19,6 +18,20 @@ recorded as (
         old_value,
         coalesce(new_value, old_value) as known_value
     from int_checked__field_history
+),
+
+-- A newer value of the deals file is a change of the day from which the file is known to be right.
+typed as (
+    select
+        deal_id,
+        field,
+        changed_at,
+        is_filled,
+        case when field = 'sales_rep_id' then old_value end as old_rep_id,
+        case when field = 'sales_rep_id' then known_value end as known_rep_id,
+        case when field = 'expected_close_date' then cast({{ to_timestamp('old_value', values_input()) }} as date) end as old_date,
+        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value', values_input()) }} as date) end as known_date
+    from recorded
 
     union all
 
@@ -27,8 +40,10 @@ recorded as (
         'sales_rep_id' as field,
         recorded_at as changed_at,
         1 as is_filled,
-        null as old_value,
-        sales_rep_id as known_value
+        null as old_rep_id,
+        sales_rep_id as known_rep_id,
+        null as old_date,
+        null as known_date
     from {{ ref('int_deals') }}
     where owner_newer_in = 'file'
 
@@ -39,23 +54,12 @@ recorded as (
         'expected_close_date' as field,
         recorded_at as changed_at,
         1 as is_filled,
-        null as old_value,
-        cast(expected_close_date as {{ dbt.type_string() }}) as known_value
+        null as old_rep_id,
+        null as known_rep_id,
+        null as old_date,
+        expected_close_date as known_date
     from {{ ref('int_deals') }}
     where close_date_newer_in = 'file'
-),
-
-typed as (
-    select
-        deal_id,
-        field,
-        changed_at,
-        is_filled,
-        case when field = 'sales_rep_id' then old_value end as old_rep_id,
-        case when field = 'sales_rep_id' then known_value end as known_rep_id,
-        case when field = 'expected_close_date' then cast({{ to_timestamp('old_value') }} as date) end as old_date,
-        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value') }} as date) end as known_date
-    from recorded
 ),
 
 changes as (

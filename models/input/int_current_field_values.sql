@@ -19,7 +19,7 @@ tracked as (
         changes.field,
         changes.changed_at,
         changes.new_value is not null
-        and not (changes.field = 'amount' and coalesce({{ to_amount('changes.new_value') }} = 0, false)) as is_filled,
+        and not (changes.field = 'amount' and coalesce({{ to_amount('changes.new_value', values_input()) }} = 0, false)) as is_filled,
         changes.old_value,
         changes.new_value
     from int_parsed__field_history as changes
@@ -43,8 +43,8 @@ typed as (
         field,
         changed_at,
         is_filled,
-        case when field = 'amount' then {{ to_amount('known_value') }} end as deal_amount,
-        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value') }} as date) end as expected_close_date,
+        case when field = 'amount' then {{ to_amount('known_value', values_input()) }} end as deal_amount,
+        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value', values_input()) }} as date) end as expected_close_date,
         case when field = 'sales_rep_id' then known_value end as sales_rep_id
     from known
 ),

@@ -81,7 +81,7 @@ final as (
         case when row_count = 0 then reason_when_missing end as reason,
         {% if kept -%}
         case
-            when row_count > 0 and capability in ('{{ kept | join("', '") }}') then (select min(observed_date) from {{ ref('int_kept_changes') }})
+            when row_count > 0 and capability in ('{{ kept | join("', '") }}') then (select min(observed_date) from {{ ref('int_kept_changes') }} where input_name = {{ input_name_text() }})
         end as observed_since_date
         {%- else -%}
         cast(null as date) as observed_since_date

@@ -1,5 +1,5 @@
 -- Of the days after a given as-of date, those not far beyond it make the build a replay; the others are typos, which say nothing.
-{% set last_plausible_date = "case when int_as_of.is_given then " ~ dbt.dateadd('day', var('max_date_gap_days'), 'int_as_of.as_of_date')
+{% set last_plausible_date = "case when int_as_of.is_given then " ~ dbt.dateadd('day', var('max_date_gap_days', none) or 366, 'int_as_of.as_of_date')
     ~ " else int_as_of.as_of_date end" %}
 with
 
@@ -20,12 +20,12 @@ deals_file as (
 ),
 
 changes as (
-    select cast({{ to_timestamp('changed_at') }} as date) as changed_date
+    select cast({{ to_timestamp('changed_at', 'field_history') }} as date) as changed_date
     from {{ ref('int_input__field_history') }}
 
     union all
 
-    select cast({{ to_timestamp('valid_from') }} as date) as changed_date
+    select cast({{ to_timestamp('valid_from', 'value_intervals') }} as date) as changed_date
     from {{ ref('int_input__value_intervals') }}
 ),
 

@@ -1,6 +1,7 @@
 {{ config(materialized = "view") }}
-{% set amount = to_amount('owned.new_value') %}
+{% set amount = to_amount('owned.new_value', values_input()) %}
 {% set is_amount = "owned.field = 'amount' and owned.new_value is not null" %}
+{% set is_unreadable_moment = is_unreadable('owned.stated_changed_at', 'owned.changed_at') %}
 {% set is_interval = "owned.input = 'value_intervals'" %}
 with
 
@@ -14,7 +15,7 @@ recorded as (
         {{ to_text('new_value') }} as stated_new_value,
         {{ to_text('changed_at') }} as stated_changed_at,
         cast(null as {{ dbt.type_string() }}) as stated_valid_to,
-        {{ to_timestamp('changed_at') }} as changed_at,
+        {{ to_timestamp('changed_at', 'field_history') }} as changed_at,
         cast(null as timestamp) as valid_to
     from {{ ref('int_input__field_history') }}
 
@@ -29,8 +30,8 @@ recorded as (
         {{ to_text('value') }} as stated_new_value,
         {{ to_text('valid_from') }} as stated_changed_at,
         {{ to_text('valid_to') }} as stated_valid_to,
-        {{ to_timestamp('valid_from') }} as changed_at,
-        {{ to_timestamp('valid_to') }} as valid_to
+        {{ to_timestamp('valid_from', 'value_intervals') }} as changed_at,
+        {{ to_timestamp('valid_to', 'value_intervals') }} as valid_to
     from {{ ref('int_input__value_intervals') }}
 ),
 
@@ -53,7 +54,7 @@ field_names as (
     left join {{ ref('int_value_maps') }} as int_value_maps
         on
             int_value_maps.column_name = 'field'
-            and {{ folded('spellings.raw_field') }} = int_value_maps.spelling
+            and {{ folded(to_text('spellings.raw_field')) }} = int_value_maps.spelling
 ),
 
 named as (
@@ -70,8 +71,8 @@ named as (
 owned as (
     select
         named.*,
-        coalesce(old_owners.sales_rep_id, named.stated_old_value) as old_value,
-        coalesce(new_owners.sales_rep_id, named.stated_new_value) as new_value
+        case when not {{ is_blank_word('named.old_owner') }} then coalesce(old_owners.sales_rep_id, named.stated_old_value) end as old_value,
+        case when not {{ is_blank_word('named.new_owner') }} then coalesce(new_owners.sales_rep_id, named.stated_new_value) end as new_value
     from named
     left join {{ ref('int_rep_names') }} as old_owners
         on named.old_owner = old_owners.spelling
@@ -96,21 +97,24 @@ final as (
         owned.stated_valid_to,
         {{ reason_codes([
             ("owned.stated_deal_id is null", "deal_id_missing"),
-            ("owned.stated_changed_at is null and not " ~ is_interval, "changed_at_missing"),
-            ("owned.changed_at is null and owned.stated_changed_at is not null and not " ~ is_interval, "changed_at_unreadable"),
-            ("owned.stated_changed_at is null and " ~ is_interval, "valid_from_missing"),
-            ("owned.changed_at is null and owned.stated_changed_at is not null and " ~ is_interval, "valid_from_unreadable"),
+            ("owned.changed_at is null and not " ~ is_unreadable_moment ~ " and not " ~ is_interval, "changed_at_missing"),
+            (is_unreadable_moment ~ " and not " ~ is_interval, "changed_at_unreadable"),
+            ("owned.changed_at < cast('1990-01-01' as timestamp) and not " ~ is_interval, "changed_at_implausible"),
+            ("owned.changed_at is null and not " ~ is_unreadable_moment ~ " and " ~ is_interval, "valid_from_missing"),
+            (is_unreadable_moment ~ " and " ~ is_interval, "valid_from_unreadable"),
+            ("owned.changed_at < cast('1990-01-01' as timestamp) and " ~ is_interval, "valid_from_implausible"),
             (
-                "owned.valid_to is null and owned.stated_valid_to is not null and owned.stated_valid_to not like '%9999%'",
+                is_unreadable('owned.stated_valid_to', 'owned.valid_to') ~ " and owned.stated_valid_to not like '%9999%'",
                 "valid_to_unreadable",
             ),
             ("owned.valid_to < owned.changed_at", "valid_to_before_valid_from"),
             ("owned.field is null", "field_missing"),
-            (is_amount ~ " and " ~ amount ~ " is null", "new_value_unreadable"),
+            (is_amount ~ " and " ~ is_unreadable('owned.new_value', amount), "new_value_unreadable"),
             (is_amount ~ " and " ~ amount ~ " < 0", "new_value_negative"),
             (is_amount ~ " and " ~ amount ~ " >= " ~ var('max_deal_amount'), "new_value_too_large"),
             (
-                "owned.field = 'expected_close_date' and owned.new_value is not null and " ~ to_timestamp('owned.new_value') ~ " is null",
+                "owned.field = 'expected_close_date' and "
+                ~ is_unreadable('owned.new_value', to_timestamp('owned.new_value', values_input())),
                 "new_value_unreadable",
             ),
         ]) }} as reason_codes

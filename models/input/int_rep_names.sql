@@ -3,7 +3,7 @@ with
 named as (
     select
         {{ to_text('sales_rep_id') }} as sales_rep_id,
-        {{ folded('name') }} as spelling
+        {{ folded(to_text('name')) }} as spelling
     from {{ ref('int_input__reps') }}
 ),
 
@@ -16,7 +16,7 @@ final as (
         spelling is not null
         and sales_rep_id is not null
         and spelling not in (
-            select {{ folded('sales_rep_id') }}
+            select {{ folded(to_text('sales_rep_id')) }}
             from {{ ref('int_input__reps') }}
             where {{ to_text('sales_rep_id') }} is not null
         )

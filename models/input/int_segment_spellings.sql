@@ -1,3 +1,4 @@
+{% set own = own_dimensions() | rejectattr("kind", "equalto", "number") | map(attribute="dimension") | list %}
 with
 
 int_known__deals as (
@@ -10,18 +11,28 @@ combinations as (
         region,
         product_type,
         lead_source,
+        deal_type,
         lost_reason,
         competitor,
+        {% for dimension in own -%}
+        {{ dimension }},
+        {% endfor -%}
         count(*) as deal_count
     from int_known__deals
     where not is_not_yet_known
-    group by industry, region, product_type, lead_source, lost_reason, competitor
+    group by all
 ),
 
 stacked as (
     select
-        unnest(['industry', 'region', 'product_type', 'lead_source', 'lost_reason', 'competitor']) as segment_dimension,
-        unnest([industry, region, product_type, lead_source, lost_reason, competitor]) as spelling,
+        unnest([
+            'industry', 'region', 'product_type', 'lead_source', 'deal_type', 'lost_reason', 'competitor'
+            {%- for dimension in own %}, '{{ dimension }}'{% endfor %}
+        ]) as segment_dimension,
+        unnest([
+            industry, region, product_type, lead_source, deal_type, lost_reason, competitor
+            {%- for dimension in own %}, {{ dimension }}{% endfor %}
+        ]) as spelling,
         deal_count
     from combinations
 ),
@@ -36,15 +47,18 @@ spellings as (
     group by segment_dimension, spelling
 ),
 
--- One value however its letters are cased: the spelling of most deals stands for all.
+-- One value however its letters are cased: the spelling of most deals stands for all. A word for nothing is Unknown.
 final as (
     select
         segment_dimension,
         spelling,
-        first_value(spelling) over (
-            partition by segment_dimension, lower(spelling)
-            order by deal_count desc, spelling asc
-        ) as segment_value
+        case
+            when {{ is_blank_word('spelling') }} then 'Unknown'
+            else first_value(spelling) over (
+                partition by segment_dimension, lower(spelling)
+                order by deal_count desc, spelling asc
+            )
+        end as segment_value
     from spellings
 )
 

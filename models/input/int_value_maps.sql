@@ -6,8 +6,8 @@ given as (
     {% for written, meant in values.items() -%}
     select
         '{{ column_name }}' as column_name,
-        {{ folded(dbt.string_literal(dbt.escape_single_quotes(written | string))) }} as spelling,
-        {{ dbt.string_literal(dbt.escape_single_quotes(meant | string)) }} as mapped_value
+        {{ folded(to_text(dbt.string_literal(dbt.escape_single_quotes(written | string)))) }} as spelling,
+        {{ dbt.string_literal(dbt.escape_single_quotes('ignored' if meant is none else meant | string)) }} as mapped_value
     union all
     {% endfor -%}
     {% endfor -%}

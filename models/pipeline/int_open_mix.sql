@@ -61,12 +61,12 @@ quarters as (
 ),
 
 quotas as (
-    select sum({{ to_amount('quotas.amount') }}) as quota_amount
+    select sum({{ to_amount('quotas.amount', 'quotas') }}) as quota_amount
     from {{ ref('int_checked__quotas') }} as quotas
     inner join quarters
         on
-            cast({{ to_timestamp('quotas.period_start') }} as date) >= quarters.quarter_start_date
-            and cast({{ to_timestamp('quotas.period_start') }} as date) < quarters.next_quarter_start_date
+            cast({{ to_timestamp('quotas.period_start', 'quotas') }} as date) >= quarters.quarter_start_date
+            and cast({{ to_timestamp('quotas.period_start', 'quotas') }} as date) < quarters.next_quarter_start_date
     where quotas.reason_codes is null
 ),
 

@@ -108,7 +108,7 @@ final as (
         'activities dated after the as-of date, which no deal has reached: planned ones are not yet known, and do not move it' as message
     from {{ ref('int_input__activities') }} as activities
     inner join int_as_of
-        on cast({{ to_timestamp('activities.occurred_at') }} as date) > int_as_of.as_of_date
+        on cast({{ to_timestamp('activities.occurred_at', 'activities') }} as date) > int_as_of.as_of_date
     having count(*) > 0
 )
 

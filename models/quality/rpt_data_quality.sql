@@ -3,13 +3,14 @@ with
 row_counts as (
     select
         input,
-        row_count - not_yet_known_count as known_row_count,
+        row_count - filtered_count - not_yet_known_count as known_row_count,
         cast(row_count as double) as rows_in,
         cast(accepted_count as double) as rows_accepted,
         cast(quarantined_count as double) as rows_quarantined,
         cast(duplicate_count as double) as rows_duplicate,
+        cast(filtered_count as double) as rows_filtered,
         cast(not_yet_known_count as double) as rows_not_yet_known,
-        cast(row_count - accepted_count - quarantined_count - duplicate_count - not_yet_known_count as double) as row_identity_difference
+        cast(row_count - accepted_count - quarantined_count - duplicate_count - filtered_count - not_yet_known_count as double) as row_identity_difference
     from {{ ref('int_input_row_counts') }}
 ),
 
@@ -18,13 +19,13 @@ checks as (
         input,
         check_name,
         check_value,
-        case when check_name not in ('rows_in', 'rows_not_yet_known') then known_row_count end as all_row_count,
+        case when check_name not in ('rows_in', 'rows_filtered', 'rows_not_yet_known') then known_row_count end as all_row_count,
         'rows' as unit,
         check_name in ('rows_quarantined', 'rows_duplicate', 'row_identity_difference') as is_finding_above_zero,
-        'rows in = accepted + quarantined + duplicates + not yet known' as message
+        'rows in = accepted + quarantined + duplicates + filtered + not yet known' as message
     from row_counts
     unpivot (check_value for check_name in (
-        rows_in, rows_accepted, rows_quarantined, rows_duplicate, rows_not_yet_known, row_identity_difference
+        rows_in, rows_accepted, rows_quarantined, rows_duplicate, rows_filtered, rows_not_yet_known, row_identity_difference
     ))
 
     union all
@@ -51,6 +52,45 @@ checks as (
         true as is_finding_above_zero,
         message
     from {{ ref('int_deal_checks') }}
+
+    union all
+
+    select
+        'deals' as input,
+        'open_deals_turned_away' as check_name,
+        cast(coalesce(sum(case when {{ is_open_and_rejected() }} then row_count end), 0) as double) as check_value,
+        cast(sum(row_count) as bigint) as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        'open deals that no mart knows of, of all open ones: see fct_quarantined_rows' as message
+    from {{ ref('int_judged_deals') }}
+    where outcome = 'Open'
+
+    union all
+
+    select
+        input,
+        concat(column_name, '_read_as_percent') as check_name,
+        cast(value_count as double) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        not is_declared as is_finding_above_zero,
+        'probabilities read as percent: set the var percent if they are fractions, or to confirm it' as message
+    from {{ ref('int_probability_scales') }}
+    where is_percent and value_count > 0
+
+    union all
+
+    select
+        input,
+        concat(column_name, '_outside_0_to_1') as check_name,
+        cast(outside_count as double) as check_value,
+        value_count as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        'probabilities below 0 or above 1 (100 %): they count as missing' as message
+    from {{ ref('int_probability_scales') }}
+    where outside_count > 0
 
     union all
 
@@ -117,16 +157,28 @@ checks as (
     having count(*) > 0
 ),
 
+shared as (
+    select
+        *,
+        case when unit = 'rows' and all_row_count > 0 then check_value / all_row_count end as share_rate,
+        is_finding_above_zero and check_value <> 0 as is_finding
+    from checks
+),
+
 final as (
     select
-        input,
-        check_name,
-        check_value,
-        case when unit = 'rows' and all_row_count > 0 then check_value / all_row_count end as share_rate,
-        unit,
-        is_finding_above_zero and check_value <> 0 as is_finding,
-        message
-    from checks
+        shared.input,
+        shared.check_name,
+        shared.check_value,
+        shared.share_rate,
+        shared.unit,
+        shared.is_finding,
+        shared.is_finding and coalesce(shared.share_rate, 1) >= grave_findings.least_share_rate is true as is_warning,
+        grave_findings.gravity_rank,
+        shared.message
+    from shared
+    left join {{ ref('grave_findings') }} as grave_findings
+        on split_part(shared.check_name, ':', 1) = grave_findings.check_name
 )
 
 select * from final
