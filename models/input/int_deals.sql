@@ -40,6 +40,7 @@ final as (
         lost_reason,
         competitor,
         updated_at,
+        cast(null as {{ dbt.type_string() }}) as pipeline,
         as_of_date
     from int_judged_deals
     where reason_codes is null
