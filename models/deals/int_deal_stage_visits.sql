@@ -62,13 +62,9 @@ visits as (
         changes.next_stage_rank is null or (changes.is_next_closed and changes.has_at_most_one_after) as is_last,
         bulk_updates.sales_rep_id is not null as is_bulk_update
     from changes
-<<<<<<< HEAD
     inner join {{ ref('int_stage_sets') }} as stages
         on changes.stage_rank = stages.stage_rank
-    inner join {{ ref('int_deals') }} as deals
-=======
     inner join {{ ref('int_dated_deals') }} as deals
->>>>>>> origin/main
         on changes.deal_id = deals.deal_id
     left join bulk_updates
         on
