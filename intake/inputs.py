@@ -16,9 +16,9 @@ import duckdb
 
 from intake.landing import DELIMITERS, Dialect, Landed, Unusable, land, nearest, position, read_header
 from intake.places import problem_of_published, problem_of_replacing, published
+from intake.stages import problems_of_stages
 from intake.vars import problems as problems_of_vars
 
-MOST_STAGES = 50
 RESERVED_NAMES = {"demo": "is the demo CRM's", "before_0.2": "is that of rows whose input is not known"}
 TABLES = {
     "files": "input varchar, file_name varchar, row_count bigint, rejected_count bigint, fingerprint varchar",
@@ -120,7 +120,8 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
         else:
             connection.execute(f"create table landing.{source.name} ({', '.join(f'{column} varchar' for column in source.columns)})")
     if not found and request.path("stages"):
-        found += problems_of_stages(connection, request.path("stages"))
+        stage_map = (request.variables.get("value_maps") or {}).get("deal_stage") or {}
+        found += problems_of_stages(connection, request.path("stages"), stage_map)
     if not found and request.path("deals"):
         found += problems_of_currencies(connection, request)
     return found
@@ -241,46 +242,6 @@ def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Reque
     return [
         f"deals_file '{request.path('deals')}' mixes currencies in '{column}' ({currencies}): convert deal_amount to one currency first"
     ]
-
-
-def problems_of_stages(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
-    """Each fault of the file, with the first stage that has it."""
-    faults = {
-        "a stage is blank": "stage is null",
-        f"it has more than {MOST_STAGES} stages": f"stage_count > {MOST_STAGES}",
-        "a stage stands in it twice": "same_stage_count > 1",
-        "a stage_order is no whole number": "stage_order is null",
-        "a stage_order stands in it twice": "stage_order is not null and same_order_count > 1",
-        "an is_closed is neither true nor false": "is_closed is null",
-        "an is_won is neither true, false nor blank": "raw_is_won is not null and is_won is null",
-        "a default_probability is no number from 0 to 1": "raw_probability is not null and coalesce(probability not between 0 and 1, true)",
-    }
-    connection.execute(
-        """
-        create or replace temp table checked_stages as
-        select
-            *,
-            count(*) over () as stage_count,
-            count(*) over (partition by stage) as same_stage_count,
-            count(*) over (partition by stage_order) as same_order_count
-        from (
-            select
-                nullif(trim(cast(stage as varchar)), '') as stage,
-                try_cast(stage_order as integer) as stage_order,
-                try_cast(is_closed as boolean) as is_closed,
-                nullif(trim(cast(is_won as varchar)), '') as raw_is_won,
-                try_cast(is_won as boolean) as is_won,
-                nullif(trim(cast(default_probability as varchar)), '') as raw_probability,
-                try_cast(default_probability as double) as probability
-            from landing.stages
-        )
-        """
-    )
-    found = []
-    for fault, condition in faults.items():
-        rows = connection.execute(f"select coalesce(stage, '(blank)') from checked_stages where {condition} order by 1 limit 1").fetchall()
-        found += [f"stages_file '{path}' can't be used: {fault} (stage '{stage}'); correct the file" for (stage,) in rows]
-    return found
 
 
 def problems_of_input(connection: duckdb.DuckDBPyConnection, request: Request, source: Input) -> list[str]:
