@@ -1,5 +1,4 @@
 {% set first, second = var('rapv_segment_dimensions')[:2] %}
-{% set quarter_start = dbt.date_trunc('quarter', dbt.dateadd('day', 1, 'int_as_of.as_of_date')) %}
 
 with
 
@@ -55,8 +54,8 @@ amounts as (
 
 quarters as (
     select
-        cast({{ quarter_start }} as date) as quarter_start_date,
-        cast({{ dbt.dateadd('month', 3, quarter_start) }} as date) as next_quarter_start_date
+        {{ quarter_start(dbt.dateadd('day', 1, 'as_of_date')) }} as quarter_start_date,
+        {{ quarter_end(dbt.dateadd('day', 1, 'as_of_date')) }} as quarter_end_date
     from int_as_of
 ),
 
@@ -66,7 +65,7 @@ quotas as (
     inner join quarters
         on
             cast({{ to_timestamp('quotas.period_start') }} as date) >= quarters.quarter_start_date
-            and cast({{ to_timestamp('quotas.period_start') }} as date) < quarters.next_quarter_start_date
+            and cast({{ to_timestamp('quotas.period_start') }} as date) <= quarters.quarter_end_date
     where quotas.reason_codes is null
 ),
 
