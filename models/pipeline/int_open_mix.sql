@@ -53,20 +53,13 @@ amounts as (
 ),
 
 quarters as (
-    select
-        {{ quarter_start(dbt.dateadd('day', 1, 'as_of_date')) }} as quarter_start_date,
-        {{ quarter_end(dbt.dateadd('day', 1, 'as_of_date')) }} as quarter_end_date
+    select {{ quarter_start(dbt.dateadd('day', 1, 'as_of_date')) }} as quarter_start_date
     from int_as_of
 ),
 
 quotas as (
-    select sum({{ to_amount('quotas.amount') }}) as quota_amount
-    from {{ ref('int_checked__quotas') }} as quotas
-    inner join quarters
-        on
-            cast({{ to_timestamp('quotas.period_start') }} as date) >= quarters.quarter_start_date
-            and cast({{ to_timestamp('quotas.period_start') }} as date) <= quarters.quarter_end_date
-    where quotas.reason_codes is null
+    select sum(quota_amount) as quota_amount
+    from {{ ref('int_quarter_quotas') }}
 ),
 
 won as (
