@@ -27,11 +27,12 @@ TABLES = {
 
 @dataclasses.dataclass(frozen=True)
 class Input:
-    """One input as the contract declares it: its name, canonical columns, and those that a file must have."""
+    """One input as the contract declares it: its name, canonical columns, those that a file must have, and those of which it must have one."""
 
     name: str
     required: Sequence[str]
     optional: Sequence[str]
+    one_of: Sequence[str] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -52,7 +53,11 @@ class Request:
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> "Request":
         """From what the macro sends: the same in plain JSON."""
-        inputs = [Input(name, columns["required"], columns["optional"]) for name, columns in request["contract"].items()]
+        own = own_columns(request["variables"])
+        inputs = [
+            Input(name, columns["required"], [*columns["optional"], *(own if name == "deals" else ())], columns.get("one_of", ()))
+            for name, columns in request["contract"].items()
+        ]
         return cls(inputs, request["reference_inputs"], request["variables"], request["given"], request["is_landing"])
 
     def path(self, name: str) -> str | None:
@@ -73,15 +78,30 @@ class Request:
     def mapping(self, name: str) -> dict[str, str]:
         """The file's name of each canonical column of an input that has another one. Entries that aren't mappings are about the deals."""
         mapping = self.variables.get("column_mapping") or {}
-        own = mapping.get(name)
-        if isinstance(own, Mapping):
-            return dict(own)
-        return {column: value for column, value in mapping.items() if isinstance(value, str)} if name == "deals" else {}
+        found = {column: value for column, value in mapping.items() if isinstance(value, str)} if name == "deals" else {}
+        if isinstance(mapping.get(name), Mapping):
+            found |= mapping[name]
+        return found | (own_columns(self.variables) if name == "deals" else {})
+
+
+def own_columns(variables: Mapping[str, Any]) -> dict[str, str]:
+    """The file's name of each column of the deals that is read besides the canonical ones, as the macro of that name lists them."""
+    found = {str(each["dimension"]): str(each["column"]) for each in variables.get("own_dimensions") or [] if well_formed(each)}
+    return found | {
+        f"filter_{number}": str(each["column"])
+        for number, each in enumerate(variables.get("row_filters") or [], start=1)
+        if isinstance(each, Mapping) and "column" in each
+    }
+
+
+def well_formed(dimension: Any) -> bool:
+    return isinstance(dimension, Mapping) and "dimension" in dimension and "column" in dimension
 
 
 def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """Sentences that say what is wrong; none means that every input of `request` has landed in the schema `landing`."""
     found = problems_of_vars(request.variables, request.given, request.is_own_project) or problems_of_combinations(request)
+    found = found or problems_of_dimensions(request)
     if found or not request.is_landing:
         return found
     connection.execute("create schema if not exists landing")
@@ -134,6 +154,42 @@ def problems_of_combinations(request: Request) -> list[str]:
         found.append(
             "keep_history is true without as_of_date: set as_of_date to the day of the export, because what is kept can't be corrected later"
         )
+    return found
+
+
+BUILT_IN = (
+    "industry", "region", "product_type", "lead_source", "deal_type", "deal_size_band", "sales_rep_id", "forecast_category", "currency_code",
+    "account_id", "pipeline",
+)  # fmt: skip
+LISTS = ("segment_dimensions", "driver_factors", "rapv_segment_dimensions", "rapv_offset_dimensions", "similar_deal_dimensions")
+# Names that models use beside the dimensions.
+TAKEN = ("all", "cycle_band", "closed_month", "cohort_month", "expected_close_month", "created_month", "stage", "deal_age_band", "stage_age_band")
+
+
+def problems_of_dimensions(request: Request) -> list[str]:
+    """What is wrong with own dimensions, row filters, and the vars that name dimensions."""
+    variables, found = request.variables, []
+    own = [each["dimension"] for each in variables.get("own_dimensions") or []]
+    filters = variables.get("row_filters") or []
+    columns = next((source.columns for source in request.inputs if source.name == "deals"), [])
+    found += [f"own_dimensions has {name} twice: give one of them another name" for name in sorted(set(own)) if own.count(name) > 1]
+    canonical = {column for column in columns if column not in own} | set(BUILT_IN) | set(TAKEN)
+    found += [
+        f"own_dimensions names a dimension {name}, which is a name of the project's own: choose another one"
+        for name in own
+        if name in canonical or name.startswith(("is_", "raw_", "stated_", "filter_"))
+    ]
+    found += [f"row_filters has a filter of {each['column']} that needs either keep or drop" for each in filters if ("keep" in each) == ("drop" in each)]
+    if (own or filters) and not request.path("deals"):
+        found.append("own_dimensions and row_filters are about columns of a file: set deals_file too")
+    for variable in LISTS:
+        for name in variables.get(variable) or []:
+            if name not in (*BUILT_IN, *own):
+                near = nearest(name, [*BUILT_IN, *own])
+                found.append(
+                    f"{variable} has {name}, which is no dimension"
+                    + (f": did you mean {near}?" if near else f": {', '.join([*BUILT_IN, *own])} are, or declare it in own_dimensions")
+                )
     return found
 
 
@@ -307,6 +363,9 @@ def problems_of_header(request: Request, source: Input, file: Path, header: Sequ
         for column in source.columns
         if (column in source.required or column in mapping) and position(header, mapping.get(column, column)) is None
     ]
+    has_none = source.one_of and all(position(header, mapping.get(column, column)) is None for column in source.one_of)
+    if has_none:
+        lacking += [column for column in source.one_of if column not in lacking]
     if not lacking:
         return []
     variable = f"{source.name}_file '{file}'"
@@ -324,6 +383,8 @@ def problems_of_header(request: Request, source: Input, file: Path, header: Sequ
         name = mapping.get(column, column)
         near = nearest(name, header)
         clauses.append(f"'{name}'" + (f" (for {column})" if name != column else "") + (f" (near: '{near}')" if near else ""))
+    if has_none:
+        clauses[-2:] = [" or ".join(clauses[-2:])]
     return [
         f"{variable} has no column {', '.join(clauses)}; it has {', '.join(repr(name) for name in header) or 'none'}: "
         "rename columns, or map them with the column_mapping var"

@@ -35,8 +35,7 @@ known as (
     from typed
     cross join int_as_of
     where
-        not int_as_of.is_given
-        or typed.event_at is null
+        typed.event_at is null
         or cast(typed.event_at as date) <= int_as_of.as_of_date
 ),
 

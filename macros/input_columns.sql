@@ -1,15 +1,14 @@
-{# The canonical input contract: every input, its file var, and its columns. `required` columns must be in a file, `optional`
-   ones read as null when absent, any other column is ignored and reported in rpt_data_quality. #}
+{# The canonical input contract: every input and its columns. `required` columns must be in a file, `optional` ones read as null when absent,
+   any other column is ignored and reported in rpt_data_quality. Of the deals the state is needed besides: deal_stage or outcome. #}
 {% macro input_contract() %}
     {{ return({
         "deals": {
-            "required": [
-                "deal_id", "created_date", "closed_date", "sales_rep_id", "industry", "region", "product_type",
-                "lead_source", "deal_stage", "deal_amount", "outcome",
-            ],
+            "required": ["deal_id", "created_date"],
+            "one_of": ["deal_stage", "outcome"],
             "optional": [
-                "sales_cycle_days", "expected_close_date", "stage_probability", "forecast_category", "account_id",
-                "deal_name", "currency_code", "lost_reason", "competitor", "updated_at",
+                "closed_date", "sales_rep_id", "industry", "region", "product_type", "lead_source", "deal_stage", "deal_amount", "outcome",
+                "sales_cycle_days", "expected_close_date", "stage_probability", "forecast_category", "account_id", "deal_name", "pipeline",
+                "deal_type", "currency_code", "lost_reason", "competitor", "next_step", "updated_at", "is_deleted",
             ],
         },
         "stage_history": {"required": ["deal_id", "stage", "entered_at"], "optional": []},
@@ -24,7 +23,7 @@
         "exchange_rates": {"required": ["currency", "valid_from", "rate"], "optional": []},
         "stages": {
             "required": ["stage", "stage_order", "is_closed"],
-            "optional": ["is_won", "is_late", "default_probability"],
+            "optional": ["is_won", "is_late", "default_probability", "pipeline", "alias_of"],
         },
         "alert_rules": {
             "required": [
@@ -37,19 +36,46 @@
             "required": ["play_id", "action_id", "trigger_kind", "trigger_name", "threshold", "priority", "action_text", "rationale"],
             "optional": ["stage", "least_risk_category", "evidence_text"],
         },
+        "bands": {"required": ["band_type", "band", "band_order", "lower_bound", "upper_bound"], "optional": []},
     }) }}
 {% endmacro %}
 
 
 {# The inputs that stand in for a reference seed: they may be given to the demo CRM too. #}
 {% macro reference_inputs() %}
-    {{ return(["stages", "alert_rules", "playbook"]) }}
+    {{ return(["stages", "alert_rules", "playbook", "bands"]) }}
 {% endmacro %}
 
 
 {% macro input_columns(input) %}
     {% set contract = input_contract()[input] %}
     {{ return(contract.required + contract.optional) }}
+{% endmacro %}
+
+
+{# Columns of the deals that are read besides the canonical ones: own dimensions under their own names, then those that row filters look at. #}
+{% macro own_columns() %}
+    {% set columns = [] %}
+    {% for each in own_dimensions() %}
+        {% do columns.append(each.dimension) %}
+    {% endfor %}
+    {% for filter in var("row_filters", []) %}
+        {% do columns.append("filter_" ~ loop.index) %}
+    {% endfor %}
+    {{ return(columns) }}
+{% endmacro %}
+
+
+{# What a deal holds only because it closed: as of a day before that it is unknown. #}
+{% macro columns_of_the_close() %}
+    {% set columns = [
+        "closed_date", "deal_stage", "outcome", "sales_cycle_days", "stage_probability", "forecast_category", "lost_reason", "competitor",
+        "next_step", "updated_at",
+    ] %}
+    {% for each in own_dimensions("close") %}
+        {% do columns.append(each.dimension) %}
+    {% endfor %}
+    {{ return(columns) }}
 {% endmacro %}
 
 

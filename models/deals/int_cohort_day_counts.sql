@@ -1,7 +1,7 @@
 with
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
+int_dated_deals as (
+    select * from {{ ref('int_dated_deals') }}
 ),
 
 final as (
@@ -11,7 +11,7 @@ final as (
         outcome,
         age_days,
         cast(count(*) as bigint) as deal_count
-    from int_deals
+    from int_dated_deals
     group by cohort_month, closed_month, outcome, age_days
 )
 

@@ -18,7 +18,7 @@ deal_dates as (
         cohort_month,
         closed_date,
         count(*) as deal_count
-    from {{ ref('int_deals') }}
+    from {{ ref('int_dated_deals') }}
     group by created_date, cohort_month, closed_date
 ),
 

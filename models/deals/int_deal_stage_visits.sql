@@ -16,7 +16,7 @@ bulk_updates as (
         deals.sales_rep_id,
         {{ dbt.date_trunc('minute', 'history.entered_at') }} as moved_minute
     from {{ ref('int_stage_history') }} as history
-    inner join {{ ref('int_deals') }} as deals
+    inner join {{ ref('int_dated_deals') }} as deals
         on history.deal_id = deals.deal_id
     where
         history.is_last_in_minute
@@ -66,7 +66,7 @@ visits as (
         changes.next_stage_rank is null or (changes.is_next_closed and changes.has_at_most_one_after) as is_last,
         bulk_updates.sales_rep_id is not null as is_bulk_update
     from changes
-    inner join {{ ref('int_deals') }} as deals
+    inner join {{ ref('int_dated_deals') }} as deals
         on changes.deal_id = deals.deal_id
     left join bulk_updates
         on

@@ -12,7 +12,7 @@ int_as_of as (
 ),
 
 bands as (
-    select * from {{ ref('bands') }}
+    select * from {{ ref('int_bands') }}
     where band_type = 'deal_size_band'
 ),
 

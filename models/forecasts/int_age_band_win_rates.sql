@@ -74,7 +74,7 @@ cells as (
         observed.observed_rate,
         coalesce(observed.effective_deal_count, 0) as effective_deal_count
     from parents
-    inner join {{ ref('bands') }} as bands
+    inner join {{ ref('int_bands') }} as bands
         on parents.band_type = bands.band_type
     left join observed
         on

@@ -4,8 +4,8 @@
 
 with
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
+int_dated_deals as (
+    select * from {{ ref('int_dated_deals') }}
 ),
 
 -- Two readings of the visits, not one that is shared: that would be written to memory whole.
@@ -62,27 +62,27 @@ stretches as (
 
 final as (
     select
-        int_deals.deal_id,
+        int_dated_deals.deal_id,
         stretches.stage,
         stretches.entered_date,
         coalesce(stretches.is_left_truncated, false) as is_left_truncated,
         coalesce(stretches.is_gap, false) as is_gap,
-        coalesce(stretches.from_date, int_deals.created_date) as from_date,
-        coalesce(stretches.until_date, int_deals.closed_date, cast('9999-12-31' as date)) as until_date,
-        int_deals.created_date,
-        int_deals.cohort_month,
-        int_deals.closed_month,
-        int_deals.cycle_days,
-        int_deals.is_open,
-        int_deals.is_won,
-        int_deals.deal_amount,
-        int_deals.stage_probability,
+        coalesce(stretches.from_date, int_dated_deals.created_date) as from_date,
+        coalesce(stretches.until_date, int_dated_deals.closed_date, cast('9999-12-31' as date)) as until_date,
+        int_dated_deals.created_date,
+        int_dated_deals.cohort_month,
+        int_dated_deals.closed_month,
+        int_dated_deals.cycle_days,
+        int_dated_deals.is_open,
+        int_dated_deals.is_won,
+        int_dated_deals.deal_amount,
+        int_dated_deals.stage_probability,
         {% for dimension in dimensions -%}
-            int_deals.{{ dimension }}{{ "," if not loop.last }}
+            int_dated_deals.{{ dimension }}{{ "," if not loop.last }}
         {% endfor %}
-    from int_deals
+    from int_dated_deals
     left join stretches
-        on int_deals.deal_id = stretches.deal_id
+        on int_dated_deals.deal_id = stretches.deal_id
 )
 
 select * from final

@@ -20,7 +20,7 @@ all_segments as (
 
 band_types as (
     select distinct band_type
-    from {{ ref('bands') }}
+    from {{ ref('int_bands') }}
     where band_type in ('stage_age_band', 'deal_age_band')
 ),
 

@@ -7,7 +7,7 @@ int_replayed_segments as (
 
 band_types as (
     select distinct band_type
-    from {{ ref('bands') }}
+    from {{ ref('int_bands') }}
     where band_type in ('stage_age_band', 'deal_age_band')
 ),
 

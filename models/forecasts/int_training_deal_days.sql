@@ -19,7 +19,7 @@ bands as (
         band,
         cast(floor(coalesce(lower_bound, -1)) as bigint) as lower_bound,
         cast(floor(upper_bound) as bigint) as upper_bound
-    from {{ ref('bands') }}
+    from {{ ref('int_bands') }}
     where band_type in ('stage_age_band', 'deal_age_band')
 ),
 

@@ -1,21 +1,19 @@
 {% set given_date = var('as_of_date', none) %}
+{% set given_gap = var('max_date_gap_days', none) %}
 
 with
 
 int_parsed__deals as (
     select * from {{ ref('int_parsed__deals') }}
+    where reason_codes is null and not is_filtered
 ),
 
-int_stages as (
-    select * from {{ ref('int_stages') }}
-),
-
+-- What happened to deals. What was planned (activities, interventions, expected dates, quotas) doesn't move the date.
 event_dates as (
     select
         created_date as event_date,
         count(*) as row_count
     from int_parsed__deals
-    where reason_codes is null
     group by created_date
 
     union all
@@ -24,7 +22,6 @@ event_dates as (
         closed_date as event_date,
         count(*) as row_count
     from int_parsed__deals
-    where reason_codes is null
     group by closed_date
 
     union all
@@ -36,7 +33,7 @@ event_dates as (
     from {{ ref('int_input__stage_history') }}
     where {{ to_text('deal_id') }} is not null
     group by 1, stage
-    having {{ to_text('stage') }} in (select int_stages.stage from int_stages)
+    having lower({{ to_text('stage') }}) in (select stage_keys.stage_text from {{ ref('int_stage_keys') }} as stage_keys)
 
     union all
 
@@ -46,24 +43,6 @@ event_dates as (
     from {{ ref('int_input__field_history') }}
     where {{ to_text('deal_id') }} is not null
     group by 1
-
-    union all
-
-    select
-        cast({{ to_timestamp('occurred_at') }} as date) as event_date,
-        count(*) as row_count
-    from {{ ref('int_input__activities') }}
-    where {{ to_text('deal_id') }} is not null
-    group by 1
-
-    union all
-
-    select
-        cast({{ to_timestamp('taken_at') }} as date) as event_date,
-        count(*) as row_count
-    from {{ ref('int_input__interventions') }}
-    where {{ to_text('deal_id') }} is not null
-    group by 1
 ),
 
 date_counts as (
@@ -71,25 +50,40 @@ date_counts as (
         event_date,
         sum(row_count) as row_count
     from event_dates
-    where event_date is not null
+    where event_date >= cast('1990-01-01' as date)
     group by event_date
 ),
 
 gaps as (
     select
         event_date,
-        lag(event_date) over (order by event_date) as older_event_date,
+        {{ dbt.datediff('lag(event_date) over (order by event_date)', 'event_date', 'day') }} as gap_days,
         sum(row_count) over (order by event_date desc) as newer_row_count,
         sum(row_count) over () as all_row_count
     from date_counts
 ),
 
--- A typo lies far beyond the next older date, and few rows lie there with it; else the gap is a pause in the data.
+judged as (
+    select
+        *,
+        {% if given_gap -%}
+        {{ given_gap }}
+        {%- else -%}
+        greatest(
+            30,
+            20 * quantile_disc(gap_days, 0.99) over (order by event_date rows between unbounded preceding and 1 preceding)
+        )
+        {%- endif %} as max_gap_days
+    from gaps
+),
+
+-- A few rows far beyond the days that the data have without a break are typos or plans; many rows there are a pause in the data.
 first_implausible as (
     select min(event_date) as event_date
-    from gaps
+    from judged
     where
-        {{ dbt.datediff('older_event_date', 'event_date', 'day') }} > {{ var('max_date_gap_days') }}
+        gap_days > max_gap_days
+        and newer_row_count <= greatest(5, 0.01 * all_row_count)
         and newer_row_count * 2 < all_row_count
 ),
 

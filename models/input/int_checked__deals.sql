@@ -2,10 +2,6 @@
 
 with
 
-int_stages as (
-    select * from {{ ref('int_stages') }}
-),
-
 repeated_ids as (
     select deal_id
     from {{ ref('int_known__deals') }}
@@ -50,16 +46,9 @@ distinct_rows as (
 
 final as (
     select
-        distinct_rows.*,
-        {{ reason_codes([
-            ("distinct_rows.is_conflicting", "deal_id_conflicting"),
-            ("distinct_rows.deal_stage is not null and int_stages.stage is null", "deal_stage_unknown"),
-            ("distinct_rows.created_date > distinct_rows.as_of_date", "created_date_implausible"),
-            ("distinct_rows.closed_date > distinct_rows.as_of_date", "closed_date_implausible"),
-        ], found_before=deal_reason_codes('distinct_rows')) }} as reason_codes
+        *,
+        {{ reason_codes([("is_conflicting", "deal_id_conflicting")], found_before=deal_reason_codes('distinct_rows')) }} as reason_codes
     from distinct_rows
-    left join int_stages
-        on distinct_rows.deal_stage = int_stages.stage
 )
 
 select * from final

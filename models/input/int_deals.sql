@@ -18,13 +18,23 @@ final as (
         outcome,
         is_open,
         is_won,
+        is_win_rate_eligible,
+        is_cycle_eligible,
+        is_value_eligible,
         sales_rep_id,
         industry,
         region,
         product_type,
         lead_source,
+        deal_type,
+        {% for each in own_dimensions() -%}
+        {{ each.dimension }},
+        {% endfor -%}
+        pipeline,
         deal_stage,
+        stated_stage,
         deal_amount,
+        amount_problem,
         is_amount_undated,
         deal_size_band,
         cycle_days,
@@ -39,7 +49,11 @@ final as (
         currency_code,
         lost_reason,
         competitor,
+        next_step,
         updated_at,
+        is_closed_date_unreadable,
+        has_close_date_while_open,
+        closes_later,
         as_of_date
     from int_judged_deals
     where reason_codes is null

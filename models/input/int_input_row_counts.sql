@@ -1,17 +1,16 @@
 -- Rows in and what became of them. Accepted and quarantined rows are counted where they went, not by subtraction, so that the identity
--- rows in = accepted + quarantined + duplicates + not yet known can fail.
+-- rows in = accepted + quarantined + duplicates + filtered + not yet known can fail.
 with
 
--- Only an as-of date that is given makes rows later than it unknown. Without one the joins below read nothing.
-given_date as (
-    select as_of_date from {{ ref('int_as_of') }}
-    where is_given
+int_as_of as (
+    select * from {{ ref('int_as_of') }}
 ),
 
 counted as (
     select
         'deals' as input,
-        (select count(*) from {{ ref('int_known__deals') }}) as row_count,
+        (select count(*) from {{ ref('int_parsed__deals') }}) as row_count,
+        (select count(case when is_filtered then 1 end) from {{ ref('int_parsed__deals') }}) as filtered_count,
         (select count(case when is_not_yet_known then 1 end) from {{ ref('int_known__deals') }}) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_judged_deals') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_judged_deals') }}) as duplicate_count
@@ -21,10 +20,11 @@ counted as (
     select
         'stage_history' as input,
         (select count(*) from {{ ref('int_input__stage_history') }}) as row_count,
+        0 as filtered_count,
         (
             select count(*) from {{ ref('int_input__stage_history') }} as stage_history
-            inner join given_date
-                on cast({{ to_timestamp('stage_history.entered_at') }} as date) > given_date.as_of_date
+            inner join int_as_of
+                on cast({{ to_timestamp('stage_history.entered_at') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null and not is_duplicate then 1 end) from {{ ref('int_stage_history') }}) as accepted_count,
         (select count(case when reason_codes is null and is_duplicate then 1 end) from {{ ref('int_stage_history') }}) as duplicate_count
@@ -34,10 +34,11 @@ counted as (
     select
         'field_history' as input,
         (select count(*) from {{ ref('int_input__field_history') }}) as row_count,
+        0 as filtered_count,
         (
             select count(*) from {{ ref('int_input__field_history') }} as field_history
-            inner join given_date
-                on cast({{ to_timestamp('field_history.changed_at') }} as date) > given_date.as_of_date
+            inner join int_as_of
+                on cast({{ to_timestamp('field_history.changed_at') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}) as duplicate_count
@@ -47,10 +48,11 @@ counted as (
     select
         'activities' as input,
         (select count(*) from {{ ref('int_input__activities') }}) as row_count,
+        0 as filtered_count,
         (
             select count(*) from {{ ref('int_input__activities') }} as activities
-            inner join given_date
-                on cast({{ to_timestamp('activities.occurred_at') }} as date) > given_date.as_of_date
+            inner join int_as_of
+                on cast({{ to_timestamp('activities.occurred_at') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__activities') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__activities') }}) as duplicate_count
@@ -60,10 +62,11 @@ counted as (
     select
         'interventions' as input,
         (select count(*) from {{ ref('int_input__interventions') }}) as row_count,
+        0 as filtered_count,
         (
             select count(*) from {{ ref('int_input__interventions') }} as interventions
-            inner join given_date
-                on cast({{ to_timestamp('interventions.taken_at') }} as date) > given_date.as_of_date
+            inner join int_as_of
+                on cast({{ to_timestamp('interventions.taken_at') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__interventions') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__interventions') }}) as duplicate_count
@@ -73,6 +76,7 @@ counted as (
     select
         'reps' as input,
         (select count(*) from {{ ref('int_input__reps') }}) as row_count,
+        0 as filtered_count,
         0 as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__reps') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__reps') }}) as duplicate_count
@@ -82,6 +86,7 @@ counted as (
     select
         'quotas' as input,
         (select count(*) from {{ ref('int_input__quotas') }}) as row_count,
+        0 as filtered_count,
         0 as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__quotas') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__quotas') }}) as duplicate_count
@@ -91,10 +96,11 @@ counted as (
     select
         'forecast_calls' as input,
         (select count(*) from {{ ref('int_input__forecast_calls') }}) as row_count,
+        0 as filtered_count,
         (
             select count(*) from {{ ref('int_input__forecast_calls') }} as calls
-            inner join {{ ref('int_as_of') }} as as_of
-                on cast({{ to_timestamp('calls.called_at') }} as date) > as_of.as_of_date
+            inner join int_as_of
+                on cast({{ to_timestamp('calls.called_at') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null and not is_duplicate then 1 end) from {{ ref('int_checked__forecast_calls') }}) as accepted_count,
         (
@@ -107,10 +113,11 @@ counted as (
     select
         'exchange_rates' as input,
         (select count(*) from {{ ref('stg_files__exchange_rates') }}) as row_count,
+        0 as filtered_count,
         (
             select count(*) from {{ ref('stg_files__exchange_rates') }} as rates
-            inner join {{ ref('int_as_of') }} as as_of
-                on cast({{ to_timestamp('rates.valid_from') }} as date) > as_of.as_of_date
+            inner join int_as_of
+                on cast({{ to_timestamp('rates.valid_from') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_exchange_rates') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_exchange_rates') }}) as duplicate_count
@@ -132,6 +139,7 @@ final as (
         cast(counted.accepted_count as bigint) as accepted_count,
         cast(coalesce(quarantined.quarantined_count, 0) as bigint) as quarantined_count,
         cast(coalesce(counted.duplicate_count, 0) as bigint) as duplicate_count,
+        cast(counted.filtered_count as bigint) as filtered_count,
         cast(counted.not_yet_known_count as bigint) as not_yet_known_count
     from counted
     left join quarantined

@@ -1,10 +1,11 @@
+{% set own = own_dimensions() %}
 with
 
 -- Rejected deals stand here too, so that the input is read and checked once.
 checked as (
     select
         *,
-        case when reason_codes is not null then {{ raw_values(input_columns('deals'), 'raw_') }} end as raw_values
+        case when reason_codes is not null then cast(to_json(raw) as {{ dbt.type_string() }}) end as raw_values
     from {{ ref('int_checked__deals') }}
 ),
 
@@ -16,8 +17,8 @@ int_current_field_values as (
     select * from {{ ref('int_current_field_values') }}
 ),
 
-bands as (
-    select * from {{ ref('bands') }}
+int_bands as (
+    select * from {{ ref('int_bands') }}
 ),
 
 valued as (
@@ -27,9 +28,13 @@ valued as (
         coalesce(region_spellings.segment_value, 'Unknown') as region_value,
         coalesce(product_type_spellings.segment_value, 'Unknown') as product_type_value,
         coalesce(lead_source_spellings.segment_value, 'Unknown') as lead_source_value,
-        case when deals.closed_date is not null then coalesce(lost_reason_spellings.segment_value, deals.lost_reason) end as lost_reason_value,
-        case when deals.closed_date is not null then coalesce(competitor_spellings.segment_value, deals.competitor) end as competitor_value,
-        coalesce(field_values.deal_amount, deals.deal_amount) as known_amount,
+        coalesce(deal_type_spellings.segment_value, 'Unknown') as deal_type_value,
+        case when deals.outcome <> 'Open' then coalesce(lost_reason_spellings.segment_value, deals.lost_reason) end as lost_reason_value,
+        case when deals.outcome <> 'Open' then coalesce(competitor_spellings.segment_value, deals.competitor) end as competitor_value,
+        {% for each in own if each.get('kind') != 'number' -%}
+        coalesce({{ each.dimension }}_spellings.segment_value, 'Unknown') as {{ each.dimension }}_value,
+        {% endfor -%}
+        coalesce(field_values.deal_amount, deals.stated_amount) as known_amount,
         coalesce(field_values.sales_rep_id, deals.sales_rep_id, 'Unknown') as known_sales_rep_id,
         coalesce(field_values.expected_close_date, deals.expected_close_date) as known_expected_close_date,
         field_values.deal_amount is null as is_amount_undated,
@@ -48,64 +53,114 @@ valued as (
         on product_type_spellings.segment_dimension = 'product_type' and deals.product_type = product_type_spellings.spelling
     left join int_segment_spellings as lead_source_spellings
         on lead_source_spellings.segment_dimension = 'lead_source' and deals.lead_source = lead_source_spellings.spelling
+    left join int_segment_spellings as deal_type_spellings
+        on deal_type_spellings.segment_dimension = 'deal_type' and deals.deal_type = deal_type_spellings.spelling
     left join int_segment_spellings as lost_reason_spellings
         on lost_reason_spellings.segment_dimension = 'lost_reason' and deals.lost_reason = lost_reason_spellings.spelling
     left join int_segment_spellings as competitor_spellings
         on competitor_spellings.segment_dimension = 'competitor' and deals.competitor = competitor_spellings.spelling
+    {% for each in own if each.get('kind') != 'number' -%}
+    left join int_segment_spellings as {{ each.dimension }}_spellings
+        on
+            {{ each.dimension }}_spellings.segment_dimension = '{{ each.dimension }}'
+            and deals.{{ each.dimension }} = {{ each.dimension }}_spellings.spelling
+    {% endfor %}
+),
+
+-- Why an amount can't be counted; null where it can.
+weighed as (
+    select
+        *,
+        case
+            when known_amount is null and is_amount_unreadable then 'unreadable'
+            when known_amount is null then 'missing'
+            when known_amount = 0 then 'zero'
+            when known_amount >= {{ var('max_deal_amount') }} then 'too_large'
+            when
+                known_amount < 0
+                {%- for type in var('negative_amount_deal_types') %}
+                and lower(deal_type_value) <> '{{ type | lower | replace("'", "''") }}'
+                {%- endfor %}
+                then 'negative'
+        end as amount_problem
+    from valued
 ),
 
 final as (
     select
-        valued.deal_id,
-        valued.deal_name,
-        valued.account_id,
-        valued.created_at,
-        valued.created_date,
-        valued.closed_at,
-        valued.closed_date,
-        case lower(valued.outcome) when 'won' then 'Won' when 'lost' then 'Lost' else 'Open' end as outcome,
-        valued.closed_date is null as is_open,
-        case when valued.closed_date is not null then lower(valued.outcome) = 'won' end as is_won,
-        valued.known_sales_rep_id as sales_rep_id,
-        valued.industry_value as industry,
-        valued.region_value as region,
-        valued.product_type_value as product_type,
-        valued.lead_source_value as lead_source,
-        valued.deal_stage,
-        valued.known_amount as deal_amount,
-        valued.is_amount_undated,
-        size_bands.band as deal_size_band,
-        valued.cycle_days,
+        weighed.deal_id,
+        weighed.deal_name,
+        weighed.account_id,
+        weighed.created_at,
+        weighed.created_date,
+        weighed.closed_at,
+        weighed.closed_date,
+        weighed.outcome,
+        weighed.outcome = 'Open' as is_open,
+        case when weighed.outcome <> 'Open' then weighed.outcome = 'Won' end as is_won,
+        weighed.outcome <> 'Open' as is_win_rate_eligible,
+        weighed.outcome <> 'Open' and weighed.closed_date is not null as is_cycle_eligible,
+        weighed.amount_problem is null as is_value_eligible,
+        weighed.known_sales_rep_id as sales_rep_id,
+        weighed.industry_value as industry,
+        weighed.region_value as region,
+        weighed.product_type_value as product_type,
+        weighed.lead_source_value as lead_source,
+        weighed.deal_type_value as deal_type,
+        {% for each in own -%}
+        {{ "case when weighed.outcome <> 'Open' then " if each.get('known') == 'close' -}}
+        coalesce({{ (each.dimension ~ "_bands.band") if each.get('kind') == 'number' else ("weighed." ~ each.dimension ~ "_value") }}, 'Unknown')
+        {{- " end" if each.get('known') == 'close' }} as {{ each.dimension }},
+        {% endfor -%}
+        weighed.pipeline,
+        weighed.deal_stage,
+        weighed.stated_stage,
+        case when weighed.amount_problem is null then weighed.known_amount end as deal_amount,
+        weighed.amount_problem,
+        weighed.is_amount_undated and weighed.amount_problem is null as is_amount_undated,
+        coalesce(size_bands.band, 'Unknown') as deal_size_band,
+        weighed.cycle_days,
         cycle_bands.band as cycle_band,
-        valued.stated_cycle_days,
-        valued.age_days,
-        cast({{ dbt.date_trunc('month', 'valued.created_date') }} as date) as cohort_month,
-        cast({{ dbt.date_trunc('month', 'valued.closed_date') }} as date) as closed_month,
-        valued.known_expected_close_date as expected_close_date,
-        valued.stage_probability,
-        valued.forecast_category,
-        valued.currency_code,
-        valued.lost_reason_value as lost_reason,
-        valued.competitor_value as competitor,
-        valued.updated_at,
-        valued.as_of_date,
+        weighed.stated_cycle_days,
+        weighed.age_days,
+        cast({{ dbt.date_trunc('month', 'weighed.created_date') }} as date) as cohort_month,
+        cast({{ dbt.date_trunc('month', 'weighed.closed_date') }} as date) as closed_month,
+        weighed.known_expected_close_date as expected_close_date,
+        weighed.stage_probability,
+        weighed.forecast_category,
+        weighed.currency_code,
+        weighed.lost_reason_value as lost_reason,
+        weighed.competitor_value as competitor,
+        weighed.next_step,
+        weighed.updated_at,
+        weighed.is_closed_date_unreadable,
+        weighed.has_close_date_while_open,
+        weighed.closes_later,
+        weighed.as_of_date,
         replace(
-            replace(valued.reason_codes, 'deal_stage_unknown', concat('deal_stage_unknown: ', valued.deal_stage)),
+            replace(weighed.reason_codes, 'deal_stage_unknown', concat('deal_stage_unknown: ', weighed.stated_stage)),
             'outcome_unknown',
-            concat('outcome_unknown: ', valued.outcome)
+            concat('outcome_unknown: ', weighed.stated_outcome)
         ) as reason,
-        valued.reason_codes,
-        valued.raw_values,
-        valued.row_count
-    from valued
-    left join bands as size_bands
+        weighed.reason_codes,
+        weighed.raw_values,
+        weighed.row_count
+    from weighed
+    left join int_bands as size_bands
         on
             size_bands.band_type = 'deal_size_band'
-            and {{ in_band('valued.known_amount', 'size_bands') }}
-    left join bands as cycle_bands
+            and weighed.amount_problem is null
+            and {{ in_band('weighed.known_amount', 'size_bands') }}
+    left join int_bands as cycle_bands
         on
             cycle_bands.band_type = 'cycle_band'
-            and {{ in_band('valued.cycle_days', 'cycle_bands') }}
+            and {{ in_band('weighed.cycle_days', 'cycle_bands') }}
+    {% for each in own if each.get('kind') == 'number' -%}
+    left join int_bands as {{ each.dimension }}_bands
+        on
+            {{ each.dimension }}_bands.band_type = '{{ each.dimension }}'
+            and {{ in_band('weighed.' ~ each.dimension, each.dimension ~ '_bands') }}
+    {% endfor %}
 )
 
 select * from final

@@ -1,9 +1,11 @@
 {{ config(materialized = "view") }}
+{% set of_the_close = columns_of_the_close() %}
 
 with
 
 int_parsed__deals as (
     select * from {{ ref('int_parsed__deals') }}
+    where not is_filtered
 ),
 
 int_as_of as (
@@ -14,9 +16,9 @@ dated as (
     select
         int_parsed__deals.*,
         int_as_of.as_of_date,
-        coalesce(int_as_of.is_given and int_parsed__deals.created_date > int_as_of.as_of_date, false) as is_not_yet_known,
-        coalesce(int_as_of.is_given and int_parsed__deals.closed_date > int_as_of.as_of_date, false) as closes_later,
-        coalesce(int_as_of.is_given and cast(int_parsed__deals.updated_at as date) > int_as_of.as_of_date, false) as is_updated_later
+        coalesce(int_parsed__deals.created_date > int_as_of.as_of_date, false) as is_not_yet_known,
+        coalesce(int_parsed__deals.closed_date > int_as_of.as_of_date, false) as closes_later,
+        coalesce(cast(int_parsed__deals.updated_at as date) > int_as_of.as_of_date, false) as is_updated_later
     from int_parsed__deals
     cross join int_as_of
 ),
@@ -26,6 +28,7 @@ final as (
     select
         as_of_date,
         is_not_yet_known,
+        closes_later,
         deal_id,
         created_at,
         created_date,
@@ -34,45 +37,45 @@ final as (
         region,
         product_type,
         lead_source,
-        deal_amount,
+        pipeline,
+        deal_type,
+        stated_amount,
         is_created_date_unreadable,
-        is_closed_date_unreadable,
-        is_deal_amount_unreadable,
-        expected_close_date,
+        is_closed_date_unreadable and not closes_later as is_closed_date_unreadable,
+        is_amount_unreadable,
+        case
+            when expected_close_date between cast('1990-01-01' as date) and {{ dbt.dateadd('year', 10, 'as_of_date') }} then expected_close_date
+        end as expected_close_date,
         account_id,
         deal_name,
         currency_code,
+        has_close_date_while_open,
         case when not closes_later then closed_at end as closed_at,
         case when not closes_later then closed_date end as closed_date,
-        case when not closes_later then outcome end as outcome,
+        case when closes_later then 'Open' else outcome end as outcome,
+        case when not closes_later then stated_outcome end as stated_outcome,
         case when not closes_later then deal_stage end as deal_stage,
+        case when not closes_later then stated_stage end as stated_stage,
         case when not closes_later then stated_cycle_days end as stated_cycle_days,
         case when not closes_later then stage_probability end as stage_probability,
         case when not closes_later then forecast_category end as forecast_category,
         case when not closes_later then lost_reason end as lost_reason,
         case when not closes_later then competitor end as competitor,
+        case when not closes_later then next_step end as next_step,
         case when not is_updated_later then updated_at end as updated_at,
-        raw_deal_id,
-        raw_created_date,
-        case when not closes_later then raw_closed_date end as raw_closed_date,
-        raw_sales_rep_id,
-        raw_industry,
-        raw_region,
-        raw_product_type,
-        raw_lead_source,
-        case when not closes_later then raw_deal_stage end as raw_deal_stage,
-        raw_deal_amount,
-        case when not closes_later then raw_outcome end as raw_outcome,
-        case when not closes_later then raw_sales_cycle_days end as raw_sales_cycle_days,
-        raw_expected_close_date,
-        case when not closes_later then raw_stage_probability end as raw_stage_probability,
-        case when not closes_later then raw_forecast_category end as raw_forecast_category,
-        raw_account_id,
-        raw_deal_name,
-        raw_currency_code,
-        case when not closes_later then raw_lost_reason end as raw_lost_reason,
-        case when not closes_later then raw_competitor end as raw_competitor,
-        case when not is_updated_later then raw_updated_at end as raw_updated_at
+        {% for each in own_dimensions() -%}
+        {{ "case when not closes_later then " ~ each.dimension ~ " end as " ~ each.dimension if each.get("known") == "close" else each.dimension }},
+        {% endfor -%}
+        case
+            when closes_later or is_updated_later
+                then struct_pack(
+                    {%- for column in input_columns('deals') + own_columns() %}
+                    {{ column }} := case when {{ "not closes_later and " if column in of_the_close }}{{ "not is_updated_later" if column == "updated_at" else "true" }} then raw.{{ column }} end
+                    {{- "," if not loop.last }}
+                    {%- endfor %}
+                )
+            else raw
+        end as raw
     from dated
 )
 

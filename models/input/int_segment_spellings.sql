@@ -1,3 +1,4 @@
+{% set own = own_dimensions() | rejectattr("kind", "equalto", "number") | map(attribute="dimension") | list %}
 with
 
 int_known__deals as (
@@ -10,18 +11,28 @@ combinations as (
         region,
         product_type,
         lead_source,
+        deal_type,
         lost_reason,
         competitor,
+        {% for dimension in own -%}
+        {{ dimension }},
+        {% endfor -%}
         count(*) as deal_count
     from int_known__deals
     where not is_not_yet_known
-    group by industry, region, product_type, lead_source, lost_reason, competitor
+    group by all
 ),
 
 stacked as (
     select
-        unnest(['industry', 'region', 'product_type', 'lead_source', 'lost_reason', 'competitor']) as segment_dimension,
-        unnest([industry, region, product_type, lead_source, lost_reason, competitor]) as spelling,
+        unnest([
+            'industry', 'region', 'product_type', 'lead_source', 'deal_type', 'lost_reason', 'competitor'
+            {%- for dimension in own %}, '{{ dimension }}'{% endfor %}
+        ]) as segment_dimension,
+        unnest([
+            industry, region, product_type, lead_source, deal_type, lost_reason, competitor
+            {%- for dimension in own %}, {{ dimension }}{% endfor %}
+        ]) as spelling,
         deal_count
     from combinations
 ),

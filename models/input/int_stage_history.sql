@@ -36,8 +36,7 @@ known as (
     from typed
     cross join int_as_of
     where
-        not int_as_of.is_given
-        or typed.entered_at is null
+        typed.entered_at is null
         or cast(typed.entered_at as date) <= int_as_of.as_of_date
 ),
 

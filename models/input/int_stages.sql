@@ -1,25 +1,27 @@
 with
 
-stages as (
-    select * from {{ ref('stg_files__stages') if var('stages_file', none) else ref('pipeline_stages') }}
-),
-
-typed as (
-    select
-        {{ to_text('stage') }} as stage,
-        cast(stage_order as integer) as stage_order,
-        cast(is_closed as boolean) as is_closed,
-        cast(is_won as boolean) as is_won,
-        coalesce(cast(is_late as boolean), false) as is_late,
-        cast(default_probability as double) as default_probability
-    from stages
+int_parsed__stages as (
+    select * from {{ ref('int_parsed__stages') }}
+    where alias_text is null
 ),
 
 final as (
     select
-        *,
-        cast(row_number() over (order by is_closed, stage_order, stage) as integer) as stage_rank
-    from typed
+        case
+            when pipeline is not null and count(*) over (partition by stage_text) > 1 then concat(stage_name, ' (', pipeline, ')')
+            else stage_name
+        end as stage,
+        pipeline,
+        stage_name,
+        pipeline_text,
+        stage_text,
+        stage_order,
+        is_closed,
+        is_won,
+        is_late,
+        default_probability,
+        cast(row_number() over (order by is_closed, pipeline_text, stage_order, stage_name) as integer) as stage_rank
+    from int_parsed__stages
 )
 
 select * from final

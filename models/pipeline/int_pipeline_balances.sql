@@ -3,8 +3,8 @@
 
 with
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
+int_dated_deals as (
+    select * from {{ ref('int_dated_deals') }}
 ),
 
 dates as (
@@ -15,17 +15,17 @@ dates as (
 -- `case` keeps the planner from sorting all deals for a range join with a few dates.
 open_deals as (
     select
-        int_deals.deal_id,
-        int_deals.deal_amount,
-        int_deals.sales_rep_id,
-        int_deals.expected_close_date,
+        int_dated_deals.deal_id,
+        int_dated_deals.deal_amount,
+        int_dated_deals.sales_rep_id,
+        int_dated_deals.expected_close_date,
         dates.balance_date
-    from int_deals
+    from int_dated_deals
     inner join dates
         on case
             when
-                int_deals.created_date <= dates.balance_date
-                and (int_deals.closed_date is null or int_deals.closed_date > dates.balance_date) then 1
+                int_dated_deals.created_date <= dates.balance_date
+                and (int_dated_deals.closed_date is null or int_dated_deals.closed_date > dates.balance_date) then 1
             else 0
         end = 1
 ),

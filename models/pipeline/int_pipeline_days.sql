@@ -2,8 +2,8 @@
 
 with
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
+int_dated_deals as (
+    select * from {{ ref('int_dated_deals') }}
 ),
 
 int_deal_gaps as (
@@ -21,7 +21,7 @@ dated as (
         deal_id,
         created_date as event_date,
         null as closed_as
-    from {{ ref('int_deals') }}
+    from {{ ref('int_dated_deals') }}
 
     union all
 
@@ -29,7 +29,7 @@ dated as (
         deal_id,
         closed_date as event_date,
         case when is_won then 'won' else 'lost' end as closed_as
-    from {{ ref('int_deals') }}
+    from {{ ref('int_dated_deals') }}
     where closed_date is not null
 
     union all
@@ -80,16 +80,16 @@ final as (
         days.deal_id,
         days.event_date,
         days.closed_as,
-        int_deal_gaps.deal_id is null and (int_deals.closed_date is null or days.event_date < int_deals.closed_date) as is_open,
-        coalesce(amounts.deal_amount, int_deals.deal_amount) as deal_amount,
-        coalesce(owners.sales_rep_id, int_deals.sales_rep_id) as sales_rep_id,
-        coalesce(expected.expected_close_date, int_deals.expected_close_date) as expected_close_date
+        int_deal_gaps.deal_id is null and (int_dated_deals.closed_date is null or days.event_date < int_dated_deals.closed_date) as is_open,
+        coalesce(amounts.deal_amount, int_dated_deals.deal_amount) as deal_amount,
+        coalesce(owners.sales_rep_id, int_dated_deals.sales_rep_id) as sales_rep_id,
+        coalesce(expected.expected_close_date, int_dated_deals.expected_close_date) as expected_close_date
     from days
-    inner join int_deals
+    inner join int_dated_deals
         on
-            days.deal_id = int_deals.deal_id
-            and days.event_date >= int_deals.created_date
-            and (int_deals.closed_date is null or days.event_date <= int_deals.closed_date)
+            days.deal_id = int_dated_deals.deal_id
+            and days.event_date >= int_dated_deals.created_date
+            and (int_dated_deals.closed_date is null or days.event_date <= int_dated_deals.closed_date)
     left join int_deal_gaps
         on
             days.deal_id = int_deal_gaps.deal_id

@@ -3,13 +3,14 @@ with
 row_counts as (
     select
         input,
-        row_count - not_yet_known_count as known_row_count,
+        row_count - filtered_count - not_yet_known_count as known_row_count,
         cast(row_count as double) as rows_in,
         cast(accepted_count as double) as rows_accepted,
         cast(quarantined_count as double) as rows_quarantined,
         cast(duplicate_count as double) as rows_duplicate,
+        cast(filtered_count as double) as rows_filtered,
         cast(not_yet_known_count as double) as rows_not_yet_known,
-        cast(row_count - accepted_count - quarantined_count - duplicate_count - not_yet_known_count as double) as row_identity_difference
+        cast(row_count - accepted_count - quarantined_count - duplicate_count - filtered_count - not_yet_known_count as double) as row_identity_difference
     from {{ ref('int_input_row_counts') }}
 ),
 
@@ -18,13 +19,13 @@ checks as (
         input,
         check_name,
         check_value,
-        case when check_name not in ('rows_in', 'rows_not_yet_known') then known_row_count end as all_row_count,
+        case when check_name not in ('rows_in', 'rows_filtered', 'rows_not_yet_known') then known_row_count end as all_row_count,
         'rows' as unit,
         check_name in ('rows_quarantined', 'rows_duplicate', 'row_identity_difference') as is_finding_above_zero,
-        'rows in = accepted + quarantined + duplicates + not yet known' as message
+        'rows in = accepted + quarantined + duplicates + filtered + not yet known' as message
     from row_counts
     unpivot (check_value for check_name in (
-        rows_in, rows_accepted, rows_quarantined, rows_duplicate, rows_not_yet_known, row_identity_difference
+        rows_in, rows_accepted, rows_quarantined, rows_duplicate, rows_filtered, rows_not_yet_known, row_identity_difference
     ))
 
     union all

@@ -18,7 +18,7 @@ int_forecast_dates as (
 -- Dates whose pipelines have closed since. `case` keeps the planner from sorting all deals for a range join with a few dates.
 evaluable_dates as (
     select int_forecast_dates.forecast_date
-    from {{ ref('int_deals') }} as deals
+    from {{ ref('int_dated_deals') }} as deals
     inner join int_forecast_dates
         on
             case

@@ -16,10 +16,10 @@ similar_deals as (
 ),
 
 won_deals as (
-    select int_deals.*
-    from {{ ref('int_deals') }} as int_deals
+    select int_dated_deals.*
+    from {{ ref('int_dated_deals') }} as int_dated_deals
     inner join similar_deals
-        on int_deals.deal_id = similar_deals.deal_id
+        on int_dated_deals.deal_id = similar_deals.deal_id
 ),
 
 -- A first visit that the history doesn't see begin has no length.

@@ -13,7 +13,7 @@ int_deal_observations as (
 ),
 
 bands as (
-    select * from {{ ref('bands') }}
+    select * from {{ ref('int_bands') }}
     where band_type = 'deal_age_band'
 ),
 

@@ -6,7 +6,7 @@
 with
 
 bands as (
-    select * from {{ ref('bands') }}
+    select * from {{ ref('int_bands') }}
 ),
 
 int_kept_score_terms as (

@@ -1,7 +1,7 @@
 with
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
+int_dated_deals as (
+    select * from {{ ref('int_dated_deals') }}
 ),
 
 int_cohort_maturity as (
@@ -11,28 +11,28 @@ int_cohort_maturity as (
 
 hashed as (
     select
-        int_deals.*,
-        not int_deals.is_open and int_cohort_maturity.cohort_month is not null as is_training,
-        case when int_deals.is_open then int_deals.as_of_date else {{ train_date('int_deals.as_of_date') }} end as observed_until_date,
-        {{ hash_number('int_deals.deal_id') }} as sample_number,
-        cast({{ hash_number('int_deals.deal_id', 9) }} % {{ var('score_penalty_groups') }} as integer) as penalty_group
-    from int_deals
+        int_dated_deals.*,
+        not int_dated_deals.is_open and int_cohort_maturity.cohort_month is not null as is_training,
+        case when int_dated_deals.is_open then int_dated_deals.as_of_date else {{ train_date('int_dated_deals.as_of_date') }} end as observed_until_date,
+        {{ hash_number('int_dated_deals.deal_id') }} as sample_number,
+        cast({{ hash_number('int_dated_deals.deal_id', 9) }} % {{ var('score_penalty_groups') }} as integer) as penalty_group
+    from int_dated_deals
     left join int_cohort_maturity
         on
-            int_deals.cohort_month = int_cohort_maturity.cohort_month
-            and {{ train_date('int_deals.as_of_date') }} = int_cohort_maturity.forecast_date
-            and int_deals.closed_date <= int_cohort_maturity.forecast_date
+            int_dated_deals.cohort_month = int_cohort_maturity.cohort_month
+            and {{ train_date('int_dated_deals.as_of_date') }} = int_cohort_maturity.forecast_date
+            and int_dated_deals.closed_date <= int_cohort_maturity.forecast_date
 ),
 
 -- Read apart from the deals above: what is named twice, all deals with all columns, DuckDB would hold in memory.
 counted as (
     select count(*) as training_deal_count
-    from {{ ref('int_deals') }} as int_deals
+    from {{ ref('int_dated_deals') }} as int_dated_deals
     inner join int_cohort_maturity
         on
-            int_deals.cohort_month = int_cohort_maturity.cohort_month
-            and {{ train_date('int_deals.as_of_date') }} = int_cohort_maturity.forecast_date
-            and int_deals.closed_date <= int_cohort_maturity.forecast_date
+            int_dated_deals.cohort_month = int_cohort_maturity.cohort_month
+            and {{ train_date('int_dated_deals.as_of_date') }} = int_cohort_maturity.forecast_date
+            and int_dated_deals.closed_date <= int_cohort_maturity.forecast_date
 ),
 
 -- A deal is drawn by its own hash: the next build draws the same ones. Every open deal is scored, drawn or not.

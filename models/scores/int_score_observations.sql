@@ -8,7 +8,7 @@ int_deal_observations as (
 ),
 
 bands as (
-    select * from {{ ref('bands') }}
+    select * from {{ ref('int_bands') }}
 ),
 
 -- A deal that rests for a month is decided by whoever cleans up: such days train nothing.

@@ -7,7 +7,7 @@
 
 with
 
-int_deals as (
+int_dated_deals as (
     select
         deal_id,
         deal_amount,
@@ -15,20 +15,20 @@ int_deals as (
         is_won,
         closed_date,
         {{ dimensions | join(", ") }}
-    from {{ ref('int_deals') }}
+    from {{ ref('int_dated_deals') }}
 ),
 
 open_deals as (
     select distinct
         {{ dimensions | join(", ") }},
         {{ similar_deal_profile(dimensions) }} as profile
-    from int_deals
+    from int_dated_deals
     where is_open
 ),
 
 -- The newest of a wide cell are among the newest of the narrowest cells inside it.
 newest as (
-    select * from int_deals
+    select * from int_dated_deals
     where is_won
     qualify row_number() over (partition by {{ dimensions | join(", ") }} order by closed_date desc, deal_id asc) <= {{ most }}
 ),

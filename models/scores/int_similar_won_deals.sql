@@ -10,7 +10,7 @@ open_deals as (
         deal_id,
         deal_amount,
         {{ similar_deal_profile(var('similar_deal_dimensions')) }} as profile
-    from {{ ref('int_deals') }}
+    from {{ ref('int_dated_deals') }}
     where is_open
 ),
 

@@ -14,7 +14,7 @@ int_periods as (
 ),
 
 bands as (
-    select * from {{ ref('bands') }}
+    select * from {{ ref('int_bands') }}
     where band_type = 'cycle_band'
 ),
 
