@@ -8,7 +8,7 @@
             "optional": [
                 "closed_date", "sales_rep_id", "industry", "region", "product_type", "lead_source", "deal_stage", "deal_amount", "outcome",
                 "sales_cycle_days", "expected_close_date", "stage_probability", "forecast_category", "account_id", "deal_name", "pipeline",
-                "deal_type", "currency_code", "lost_reason", "competitor", "next_step", "updated_at", "is_deleted",
+                "deal_type", "currency_code", "home_amount", "lost_reason", "competitor", "next_step", "updated_at", "is_deleted",
             ],
         },
         "stage_history": {"required": ["deal_id", "stage", "entered_at"], "optional": []},
