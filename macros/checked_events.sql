@@ -50,7 +50,6 @@ final as (
             ("known.deal_id is null", "deal_id_missing"),
             ("known." ~ timestamp_column ~ " is null", timestamp_column ~ "_missing"),
             ("known." ~ timestamp_column ~ " is not null and known.event_at is null", timestamp_column ~ "_unreadable"),
-            ("cast(known.event_at as date) > known.as_of_date", timestamp_column ~ "_implausible"),
             ("known.deal_id is not null and int_deals.deal_id is null", "deal_not_accepted"),
         ] + reasons) }} as reason_codes
     from known

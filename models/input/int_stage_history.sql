@@ -51,7 +51,6 @@ checked as (
             ("known.stage is not null and int_stages.stage is null", "stage_unknown"),
             ("known.entered_at is null and " ~ to_text('known.raw_entered_at') ~ " is null", "entered_at_missing"),
             ("known.entered_at is null and " ~ to_text('known.raw_entered_at') ~ " is not null", "entered_at_unreadable"),
-            ("cast(known.entered_at as date) > known.as_of_date", "entered_at_implausible"),
             ("known.deal_id is not null and int_deals.deal_id is null", "deal_not_accepted"),
             ("cast(known.entered_at as date) < int_deals.created_date", "entered_before_created"),
             ("cast(known.entered_at as date) > int_deals.closed_date", "entered_after_closed"),
