@@ -160,6 +160,10 @@ def problems_of_combinations(request: Request) -> list[str]:
             f"train_as_of_date {train} is after as_of_date {as_of}: a fit can't know what comes later; "
             "give an earlier date, or unset it to train as of as_of_date"
         )
+    if request.path("exchange_rates") and not variables.get("home_currency"):
+        found.append("exchange_rates_file is set without home_currency: name the currency that its rates convert to, such as EUR")
+    if variables.get("home_currency") and not request.path("deals"):
+        found.append("home_currency is set without deals_file: the demo CRM names no currency, so set deals_file or unset home_currency")
     if variables.get("keep_history") and not request.path("deals"):
         found.append("keep_history is true without deals_file: the demo CRM has its histories, so set deals_file or unset keep_history")
     if variables.get("keep_history") and not as_of:
@@ -232,15 +236,30 @@ def problems_of_dimensions(request: Request) -> list[str]:
 
 
 def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
+    """Why amounts of deals can't be added up, or can't be converted to the home currency."""
+    home, file = request.variables.get("home_currency"), f"deals_file '{request.path('deals')}'"
+    [(home_amount_count,)] = connection.execute(
+        "select count(*) from landing.deals where trim(cast(home_amount as varchar)) <> ''" if home else "select 0"
+    ).fetchall()
+    if home_amount_count:
+        return []
     found = connection.execute(
         "select distinct upper(trim(cast(currency_code as varchar))) as currency from landing.deals where trim(cast(currency_code as varchar)) <> '' order by 1 limit 6"
     ).fetchall()
-    if len(found) < 2:
-        return []
     column = request.mapping("deals").get("currency_code", "currency_code")
     currencies = ", ".join(currency for (currency,) in found)
+    if home and not found:
+        return [f"home_currency is {home}, but no deal of {file} has a currency_code: map the column that holds it, or unset home_currency"]
+    if home and not request.path("exchange_rates") and currencies != home.strip().upper():
+        return [
+            f"home_currency is {home}, but nothing says what the currencies of {file} ({currencies}) are worth in it: "
+            "set exchange_rates_file, or map home_amount to the column that holds converted amounts"
+        ]
+    if home or len(found) < 2:
+        return []
     return [
-        f"deals_file '{request.path('deals')}' mixes currencies in '{column}' ({currencies}): convert deal_amount to one currency first"
+        f"{file} mixes currencies in '{column}' ({currencies}): set home_currency and exchange_rates_file, "
+        "or set home_currency and map home_amount to the column that holds converted amounts"
     ]
 
 
