@@ -116,6 +116,37 @@ counted as (
         0 as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__quotas') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__quotas') }}) as duplicate_count
+
+    union all
+
+    select
+        'forecast_calls' as input,
+        (select count(*) from {{ ref('int_input__forecast_calls') }}) as row_count,
+        0 as filtered_count,
+        (
+            select count(*) from {{ ref('int_input__forecast_calls') }} as calls
+            inner join int_as_of
+                on cast({{ to_timestamp('calls.called_at') }} as date) > int_as_of.as_of_date
+        ) as not_yet_known_count,
+        (select count(case when reason_codes is null and not is_duplicate then 1 end) from {{ ref('int_checked__forecast_calls') }}) as accepted_count,
+        (
+            select sum(case when reason_codes is null then row_count - case when is_duplicate then 0 else 1 end end)
+            from {{ ref('int_checked__forecast_calls') }}
+        ) as duplicate_count
+
+    union all
+
+    select
+        'exchange_rates' as input,
+        (select count(*) from {{ ref('stg_files__exchange_rates') }}) as row_count,
+        0 as filtered_count,
+        (
+            select count(*) from {{ ref('stg_files__exchange_rates') }} as rates
+            inner join int_as_of
+                on cast({{ to_timestamp('rates.valid_from') }} as date) > int_as_of.as_of_date
+        ) as not_yet_known_count,
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_exchange_rates') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_exchange_rates') }}) as duplicate_count
 ),
 
 quarantined as (

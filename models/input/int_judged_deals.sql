@@ -63,6 +63,7 @@ weighed as (
         *,
         case
             when known_amount is null and is_amount_unreadable then 'unreadable'
+            when known_amount is null and known_amount_in_currency is not null then 'no_exchange_rate'
             when known_amount is null then 'missing'
             when known_amount = 0 then 'zero'
             when known_amount >= {{ var('max_deal_amount') }} then 'too_large'
@@ -119,6 +120,8 @@ final as (
         weighed.stage_probability,
         weighed.forecast_category,
         weighed.currency_code,
+        weighed.known_amount_in_currency as deal_amount_in_currency,
+        weighed.home_rate,
         weighed.lost_reason_value as lost_reason,
         weighed.competitor_value as competitor,
         weighed.next_step,

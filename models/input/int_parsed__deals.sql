@@ -39,6 +39,7 @@ typed as (
         {{ to_text('account_id') }} as account_id,
         {{ to_text('deal_name') }} as deal_name,
         upper({{ to_text('currency_code') }}) as currency_code,
+        {{ to_amount('home_amount') }} as home_amount,
         {{ to_text('lost_reason') }} as lost_reason,
         {{ to_text('competitor') }} as competitor,
         {{ to_text('next_step') }} as next_step,

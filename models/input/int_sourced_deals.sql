@@ -16,7 +16,7 @@ dated as (
     select
         deals.*,
         coalesce(rep_names.sales_rep_id, deals.sales_rep_id) as file_rep_id,
-        case when abs(deals.stated_amount) < {{ var('max_deal_amount') }} then nullif(deals.stated_amount, 0) end as file_amount,
+        case when abs(deals.amount_in_currency) < {{ var('max_deal_amount') }} then nullif(deals.amount_in_currency, 0) end as file_amount,
         case
             when deals.updated_at is not null then {{ end_of_moment('deals.updated_at') }}
             when not int_file_dates.has_updated_at and int_file_dates.newest_date <= deals.as_of_date
@@ -54,7 +54,14 @@ compared as (
 final as (
     select
         *,
-        case when is_amount_newer and file_amount is not null then file_amount else coalesce(history_amount, stated_amount) end as known_amount,
+        case
+            when is_amount_newer and file_amount is not null then stated_amount
+            else coalesce({{ in_home_currency('history_amount', 'home_rate') }}, stated_amount)
+        end as known_amount,
+        case
+            when is_amount_newer and file_amount is not null then amount_in_currency
+            else coalesce(history_amount, amount_in_currency)
+        end as known_amount_in_currency,
         case
             when is_close_date_newer and expected_close_date is not null then expected_close_date
             else coalesce(history_close_date, expected_close_date)

@@ -6,8 +6,14 @@ int_input__stage_history as (
     select * from {{ ref('int_input__stage_history') }}
 ),
 
-int_stages as (
-    select * from {{ ref('int_stages') }}
+own_stages as (
+    select * from {{ ref('int_stage_keys') }}
+    where pipeline_text <> ''
+),
+
+other_stages as (
+    select * from {{ ref('int_stage_keys') }}
+    where pipeline_text = ''
 ),
 
 int_deals as (
@@ -41,15 +47,16 @@ known as (
         or cast(typed.entered_at as date) <= int_as_of.as_of_date
 ),
 
+-- The stage of the deal's own pipeline comes before one that the name means elsewhere.
 checked as (
     select
         known.*,
-        int_stages.stage_rank,
-        int_stages.is_closed,
+        coalesce(own_stages.stage_rank, other_stages.stage_rank) as stage_rank,
+        coalesce(own_stages.is_closed, other_stages.is_closed) as is_closed,
         {{ reason_codes([
             ("known.deal_id is null", "deal_id_missing"),
             ("known.stage is null", "stage_missing"),
-            ("known.stage is not null and int_stages.stage is null", "stage_unknown"),
+            ("known.stage is not null and own_stages.stage is null and other_stages.stage is null", "stage_unknown"),
             ("known.entered_at is null and not known.is_unreadable", "entered_at_missing"),
             ("known.is_unreadable", "entered_at_unreadable"),
             (
@@ -61,10 +68,14 @@ checked as (
             ("cast(known.entered_at as date) > int_deals.closed_date", "entered_after_closed"),
         ]) }} as reason_codes
     from known
-    left join int_stages
-        on known.stage = int_stages.stage
     left join int_deals
         on known.deal_id = int_deals.deal_id
+    left join own_stages
+        on
+            lower(int_deals.pipeline) = own_stages.pipeline_text
+            and lower(known.stage) = own_stages.stage_text
+    left join other_stages
+        on lower(known.stage) = other_stages.stage_text
 ),
 
 -- Of tens of millions of accepted rows only what orders them goes through the window.
