@@ -1,5 +1,6 @@
 -- Made as int_past_field_values is, but an emptied amount is a value: deal_amount is 0 on days on which the deal is known, later, to have
 -- had none. Nobody knew that then: known_amount, what a build of the day valued the deal at, is the last amount above 0.
+-- depends_on: {{ ref('int_deals') }}
 with
 
 int_input__field_history as (
