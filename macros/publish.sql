@@ -74,7 +74,7 @@
     {% endfor %}
     {% set inputs = [
         "int_deals", "int_stage_history", "int_checked__field_history", "int_checked__activities", "int_checked__interventions",
-        "int_checked__reps", "int_checked__quotas", "int_stages", "int_playbook", "int_alert_rules", "fct_quarantined_rows",
+        "int_checked__reps", "int_checked__quotas", "int_checked__forecast_calls", "int_exchange_rates", "int_stages", "int_playbook", "int_alert_rules", "fct_quarantined_rows",
     ] %}
     {% set input_relations = [] %}
     {% for name in inputs %}

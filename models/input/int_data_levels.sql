@@ -69,7 +69,7 @@ levels as (
             else concat('no row of the ', replace(input, '_', ' '), ' was accepted: see fct_quarantined_rows')
         end as reason_when_missing
     from int_input_row_counts
-    where input not in ('deals', 'reps')
+    where input not in ('deals', 'reps', 'exchange_rates')
 ),
 
 final as (

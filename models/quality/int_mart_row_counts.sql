@@ -32,6 +32,7 @@
     'rpt_alert_rules_backtest': ['replay_date_count'],
     'fct_recommended_actions': [],
     'rpt_intervention_effects': ['difference'],
+    'fct_forecast_calls': [],
 } %}
 
 {% for mart, columns in marts.items() -%}

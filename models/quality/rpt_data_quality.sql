@@ -70,6 +70,56 @@ checks as (
 
     select
         input,
+        concat(column_name, '_read_as_percent') as check_name,
+        cast(value_count as double) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        not is_declared as is_finding_above_zero,
+        'probabilities read as percent: set the var percent if they are fractions, or to confirm it' as message
+    from {{ ref('int_probability_scales') }}
+    where is_percent and value_count > 0
+
+    union all
+
+    select
+        input,
+        concat(column_name, '_outside_0_to_1') as check_name,
+        cast(outside_count as double) as check_value,
+        value_count as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        'probabilities below 0 or above 1 (100 %): they count as missing' as message
+    from {{ ref('int_probability_scales') }}
+    where outside_count > 0
+
+    union all
+
+    select
+        input,
+        check_name,
+        cast(row_count as double) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        message
+    from {{ ref('int_unknown_stages') }}
+
+    union all
+
+    select
+        input,
+        check_name,
+        cast(row_count as double) as check_value,
+        all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        message
+    from {{ ref('int_companion_checks') }}
+
+    union all
+
+    select
+        input,
         concat('ignored_column: ', column_name) as check_name,
         1 as check_value,
         cast(null as bigint) as all_row_count,
