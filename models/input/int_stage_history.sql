@@ -28,7 +28,7 @@ typed as (
     select
         {{ to_text('deal_id') }} as deal_id,
         {{ to_text('stage') }} as stage,
-        {{ to_timestamp('entered_at') }} as entered_at,
+        {{ to_timestamp('entered_at', 'stage_history') }} as entered_at,
         deal_id as raw_deal_id,
         stage as raw_stage,
         entered_at as raw_entered_at
@@ -38,6 +38,7 @@ typed as (
 known as (
     select
         typed.*,
+        {{ is_unreadable('typed.raw_entered_at', 'typed.entered_at') }} as is_unreadable,
         int_as_of.as_of_date
     from typed
     cross join int_as_of
@@ -56,8 +57,12 @@ checked as (
             ("known.deal_id is null", "deal_id_missing"),
             ("known.stage is null", "stage_missing"),
             ("known.stage is not null and own_stages.stage is null and other_stages.stage is null", "stage_unknown"),
-            ("known.entered_at is null and " ~ to_text('known.raw_entered_at') ~ " is null", "entered_at_missing"),
-            ("known.entered_at is null and " ~ to_text('known.raw_entered_at') ~ " is not null", "entered_at_unreadable"),
+            ("known.entered_at is null and not known.is_unreadable", "entered_at_missing"),
+            ("known.is_unreadable", "entered_at_unreadable"),
+            (
+                "not " ~ is_plausible_date("cast(known.entered_at as date)", "known.as_of_date"),
+                "entered_at_implausible",
+            ),
             ("known.deal_id is not null and int_deals.deal_id is null", "deal_not_accepted"),
             ("cast(known.entered_at as date) < int_deals.created_date", "entered_before_created"),
             ("cast(known.entered_at as date) > int_deals.closed_date", "entered_after_closed"),
