@@ -38,7 +38,7 @@ def choose_segment(build: Build) -> tuple[str, str]:
 
 def funnel(build: Build, dimension: str, segment: str) -> None:
     frame = build.rows(
-        "select * from rpt_stage_conversion where segment_dimension = ? and segment_value = ? order by stage_order", dimension, segment
+        "select * from rpt_stage_conversion where segment_dimension = ? and segment_value = ? order by pipeline nulls first, stage_order", dimension, segment
     )
     if frame.empty:
         st.info("No rows for this choice.", icon=":material/info:")
@@ -53,12 +53,13 @@ def funnel(build: Build, dimension: str, segment: str) -> None:
         f"{words.count(late.late_stage_closed_deal_count)} closed deals that had reached a late stage.",
         "late-loss",
     )
-    worst = frame.sort_values("loss_share_rate", ascending=False).iloc[0]
+    worst = frame.sort_values(["lost_here_deal_count", "loss_share_rate"], ascending=False).iloc[0]
+    of_pipeline = "" if pd.isna(worst.pipeline) else f" of {words.escape(worst.pipeline)}"
     parts.figure(
         second,
         "Most losses in",
         words.escape(worst.stage),
-        f"{words.percent(worst.loss_share_rate)} of the lost deals ({words.between(worst.loss_share_rate_lower, worst.loss_share_rate_upper)}; "
+        f"{words.percent(worst.loss_share_rate)} of the lost deals{of_pipeline} ({words.between(worst.loss_share_rate_lower, worst.loss_share_rate_upper)}; "
         f"{words.count(worst.lost_here_deal_count)} deals).",
         "worst-stage",
     )
@@ -108,7 +109,7 @@ def funnel(build: Build, dimension: str, segment: str) -> None:
             "open_here_deal_count": "Open here",
             "win": "P(win | reached)",
             "loss": "Lost here / left it",
-            "share": "Share of all losses",
+            "share": "Share of the pipeline's losses",
         },
     )
 
@@ -148,7 +149,7 @@ def durations(build: Build, dimension: str, segment: str) -> None:
             {quantile}_status as status, completed_visit_count, open_visit_count, left_truncated_visit_count
         from rpt_stage_durations
         where segment_dimension = ? and segment_value = ?
-        order by stage_order
+        order by pipeline nulls first, stage_order
         """,
         dimension,
         segment,
