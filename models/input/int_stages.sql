@@ -11,7 +11,7 @@ typed as (
         cast(is_closed as boolean) as is_closed,
         cast(is_won as boolean) as is_won,
         coalesce(cast(is_late as boolean), false) as is_late,
-        cast(default_probability as double) as default_probability
+        {{ to_probability('default_probability', 'stages') }} as default_probability
     from stages
 ),
 
