@@ -323,17 +323,19 @@ def land_text(connection: duckdb.DuckDBPyConnection, request: Request, source: I
     connection.execute(f"create table landing.{source.name} ({', '.join(f'{column} varchar' for column in names)})")
     row_count = 0
     for file in files:
+        seen = fingerprint(file)
         try:
             landed = land(connection, f"landing.{source.name}", file, dialect, list(names.values()))
         except Unusable as error:
             found.append(f"{source.name}_file '{file}' {error}")
             continue
-        keep(connection, source.name, file, landed, [position(landed.header, name) for name in names.values()])
+        keep(connection, source.name, file, seen, landed, [position(landed.header, name) for name in names.values()])
         row_count += landed.row_count
     return found or problems_of_rows(request, source, row_count)
 
 
 def land_parquet(connection: duckdb.DuckDBPyConnection, request: Request, source: Input, files: Sequence[Path]) -> list[str]:
+    prints = {file: fingerprint(file) for file in files}
     scan = f"read_parquet([{', '.join(quoted(str(file)) for file in files)}], union_by_name = true, hive_partitioning = false)"
     header = [name for name, *_ in connection.execute(f"describe select * from {scan}").fetchall()]
     if found := problems_of_header(request, source, files[0], header, None):
@@ -346,17 +348,19 @@ def land_parquet(connection: duckdb.DuckDBPyConnection, request: Request, source
     )
     connection.execute(f"create view landing.{source.name} as select {columns} from {scan}")
     row_count = 0
-    for file in files:
+    for file, seen in prints.items():
         [(count,)] = connection.execute(f"select count(*) from read_parquet({quoted(str(file))}, hive_partitioning = false)").fetchall()
-        keep(connection, source.name, file, Landed(header if file == files[0] else [], count, []), places)
+        keep(connection, source.name, file, seen, Landed(header if file == files[0] else [], count, []), places)
         row_count += count
     return problems_of_rows(request, source, row_count)
 
 
-def keep(connection: duckdb.DuckDBPyConnection, name: str, file: Path, landed: Landed, places: Sequence[int | None]) -> None:
-    """Note what the models must know of a file."""
+def keep(
+    connection: duckdb.DuckDBPyConnection, name: str, file: Path, seen: str, landed: Landed, places: Sequence[int | None]
+) -> None:
+    """Note what the models must know of a file; `seen` is its fingerprint of before it was read."""
     connection.execute(
-        "insert into landing.files values (?, ?, ?, ?, ?)", [name, str(file), landed.row_count, len(landed.rejected), fingerprint(file)]
+        "insert into landing.files values (?, ?, ?, ?, ?)", [name, str(file), landed.row_count, len(landed.rejected), seen]
     )
     known = {column for (column,) in connection.execute("select column_name from landing.columns where input = ?", [name]).fetchall()}
     columns = [(name, column, place in places) for place, column in enumerate(landed.header) if column not in known]
