@@ -18,7 +18,11 @@
         "activities": {"required": ["deal_id", "activity_type", "occurred_at"], "optional": ["sales_rep_id"]},
         "interventions": {"required": ["deal_id", "action_id", "taken_at"], "optional": ["taken_by"]},
         "reps": {"required": ["sales_rep_id"], "optional": ["name", "team", "manager"]},
-        "quotas": {"required": ["period_start", "amount"], "optional": ["sales_rep_id", "team", "period_end"]},
+        "quotas": {
+            "required": ["period_start", "amount"],
+            "one_of": ["sales_rep_id", "team"],
+            "optional": ["sales_rep_id", "team", "period_end"],
+        },
         "forecast_calls": {"required": ["sales_rep_id", "period_start", "called_at", "category", "amount"], "optional": []},
         "exchange_rates": {"required": ["currency", "valid_from", "rate"], "optional": []},
         "stages": {
