@@ -29,8 +29,8 @@ pairs as (
         is_won,
         cast(sum(deal_count) as bigint) as deal_count,
         cast(sum(cycle_days) as bigint) as cycle_days,
-        cast(sum(deal_amount) as decimal(38, 2)) as deal_amount,
-        cast(sum(squared_amount) as decimal(38, 4)) as squared_amount
+        cast(coalesce(sum(deal_amount), 0) as decimal(38, 2)) as deal_amount,
+        cast(coalesce(sum(squared_amount), 0) as decimal(38, 4)) as squared_amount
     from cells
     group by grouping sets (  -- noqa: PRS
         {%- for first in dimensions %}

@@ -21,8 +21,8 @@ counts as (
         cycle_days,
         is_won,
         cast(count(*) as bigint) as deal_count,
-        cast(sum(deal_amount) as decimal(38, 2)) as deal_amount,
-        cast(sum(cast(deal_amount as decimal(38, 4)) * deal_amount) as decimal(38, 4)) as squared_amount
+        cast(coalesce(sum(deal_amount), 0) as decimal(38, 2)) as deal_amount,
+        cast(coalesce(sum(cast(deal_amount as decimal(38, 4)) * deal_amount), 0) as decimal(38, 4)) as squared_amount
     from int_deals
     group by grouping sets ((closed_month, cycle_days, is_won, competitor), (closed_month, cycle_days, is_won, lost_reason))  -- noqa: PRS
 ),
