@@ -21,6 +21,17 @@ int_segment_combinations as (
 int_segment_offsets as (
     select * from {{ ref('int_segment_offsets') }}
 ),
+
+-- A value that no deal has closed in is as uncertain as the least known one of its dimension.
+least_known as (
+    select
+        forecast_date,
+        band_type,
+        segment_dimension,
+        max(log_odds_variance) as log_odds_variance
+    from int_segment_offsets
+    group by forecast_date, band_type, segment_dimension
+),
 {%- endif %}
 
 first_fits as (
@@ -56,7 +67,7 @@ valued as (
         int_segment_combinations.log_odds_offset
         {%- for dimension in own %} + coalesce({{ dimension }}_offsets.log_odds_offset, 0){% endfor %} as log_odds_offset,
         int_age_band_win_rates.log_odds_variance + int_segment_combinations.log_odds_variance
-        {%- for dimension in own %} + {{ dimension }}_offsets.log_odds_variance{% endfor %} as log_odds_variance,
+        {%- for dimension in own %} + coalesce({{ dimension }}_offsets.log_odds_variance, {{ dimension }}_least_known.log_odds_variance, 0){% endfor %} as log_odds_variance,
         int_segment_combinations.base_rate,
         -- Before the first fit a score was the base rate.
         coalesce(
@@ -113,6 +124,11 @@ valued as (
             and int_replayed_deals.band_type = {{ dimension }}_offsets.band_type
             and {{ dimension }}_offsets.segment_dimension = '{{ dimension }}'
             and int_replayed_deals.{{ dimension }} = {{ dimension }}_offsets.segment_value
+    left join least_known as {{ dimension }}_least_known
+        on
+            int_replayed_deals.forecast_date = {{ dimension }}_least_known.forecast_date
+            and int_replayed_deals.band_type = {{ dimension }}_least_known.band_type
+            and {{ dimension }}_least_known.segment_dimension = '{{ dimension }}'
     {%- endfor %}
 ),
 
