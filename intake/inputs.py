@@ -15,9 +15,11 @@ from typing import Any
 import duckdb
 
 from intake.landing import DELIMITERS, Dialect, Landed, Unusable, land, nearest, position, read_header
+from intake.places import problem_of_published, problem_of_replacing, published
+from intake.stages import problems_of_stages
 from intake.vars import problems as problems_of_vars
 
-MOST_STAGES = 50
+RESERVED_NAMES = {"demo": "is the demo CRM's", "before_0.2": "is that of rows whose input is not known"}
 TABLES = {
     "files": "input varchar, file_name varchar, row_count bigint, rejected_count bigint, fingerprint varchar",
     "columns": "input varchar, column_name varchar, is_read boolean",
@@ -41,7 +43,8 @@ class Input:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What a build asks for: the contract, the inputs that the demo may have too, the vars, and which of them were given."""
+    """What a build asks for: the contract, the inputs that the demo may have too, the vars and which of them were given, what the input is called,
+    and the file that the marts go to, if they are to be published."""
 
     inputs: Sequence[Input]
     reference_inputs: Sequence[str]
@@ -49,6 +52,8 @@ class Request:
     given: Sequence[str]
     is_landing: bool = True
     is_own_project: bool = True
+    input_name: str = "demo"
+    published_file: str | None = None
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> "Request":
@@ -58,7 +63,7 @@ class Request:
             Input(name, columns["required"], [*columns["optional"], *(own if name == "deals" else ())], columns.get("one_of", ()))
             for name, columns in request["contract"].items()
         ]
-        return cls(inputs, request["reference_inputs"], request["variables"], request["given"], request["is_landing"])
+        return cls(inputs, **{name: value for name, value in request.items() if name != "contract"})
 
     def path(self, name: str) -> str | None:
         return self.variables.get(f"{name}_file") or None
@@ -102,6 +107,7 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """Sentences that say what is wrong; none means that every input of `request` has landed in the schema `landing`."""
     found = problems_of_vars(request.variables, request.given, request.is_own_project) or problems_of_combinations(request)
     found = found or problems_of_dimensions(connection, request)
+    found += problems_of_places(connection, request)
     if found or not request.is_landing:
         return found
     connection.execute("create schema if not exists landing")
@@ -114,7 +120,8 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
         else:
             connection.execute(f"create table landing.{source.name} ({', '.join(f'{column} varchar' for column in source.columns)})")
     if not found and request.path("stages"):
-        found += problems_of_stages(connection, request.path("stages"))
+        stage_map = (request.variables.get("value_maps") or {}).get("deal_stage") or {}
+        found += problems_of_stages(connection, request.path("stages"), stage_map)
     if not found and request.path("deals"):
         found += problems_of_currencies(connection, request)
     return found
@@ -130,6 +137,11 @@ def problems_of_combinations(request: Request) -> list[str]:
             for name in names
             if name not in ("deals", *request.reference_inputs) and request.path(name)
         ]
+    name = variables.get("input_name")
+    if name and not request.path("deals"):
+        found.append(f"input_name is '{name}' without deals_file: set deals_file too, or unset it to build the demo CRM")
+    elif name in RESERVED_NAMES:
+        found.append(f"input_name is '{name}', which {RESERVED_NAMES[name]}: choose another")
     for key, value in (variables.get("column_mapping") or {}).items():
         name, columns = (key, list(value)) if isinstance(value, Mapping) else ("deals", [key])
         if name not in names:
@@ -148,6 +160,10 @@ def problems_of_combinations(request: Request) -> list[str]:
             f"train_as_of_date {train} is after as_of_date {as_of}: a fit can't know what comes later; "
             "give an earlier date, or unset it to train as of as_of_date"
         )
+    if request.path("exchange_rates") and not variables.get("home_currency"):
+        found.append("exchange_rates_file is set without home_currency: name the currency that its rates convert to, such as EUR")
+    if variables.get("home_currency") and not request.path("deals"):
+        found.append("home_currency is set without deals_file: the demo CRM names no currency, so set deals_file or unset home_currency")
     if variables.get("keep_history") and not request.path("deals"):
         found.append("keep_history is true without deals_file: the demo CRM has its histories, so set deals_file or unset keep_history")
     if variables.get("keep_history") and not as_of:
@@ -155,6 +171,18 @@ def problems_of_combinations(request: Request) -> list[str]:
             "keep_history is true without as_of_date: set as_of_date to the day of the export, because what is kept can't be corrected later"
         )
     return found
+
+
+def problems_of_places(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
+    """Why the marts can't be published, known before anything is built."""
+    path = request.published_file
+    if not path:
+        return []
+    databases = [file for (file,) in connection.execute("select path from duckdb_databases() where path is not null").fetchall()]
+    if problem := problem_of_published(path, databases):
+        return [problem]
+    problem = None if request.variables.get("replace_published_input") else problem_of_replacing(path, published(path), request.input_name)
+    return [problem] if problem else []
 
 
 BUILT_IN = (
@@ -199,14 +227,21 @@ def problems_of_dimensions(connection: duckdb.DuckDBPyConnection, request: Reque
     filters = variables.get("row_filters") or []
     columns = next((source.columns for source in request.inputs if source.name == "deals"), [])
     found += [f"own_dimensions has {name} twice: give one of them another name" for name in sorted(set(own)) if own.count(name) > 1]
-    reserved = {word for (word,) in connection.execute("select keyword_name from duckdb_keywords() where keyword_category <> 'unreserved'").fetchall()}
+    reserved = {
+        word
+        for (word,) in connection.execute("select keyword_name from duckdb_keywords() where keyword_category <> 'unreserved'").fetchall()
+    }
     canonical = {column for column in columns if column not in own or columns.count(column) > 1}
     found += [
         f"own_dimensions names a dimension {name}, which is a word of SQL or a name of the project's own: choose another one, such as own_{name}"
         for name in own
         if is_taken(name, own, canonical, reserved)
     ]
-    found += [f"row_filters has a filter of {each['column']} that needs either keep or drop" for each in filters if ("keep" in each) == ("drop" in each)]
+    found += [
+        f"row_filters has a filter of {each['column']} that needs either keep or drop"
+        for each in filters
+        if ("keep" in each) == ("drop" in each)
+    ]
     if (own or filters) and not request.path("deals"):
         found.append("own_dimensions and row_filters are about columns of a file: set deals_file too")
     late = [each["dimension"] for each in variables.get("own_dimensions") or [] if each.get("known") == "close"]
@@ -228,56 +263,31 @@ def problems_of_dimensions(connection: duckdb.DuckDBPyConnection, request: Reque
 
 
 def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
+    """Why amounts of deals can't be added up, or can't be converted to the home currency."""
+    home, file = request.variables.get("home_currency"), f"deals_file '{request.path('deals')}'"
+    [(home_amount_count,)] = connection.execute(
+        "select count(*) from landing.deals where trim(cast(home_amount as varchar)) <> ''" if home else "select 0"
+    ).fetchall()
+    if home_amount_count:
+        return []
     found = connection.execute(
         "select distinct upper(trim(cast(currency_code as varchar))) as currency from landing.deals where trim(cast(currency_code as varchar)) <> '' order by 1 limit 6"
     ).fetchall()
-    if len(found) < 2:
-        return []
     column = request.mapping("deals").get("currency_code", "currency_code")
     currencies = ", ".join(currency for (currency,) in found)
+    if home and not found:
+        return [f"home_currency is {home}, but no deal of {file} has a currency_code: map the column that holds it, or unset home_currency"]
+    if home and not request.path("exchange_rates") and currencies != home.strip().upper():
+        return [
+            f"home_currency is {home}, but nothing says what the currencies of {file} ({currencies}) are worth in it: "
+            "set exchange_rates_file, or map home_amount to the column that holds converted amounts"
+        ]
+    if home or len(found) < 2:
+        return []
     return [
-        f"deals_file '{request.path('deals')}' mixes currencies in '{column}' ({currencies}): convert deal_amount to one currency first"
+        f"{file} mixes currencies in '{column}' ({currencies}): set home_currency and exchange_rates_file, "
+        "or set home_currency and map home_amount to the column that holds converted amounts"
     ]
-
-
-def problems_of_stages(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
-    """Each fault of the file, with the first stage that has it."""
-    faults = {
-        "a stage is blank": "stage is null",
-        f"it has more than {MOST_STAGES} stages": f"stage_count > {MOST_STAGES}",
-        "a stage stands in it twice": "same_stage_count > 1",
-        "a stage_order is no whole number": "stage_order is null",
-        "a stage_order stands in it twice": "stage_order is not null and same_order_count > 1",
-        "an is_closed is neither true nor false": "is_closed is null",
-        "an is_won is neither true, false nor blank": "raw_is_won is not null and is_won is null",
-        "a default_probability is no number from 0 to 1": "raw_probability is not null and coalesce(probability not between 0 and 1, true)",
-    }
-    connection.execute(
-        """
-        create or replace temp table checked_stages as
-        select
-            *,
-            count(*) over () as stage_count,
-            count(*) over (partition by stage) as same_stage_count,
-            count(*) over (partition by stage_order) as same_order_count
-        from (
-            select
-                nullif(trim(cast(stage as varchar)), '') as stage,
-                try_cast(stage_order as integer) as stage_order,
-                try_cast(is_closed as boolean) as is_closed,
-                nullif(trim(cast(is_won as varchar)), '') as raw_is_won,
-                try_cast(is_won as boolean) as is_won,
-                nullif(trim(cast(default_probability as varchar)), '') as raw_probability,
-                try_cast(default_probability as double) as probability
-            from landing.stages
-        )
-        """
-    )
-    found = []
-    for fault, condition in faults.items():
-        rows = connection.execute(f"select coalesce(stage, '(blank)') from checked_stages where {condition} order by 1 limit 1").fetchall()
-        found += [f"stages_file '{path}' can't be used: {fault} (stage '{stage}'); correct the file" for (stage,) in rows]
-    return found
 
 
 def problems_of_input(connection: duckdb.DuckDBPyConnection, request: Request, source: Input) -> list[str]:

@@ -24,13 +24,14 @@ distinct_rows as (
 typed as (
     select
         distinct_rows.*,
-        {{ to_timestamp('distinct_rows.' ~ timestamp_column) }} as event_at
+        {{ to_timestamp('distinct_rows.' ~ timestamp_column, input) }} as event_at
     from distinct_rows
 ),
 
 known as (
     select
         typed.*,
+        {{ is_unreadable('typed.' ~ timestamp_column, 'typed.event_at') }} as is_unreadable,
         int_as_of.as_of_date
     from typed
     cross join int_as_of
@@ -48,8 +49,12 @@ final as (
         {{ raw_values(columns, 'known.') }} as raw_values,
         {{ reason_codes([
             ("known.deal_id is null", "deal_id_missing"),
-            ("known." ~ timestamp_column ~ " is null", timestamp_column ~ "_missing"),
-            ("known." ~ timestamp_column ~ " is not null and known.event_at is null", timestamp_column ~ "_unreadable"),
+            ("known.event_at is null and not known.is_unreadable", timestamp_column ~ "_missing"),
+            ("known.is_unreadable", timestamp_column ~ "_unreadable"),
+            (
+                "not " ~ is_plausible_date("cast(known.event_at as date)", "known.as_of_date"),
+                timestamp_column ~ "_implausible",
+            ),
             ("known.deal_id is not null and int_deals.deal_id is null", "deal_not_accepted"),
         ] + reasons) }} as reason_codes
     from known

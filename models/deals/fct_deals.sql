@@ -53,6 +53,7 @@ final as (
         int_deals.stage_probability,
         int_deals.forecast_category,
         int_deals.currency_code,
+        int_deals.deal_amount_in_currency,
         int_deals.lost_reason,
         int_deals.competitor,
         int_deals.updated_at,

@@ -35,7 +35,7 @@ changes as (
         sum(case when new_close_date > old_close_date then 1 else 0 end) as push_count,
         sum(case when new_close_date > old_close_date then {{ dbt.datediff('old_close_date', 'new_close_date', 'day') }} else 0 end) as push_days,
         sum(case
-            when {{ dbt.date_trunc('quarter', 'new_close_date') }} > {{ dbt.date_trunc('quarter', 'old_close_date') }} then 1
+            when {{ quarter_start('new_close_date') }} > {{ quarter_start('old_close_date') }} then 1
             else 0
         end) as quarter_push_count,
         sum(case when new_amount <> old_amount then 1 else 0 end) as amount_change_count

@@ -16,18 +16,31 @@ bands as (
     where band_type = 'deal_size_band'
 ),
 
+{% if var('home_currency', none) -%}
+int_deals as (
+    select
+        deal_id,
+        home_rate
+    from {{ ref('int_deals') }}
+),
+{%- endif %}
+
 amounts as (
     select
         {{ to_text('int_input__field_history.deal_id') }} as deal_id,
-        {{ to_timestamp('int_input__field_history.changed_at') }} as changed_at,
-        {{ to_amount('int_input__field_history.old_value') }} as stated_old_amount,
+        {{ to_timestamp('int_input__field_history.changed_at', 'field_history') }} as changed_at,
+        {{ in_home_currency(to_amount('int_input__field_history.old_value', 'field_history'), 'int_deals.home_rate') }} as stated_old_amount,
         case
             when {{ to_text('int_input__field_history.new_value') }} is null then 0
-            else {{ to_amount('int_input__field_history.new_value') }}
+            else {{ in_home_currency(to_amount('int_input__field_history.new_value', 'field_history'), 'int_deals.home_rate') }}
         end as new_amount,
         int_as_of.as_of_date
     from int_input__field_history
     cross join int_as_of
+    {%- if var('home_currency', none) %}
+    left join int_deals
+        on {{ to_text('int_input__field_history.deal_id') }} = int_deals.deal_id
+    {%- endif %}
 ),
 
 valid_amounts as (

@@ -28,8 +28,8 @@ typed as (
         is_filled,
         case when field = 'sales_rep_id' then old_value end as old_rep_id,
         case when field = 'sales_rep_id' then known_value end as known_rep_id,
-        case when field = 'expected_close_date' then cast({{ to_timestamp('old_value') }} as date) end as old_date,
-        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value') }} as date) end as known_date
+        case when field = 'expected_close_date' then cast({{ to_timestamp('old_value', 'field_history') }} as date) end as old_date,
+        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value', 'field_history') }} as date) end as known_date
     from recorded
 ),
 

@@ -17,7 +17,7 @@ changes as (
         lower({{ to_text('int_input__field_history.field') }}) as field,
         {{ to_text('int_input__field_history.old_value') }} as old_value,
         {{ to_text('int_input__field_history.new_value') }} as new_value,
-        {{ to_timestamp('int_input__field_history.changed_at') }} as changed_at,
+        {{ to_timestamp('int_input__field_history.changed_at', 'field_history') }} as changed_at,
         int_as_of.as_of_date
     from int_input__field_history
     cross join int_as_of
@@ -28,7 +28,7 @@ tracked as (
         deal_id,
         field,
         changed_at,
-        new_value is not null and not (field = 'amount' and coalesce({{ to_amount('new_value') }} = 0, false)) as is_filled,
+        new_value is not null and not (field = 'amount' and coalesce({{ to_amount('new_value', 'field_history') }} = 0, false)) as is_filled,
         old_value,
         new_value
     from changes
@@ -53,8 +53,8 @@ typed as (
         field,
         changed_at,
         is_filled,
-        case when field = 'amount' then {{ to_amount('known_value') }} end as deal_amount,
-        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value') }} as date) end as expected_close_date,
+        case when field = 'amount' then {{ to_amount('known_value', 'field_history') }} end as deal_amount,
+        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value', 'field_history') }} as date) end as expected_close_date,
         case when field = 'sales_rep_id' then known_value end as sales_rep_id
     from known
 ),

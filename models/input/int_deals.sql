@@ -47,6 +47,8 @@ final as (
         stage_probability,
         forecast_category,
         currency_code,
+        deal_amount_in_currency,
+        home_rate,
         lost_reason,
         competitor,
         next_step,

@@ -1,6 +1,6 @@
 {{ config(materialized = "view") }}
 {% if keeps_history("stage_history") -%}
-select deal_id, new_value as stage, changed_at as entered_at from {{ ref("int_kept_changes") }} where field = 'stage'
+select deal_id, new_value as stage, changed_at as entered_at from {{ ref("int_kept_changes") }} where field = 'stage' and input_name = {{ input_name_text() }}
 {%- else -%}
 select * from {{ ref("stg_files__stage_history") if reads_files() else ref("demo_stage_history") }}
 {%- endif %}

@@ -34,7 +34,8 @@ valued as (
         {% for each in own if each.get('kind') != 'number' -%}
         coalesce({{ each.dimension }}_spellings.segment_value, 'Unknown') as {{ each.dimension }}_value,
         {% endfor -%}
-        coalesce(field_values.deal_amount, deals.stated_amount) as known_amount,
+        coalesce({{ in_home_currency('field_values.deal_amount', 'deals.home_rate') }}, deals.stated_amount) as known_amount,
+        coalesce(field_values.deal_amount, deals.amount_in_currency) as known_amount_in_currency,
         coalesce(field_values.sales_rep_id, deals.sales_rep_id, 'Unknown') as known_sales_rep_id,
         coalesce(field_values.expected_close_date, deals.expected_close_date) as known_expected_close_date,
         field_values.deal_amount is null as is_amount_undated,
@@ -73,6 +74,7 @@ weighed as (
         *,
         case
             when known_amount is null and is_amount_unreadable then 'unreadable'
+            when known_amount is null and known_amount_in_currency is not null then 'no_exchange_rate'
             when known_amount is null then 'missing'
             when known_amount = 0 then 'zero'
             when known_amount >= {{ var('max_deal_amount') }} then 'too_large'
@@ -129,6 +131,8 @@ final as (
         weighed.stage_probability,
         weighed.forecast_category,
         weighed.currency_code,
+        weighed.known_amount_in_currency as deal_amount_in_currency,
+        weighed.home_rate,
         weighed.lost_reason_value as lost_reason,
         weighed.competitor_value as competitor,
         weighed.next_step,

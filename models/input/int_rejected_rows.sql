@@ -86,6 +86,30 @@ rejected as (
     union all
 
     select
+        'forecast_calls' as input,
+        null as deal_id,
+        reason_codes as reason,
+        reason_codes,
+        raw_values,
+        row_count
+    from {{ ref('int_checked__forecast_calls') }}
+    where reason_codes is not null
+
+    union all
+
+    select
+        'exchange_rates' as input,
+        null as deal_id,
+        reason_codes as reason,
+        reason_codes,
+        raw_values,
+        row_count
+    from {{ ref('int_exchange_rates') }}
+    where reason_codes is not null
+
+    union all
+
+    select
         input,
         null as deal_id,
         concat('line_unreadable: ', error, ' in line ', line_number, ' of ', file_name) as reason,
