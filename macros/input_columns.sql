@@ -76,7 +76,7 @@
         "closed_date", "deal_stage", "outcome", "sales_cycle_days", "stage_probability", "forecast_category", "lost_reason", "competitor",
         "next_step", "updated_at",
     ] %}
-    {% for each in own_dimensions("close") %}
+    {% for each in own_dimensions(["close"]) %}
         {% do columns.append(each.dimension) %}
     {% endfor %}
     {{ return(columns) }}
