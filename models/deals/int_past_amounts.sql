@@ -14,29 +14,20 @@ bands as (
     where band_type = 'deal_size_band'
 ),
 
-{% if var('home_currency', none) -%}
-rates as (
-    select
-        deal_id,
-        home_rate
-    from {{ ref('int_deals') }}
-),
-{%- endif %}
-
 -- A newer amount of the deals file is a change of the day from which the file is known to be right.
 amounts as (
     select
         changes.deal_id,
         changes.changed_at,
-        {{ in_home_currency(to_amount('changes.old_value', values_input()), 'rates.home_rate') }} as stated_old_amount,
+        {{ in_home_currency(to_amount('changes.old_value', values_input()), 'int_deals.home_rate') }} as stated_old_amount,
         case
             when changes.new_value is null then 0
-            else {{ in_home_currency(to_amount('changes.new_value', values_input()), 'rates.home_rate') }}
+            else {{ in_home_currency(to_amount('changes.new_value', values_input()), 'int_deals.home_rate') }}
         end as new_amount
     from int_checked__field_history as changes
     {%- if var('home_currency', none) %}
-    left join rates
-        on changes.deal_id = rates.deal_id
+    left join {{ ref('int_deals') }} as int_deals
+        on changes.deal_id = int_deals.deal_id
     {%- endif %}
 
     union all

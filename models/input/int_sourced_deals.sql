@@ -32,7 +32,8 @@ dated as (
 compared as (
     select
         dated.*,
-        history.deal_amount as history_amount,
+        {{ in_home_currency('history.deal_amount', 'dated.home_rate') }} as history_amount,
+        history.deal_amount as history_amount_in_currency,
         history.expected_close_date as history_close_date,
         history.sales_rep_id as history_rep_id,
         owners.sales_rep_id as history_owner_at_close,
@@ -61,6 +62,10 @@ final as (
         case
             when is_amount_newer and file_amount is not null then amount_in_currency
             else coalesce(history_amount, amount_in_currency)
+        end as known_amount_in_currency,
+        case
+            when is_amount_newer and file_amount is not null then amount_in_currency
+            else coalesce(history_amount_in_currency, amount_in_currency)
         end as known_amount_in_currency,
         case
             when is_close_date_newer and expected_close_date is not null then expected_close_date

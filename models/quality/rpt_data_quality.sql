@@ -102,18 +102,6 @@ checks as (
         'rows' as unit,
         true as is_finding_above_zero,
         message
-    from {{ ref('int_history_checks') }}
-
-    union all
-
-    select
-        input,
-        check_name,
-        cast(row_count as double) as check_value,
-        cast(null as bigint) as all_row_count,
-        'rows' as unit,
-        true as is_finding_above_zero,
-        message
     from {{ ref('int_unknown_stages') }}
 
     union all
@@ -127,6 +115,18 @@ checks as (
         true as is_finding_above_zero,
         message
     from {{ ref('int_companion_checks') }}
+
+    union all
+
+    select
+        input,
+        check_name,
+        cast(row_count as double) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        message
+    from {{ ref('int_history_checks') }}
 
     union all
 
