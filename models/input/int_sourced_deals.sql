@@ -16,7 +16,7 @@ dated as (
     select
         deals.*,
         coalesce(rep_names.sales_rep_id, deals.sales_rep_id) as file_rep_id,
-        case when abs(deals.amount_in_currency) < {{ var('max_deal_amount') }} then nullif(deals.amount_in_currency, 0) end as file_amount,
+        case when abs(deals.stated_amount) < {{ var('max_deal_amount') }} then nullif(deals.stated_amount, 0) end as file_amount,
         case
             when deals.updated_at is not null then {{ end_of_moment('deals.updated_at') }}
             when not int_file_dates.has_updated_at and int_file_dates.newest_date <= deals.as_of_date
@@ -55,14 +55,7 @@ compared as (
 final as (
     select
         *,
-        case
-            when is_amount_newer and file_amount is not null then stated_amount
-            else coalesce({{ in_home_currency('history_amount', 'home_rate') }}, stated_amount)
-        end as known_amount,
-        case
-            when is_amount_newer and file_amount is not null then amount_in_currency
-            else coalesce(history_amount, amount_in_currency)
-        end as known_amount_in_currency,
+        case when is_amount_newer and file_amount is not null then file_amount else coalesce(history_amount, stated_amount) end as known_amount,
         case
             when is_amount_newer and file_amount is not null then amount_in_currency
             else coalesce(history_amount_in_currency, amount_in_currency)
@@ -76,7 +69,7 @@ final as (
             else coalesce(history_owner_at_close, file_rep_id, 'Unknown')
         end as known_sales_rep_id,
         history_amount is null as is_amount_undated,
-        case when recorded_at is not null and file_amount <> history_amount
+        case when recorded_at is not null and file_amount is not null and amount_in_currency <> history_amount_in_currency
             then case when is_amount_newer then 'file' else 'history' end end as amount_newer_in,
         case when recorded_at is not null and expected_close_date <> history_close_date
             then case when is_close_date_newer then 'file' else 'history' end end as close_date_newer_in,
