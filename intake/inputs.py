@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from intake.histories import problems_of_fields
 from intake.landing import DELIMITERS, Dialect, Landed, Unusable, land, nearest, position, read_header
 from intake.places import problem_of_published, problem_of_replacing, published
 from intake.stages import problems_of_stages
@@ -124,6 +125,8 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
         found += problems_of_stages(connection, request.path("stages"), stage_map)
     if not found and request.path("deals"):
         found += problems_of_currencies(connection, request)
+    if not found and request.path("field_history") and request.path("value_intervals"):
+        found += problems_of_fields(connection, (request.variables.get("value_maps") or {}).get("field") or {})
     return found
 
 
@@ -166,6 +169,10 @@ def problems_of_combinations(request: Request) -> list[str]:
         found.append("home_currency is set without deals_file: the demo CRM names no currency, so set deals_file or unset home_currency")
     if variables.get("keep_history") and not request.path("deals"):
         found.append("keep_history is true without deals_file: the demo CRM has its histories, so set deals_file or unset keep_history")
+    if variables.get("keep_history") and request.path("value_intervals"):
+        found.append(
+            "keep_history is true beside value_intervals_file, and both would tell of the same changes: unset keep_history, or leave the file out"
+        )
     if variables.get("keep_history") and not as_of:
         found.append(
             "keep_history is true without as_of_date: set as_of_date to the day of the export, because what is kept can't be corrected later"
