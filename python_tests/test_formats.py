@@ -32,7 +32,7 @@ def read(tmp_path_factory):
     """`read(name, *values)`: what the expression of that name makes of each value."""
     expressions = {f"date of {name}": f'to_timestamp("x", "{name}")' for name in DATE_FORMATS}
     expressions |= {"amount": 'to_amount("x")', "amount with comma": 'to_amount("x", "stage_history")', "text": 'to_text("x")'}
-    expressions |= {"boolean": 'to_boolean("x")', "plausible": f"""is_plausible_date("x", "date '{AS_OF_DATE}'")"""}
+    expressions |= {"percent": 'to_percent("x", "stage_history")', "boolean": 'to_boolean("x")', "plausible": f"""is_plausible_date("x", "date '{AS_OF_DATE}'")"""}
     sql = compiled(tmp_path_factory, expressions, {"date_format": DATE_FORMATS, "decimal_mark": MARKS})
     local = {"local date of deals": 'to_timestamp("x")'} | {f"local date of {name}": f'to_timestamp("x", "{name}")' for name in ZONES}
     sql |= compiled(tmp_path_factory, local, {"date_format": DATE_FORMATS, "time_zone": {**ZONES, "deals": "America/Los_Angeles"}})
@@ -180,6 +180,10 @@ def written(amount: Decimal, group: str, mark: str, draw: random.Random) -> str:
     return draw.choice(["-{}", "({})", "{}-"]).format(currency) if amount < 0 else currency
 
 
+def test_a_percent_sign_is_a_hundredth(read):
+    assert read("percent", "75%", "7,5 %", "%", "75", " 20\u00a0% ", None) == [75, 7.5, None, None, 20, None]
+
+
 def test_text_has_no_white_space_around_it_and_one_form(read):
     spaces = ["\t", "\n", "\r\n", "\v", "\u00a0", "\u200b", "\u2009", "\u3000", "\ufeff", " \u2060"]
     assert read("text", *(f"{space}EMEA{space}" for space in spaces)) == ["EMEA"] * len(spaces)
@@ -194,3 +198,38 @@ def test_true_and_false_have_many_words(read):
 def test_a_plausible_date_is_from_1990_to_ten_years_ahead(read):
     days = ["1989-12-31", "1990-01-01", "2035-01-31", "2035-02-01", "0001-01-01", "9999-12-31", "infinity", "-infinity", None]
     assert read("plausible", *days, kind="date") == [False, True, True, False, False, False, False, False, None]
+
+
+def test_a_file_with_everything_declared_is_read_right(tmp_path):
+    """Semicolons, cp1252, days first, commas, euros, percents, local time, words for nothing, white space, a total row: 3 deals, and why not the rest."""
+    header = "deal_id;created_date;closed_date;sales_rep_id;industry;region;product_type;lead_source;deal_stage;deal_amount;outcome;stage_probability;"
+    rows = [
+        "0001;01.02.2024;05.03.2024;Zoë;SaaS;EMEA;Core;n/a;Closed;1.234,50 €;Won;100 %;",
+        "0002;01.02.2024;N/A;Zoë;SaaS;\u00a0EMEA\t;Core;Unknown;Demo;€ 12;;75;",
+        "0003;1.2.2024;31.3.2024 23:30 -0700;Zoë;SaaS;EMEA;Core;-;Closed;12;Lost;1;",
+        "0004;02/28/2024;;Zoë;SaaS;EMEA;Core;Web;Demo;12;;;",
+        "0005;01.01.0001;;Zoë;SaaS;EMEA;Core;Web;Demo;1.23;;;",
+        "Summe;;;;;;;;;1.258,50;;;",
+    ]
+    (tmp_path / "deals.csv").write_text("\n".join(["sep=;", header, *rows]), encoding="cp1252")
+    formats = {"delimiter": ";", "encoding": "cp1252", "decimal_mark": ",", "date_format": ["%d.%m.%Y", "%d.%m.%Y %H:%M %z"]}
+    build = run_dbt(
+        tmp_path / "formats.duckdb",
+        {"deals_file": tmp_path / "deals.csv", **formats, "time_zone": "America/Los_Angeles", "as_of_date": "2024-12-31"},
+        select="+int_input_row_counts int_segment_spellings int_probability_scales",
+        with_tests=False,
+    ).check()
+    february, march = datetime.date(2024, 2, 1), datetime.date(2024, 3, 31)
+    assert build.query(
+        "select deal_id, created_date, closed_date, sales_rep_id, region, lead_source, deal_amount, stage_probability from intermediate.int_deals order by 1"
+    ) == [
+        ("0001", february, datetime.date(2024, 3, 5), "Zoë", "EMEA", "Unknown", Decimal("1234.50"), 1.0),
+        ("0002", february, None, "Zoë", "EMEA", "Unknown", Decimal(12), 0.75),
+        ("0003", february, march, "Zoë", "EMEA", "Unknown", Decimal(12), 0.01),
+    ]
+    [(rows_in, accepted, quarantined)] = build.query(
+        "select row_count, accepted_count, quarantined_count from intermediate.int_input_row_counts where input = 'deals'"
+    )
+    assert (rows_in, accepted, quarantined) == (6, 3, 3)
+    reasons = dict(build.query("select deal_id, reason_codes from intermediate.int_rejected_rows"))
+    assert reasons["0004"] == "created_date_unreadable" and "deal_amount_unreadable" in reasons["0005"] and "created_date_missing" in reasons["Summe"]
