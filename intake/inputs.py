@@ -123,7 +123,7 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
         stage_map = (request.variables.get("value_maps") or {}).get("deal_stage") or {}
         found += problems_of_stages(connection, request.path("stages"), stage_map)
     if not found and request.path("deals"):
-        found += problems_of_currencies(connection, request)
+        found += problems_of_currencies(connection, request) or problems_of_currency_signs(connection, request)
     return found
 
 
@@ -288,6 +288,25 @@ def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Reque
         f"{file} mixes currencies in '{column}' ({currencies}): set home_currency and exchange_rates_file, "
         "or set home_currency and map home_amount to the column that holds converted amounts"
     ]
+
+
+def problems_of_currency_signs(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
+    """Amounts with several signs, or several codes, of currencies in them: one sign beside one code may be the same currency."""
+    column = request.mapping("deals").get("deal_amount", "deal_amount")
+    for sign in (r"\p{Sc}", "[A-Z]{3}"):
+        found = connection.execute(
+            """
+            select distinct regexp_extract(cast(deal_amount as varchar), $sign) as sign
+            from landing.deals
+            where try_cast(deal_amount as double) is null and regexp_matches(cast(deal_amount as varchar), '\\d') and sign <> ''
+            order by 1 limit 6
+            """,
+            {"sign": sign},
+        ).fetchall()
+        if len(found) > 1:
+            signs = ", ".join(each for (each,) in found)
+            return [f"deals_file '{request.path('deals')}' mixes currencies in '{column}' ({signs}): convert it to one currency first"]
+    return []
 
 
 def problems_of_input(connection: duckdb.DuckDBPyConnection, request: Request, source: Input) -> list[str]:
