@@ -28,10 +28,10 @@ distinct_rows as (
 typed as (
     select
         *,
-        cast({{ to_timestamp('period_start') }} as date) as period_start_date,
-        cast({{ to_timestamp('period_end') }} as date) as stated_end_date,
+        cast({{ to_timestamp('period_start', 'quotas') }} as date) as period_start_date,
+        cast({{ to_timestamp('period_end', 'quotas') }} as date) as stated_end_date,
         case when sales_rep_id is null then team end as owning_team,
-        {{ to_amount('amount') }} as quota_amount,
+        {{ to_amount('amount', 'quotas') }} as quota_amount,
         count(sales_rep_id) over () > 0 or (select count(*) from teams) > 0 as must_teams_be_known
     from distinct_rows
 ),

@@ -32,9 +32,9 @@ typed as (
         {{ to_text('deal_stage') }} as stated_stage,
         {{ mapped(to_text('outcome'), 'outcome') }} as stated_outcome,
         {{ to_amount('deal_amount') }} as stated_amount,
-        {{ try_cast('sales_cycle_days', dbt.type_int()) }} as stated_cycle_days,
+        {{ try_cast(to_amount('sales_cycle_days'), dbt.type_int()) }} as stated_cycle_days,
         cast({{ to_timestamp('expected_close_date') }} as date) as stated_expected_close_date,
-        {{ try_cast('stage_probability', 'double') }} as stage_probability,
+        {{ to_probability('stage_probability') }} as stage_probability,
         {{ mapped(to_text('forecast_category'), 'forecast_category') }} as forecast_category,
         {{ to_text('account_id') }} as account_id,
         {{ to_text('deal_name') }} as deal_name,
@@ -54,7 +54,7 @@ typed as (
         created_date as raw_created_date,
         closed_date as raw_closed_date,
         deal_amount as raw_deal_amount,
-        coalesce({{ try_cast('is_deleted', 'boolean') }}, false) or not ({{ passes_row_filters() }}) as is_filtered,
+        coalesce({{ to_boolean('is_deleted') }}, false) or not ({{ passes_row_filters() }}) as is_filtered,
         struct_pack({% for column in input_columns('deals') + own_columns() %}{{ column }} := {{ to_text(column) }}{{ ", " if not loop.last }}{% endfor %}) as raw
     from int_input__deals
 ),
