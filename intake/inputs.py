@@ -262,6 +262,23 @@ def problems_of_dimensions(connection: duckdb.DuckDBPyConnection, request: Reque
     return found
 
 
+def currency_marks(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Signs, or codes, of several currencies that stand in the amounts themselves; none where there is one kind at most."""
+    columns = [name for name, *_ in connection.execute("describe landing.deals").fetchall()]
+    if "deal_amount" not in columns:
+        return []
+    marks = """
+        select distinct regexp_extract(amount, $pattern, 1) as mark
+        from (select upper(trim(cast(deal_amount as varchar))) as amount from landing.deals where try_cast(deal_amount as double) is null)
+        where mark <> '' order by 1 limit 6
+    """
+    for pattern in (r"([A-Z]{0,2}\p{Sc})", r"^([A-Z]{3})\s?[-+(]?\d", r"\d\s?([A-Z]{3})$"):
+        found = {mark.replace("US$", "$") for (mark,) in connection.execute(marks, {"pattern": pattern}).fetchall()}
+        if len(found) > 1:
+            return sorted(found)
+    return []
+
+
 def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """Why amounts of deals can't be added up, or can't be converted to the home currency."""
     home, file = request.variables.get("home_currency"), f"deals_file '{request.path('deals')}'"
@@ -281,6 +298,11 @@ def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Reque
         return [
             f"home_currency is {home}, but nothing says what the currencies of {file} ({currencies}) are worth in it: "
             "set exchange_rates_file, or map home_amount to the column that holds converted amounts"
+        ]
+    if len(found) < 2 and (marks := currency_marks(connection)):
+        return [
+            f"{file} mixes currencies in '{request.mapping('deals').get('deal_amount', 'deal_amount')}' ({', '.join(marks)}): put their codes into a column "
+            "of their own, map it to currency_code, and set home_currency and exchange_rates_file"
         ]
     if home or len(found) < 2:
         return []
