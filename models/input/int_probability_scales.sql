@@ -15,7 +15,7 @@ stated as (
         'stages' as input,
         {{ percent_number('default_probability', 'stages') }} as number,
         {{ has_percent_sign('default_probability') }} as has_percent_sign
-    from {{ ref('stg_files__stages') if var('stages_file', none) else ref('pipeline_stages') }}
+    from {{ ref('int_input__stages') }}
     where default_probability is not null
 ),
 
