@@ -1,5 +1,7 @@
 """Where deals are lost and how long they stay, from the visits of their stages."""
 
+from functools import partial
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -28,12 +30,12 @@ def choose_segment(build: Build) -> tuple[str, str]:
     dimensions = parts.values(build, "rpt_stage_conversion", "segment_dimension")
     left, right = st.columns(2)
     with left:
-        dimension = parts.choose("Deals by", dimensions, "stage-dimension", write=words.dimension)
+        dimension = parts.choose("Deals by", dimensions, "stage-dimension", write=partial(parts.dimension, build))
     if dimension == "all":
         return "all", "all"
     segments = parts.values(build, "rpt_stage_conversion", "segment_value", segment_dimension=dimension)
     with right:
-        return dimension, parts.choose(words.dimension(dimension), segments, "stage-segment", write=str)
+        return dimension, parts.choose(words.escape(parts.dimension(build, dimension)), segments, "stage-segment", write=str)
 
 
 def funnel(build: Build, dimension: str, segment: str) -> None:
