@@ -121,7 +121,8 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
             connection.execute(f"create table landing.{source.name} ({', '.join(f'{column} varchar' for column in source.columns)})")
     if not found and request.path("stages"):
         stage_map = (request.variables.get("value_maps") or {}).get("deal_stage") or {}
-        found += problems_of_stages(connection, request.path("stages"), stage_map)
+        percent, decimal_mark = request.of_input("percent", "stages", None), request.of_input("decimal_mark", "stages", ".")
+        found += problems_of_stages(connection, request.path("stages"), stage_map, percent, decimal_mark)
     if not found and request.path("deals"):
         found += problems_of_currencies(connection, request) or problems_of_currency_signs(connection, request)
     return found

@@ -15,7 +15,7 @@ stated as (
         'stages' as input,
         {{ to_number('default_probability', 'stages') }} as number,
         {{ to_percent('default_probability', 'stages') }} as percent
-    from {{ ref('stg_files__stages') if var('stages_file', none) else ref('pipeline_stages') }}
+    from {{ ref('int_input__stages') }}
     where default_probability is not null
 ),
 
