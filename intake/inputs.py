@@ -8,7 +8,7 @@ import dataclasses
 import glob
 import hashlib
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ def well_formed(dimension: Any) -> bool:
 def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """Sentences that say what is wrong; none means that every input of `request` has landed in the schema `landing`."""
     found = problems_of_vars(request.variables, request.given, request.is_own_project) or problems_of_combinations(request)
-    found = found or problems_of_dimensions(request)
+    found = found or problems_of_dimensions(connection, request)
     found += problems_of_places(connection, request)
     if found or not request.is_landing:
         return found
@@ -190,32 +190,52 @@ BUILT_IN = (
     "account_id", "pipeline",
 )  # fmt: skip
 LISTS = ("segment_dimensions", "driver_factors", "rapv_segment_dimensions", "rapv_offset_dimensions", "similar_deal_dimensions")
-# Names that models use beside the dimensions.
-TAKEN = (
-    "all",
-    "cycle_band",
-    "closed_month",
-    "cohort_month",
-    "expected_close_month",
-    "created_month",
-    "stage",
-    "deal_age_band",
-    "stage_age_band",
+# Names of columns that stand beside the dimensions in some model.
+TAKEN = frozenset(
+    """
+    all cycle_band closed_month cohort_month expected_close_month created_month stage deal_age_band stage_age_band activity_age_band
+    age_days aging_factor_published amount_decrease_band amount_decrease_count amount_increase_band amount_increase_count
+    amount_problem as_of_date average_log_odds band band_type base_rate build_id build_number cell_age_days cell_key cell_rank
+    cell_stage cell_win_rate closed_at closed_deal_count closes_later contribution created_at creation_period cycle_days days_in_stage
+    days_since_created days_since_last_open deal_count deal_weight depth dimension dimension_value effective_deal_count entered_date
+    factor first_segment_value fit fit_intercept flat_amount forecast_date from_date half_year_start_date has_close_date_while_open
+    has_stage_rates inactive_days known_amount known_expected_close_date known_sales_rep_id known_size_band label level log_odds
+    log_odds_offset log_odds_variance matching_dimension_count method model_amount model_probability model_version month_count
+    newest_step observation_date observed_after_days observed_until_date oldest_step open_days penalty_group period previous_build_id
+    previous_model_version profile published_aging_amount purpose push_band push_count rapv_amount rapv_probability raw reason
+    reason_codes recency regression_band regression_count row_count sample_number score_status second_segment_value segment_amount
+    segment_dimension segment_value segment_win_rate squared_amount stage_weighted_amount state tested_until_date trained_as_of_date
+    trained_from_date trained_until_date typical_cycle_days unseen_dimensions until_date win_log_odds win_probability won_amount
+    won_deal_count
+    """.split()
 )
 
 
-def problems_of_dimensions(request: Request) -> list[str]:
+def is_taken(name: str, own: Sequence[str], canonical: Collection[str], reserved: Collection[str]) -> bool:
+    """Would a column of this name be mistaken for another one, or for a word of SQL?"""
+    return (
+        name in (*canonical, *BUILT_IN, *TAKEN, *reserved)
+        or name.startswith(("is_", "raw_", "stated_", "filter_"))
+        or name.removesuffix("_value") in {*own, *BUILT_IN, "competitor", "lost_reason"} - {name}
+    )
+
+
+def problems_of_dimensions(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """What is wrong with own dimensions, row filters, and the vars that name dimensions."""
     variables, found = request.variables, []
     own = [each["dimension"] for each in variables.get("own_dimensions") or []]
     filters = variables.get("row_filters") or []
     columns = next((source.columns for source in request.inputs if source.name == "deals"), [])
     found += [f"own_dimensions has {name} twice: give one of them another name" for name in sorted(set(own)) if own.count(name) > 1]
-    canonical = {column for column in columns if column not in own} | set(BUILT_IN) | set(TAKEN)
+    reserved = {
+        word
+        for (word,) in connection.execute("select keyword_name from duckdb_keywords() where keyword_category <> 'unreserved'").fetchall()
+    }
+    canonical = {column for column in columns if column not in own or columns.count(column) > 1}
     found += [
-        f"own_dimensions names a dimension {name}, which is a name of the project's own: choose another one"
+        f"own_dimensions names a dimension {name}, which is a word of SQL or a name of the project's own: choose another one, such as own_{name}"
         for name in own
-        if name in canonical or name.startswith(("is_", "raw_", "stated_", "filter_"))
+        if is_taken(name, own, canonical, reserved)
     ]
     found += [
         f"row_filters has a filter of {each['column']} that needs either keep or drop"
@@ -224,6 +244,13 @@ def problems_of_dimensions(request: Request) -> list[str]:
     ]
     if (own or filters) and not request.path("deals"):
         found.append("own_dimensions and row_filters are about columns of a file: set deals_file too")
+    late = [each["dimension"] for each in variables.get("own_dimensions") or [] if each.get("known") == "close"]
+    found += [
+        f"{variable} has {name}, which own_dimensions says is known only at the close: take it out of {variable}, or say when it is known"
+        for variable in LISTS
+        for name in variables.get(variable) or []
+        if name in late
+    ]
     for variable in LISTS:
         for name in variables.get(variable) or []:
             if name not in (*BUILT_IN, *own):
@@ -323,17 +350,19 @@ def land_text(connection: duckdb.DuckDBPyConnection, request: Request, source: I
     connection.execute(f"create table landing.{source.name} ({', '.join(f'{column} varchar' for column in names)})")
     row_count = 0
     for file in files:
+        seen = fingerprint(file)
         try:
             landed = land(connection, f"landing.{source.name}", file, dialect, list(names.values()))
         except Unusable as error:
             found.append(f"{source.name}_file '{file}' {error}")
             continue
-        keep(connection, source.name, file, landed, [position(landed.header, name) for name in names.values()])
+        keep(connection, source.name, file, seen, landed, [position(landed.header, name) for name in names.values()])
         row_count += landed.row_count
     return found or problems_of_rows(request, source, row_count)
 
 
 def land_parquet(connection: duckdb.DuckDBPyConnection, request: Request, source: Input, files: Sequence[Path]) -> list[str]:
+    prints = {file: fingerprint(file) for file in files}
     scan = f"read_parquet([{', '.join(quoted(str(file)) for file in files)}], union_by_name = true, hive_partitioning = false)"
     header = [name for name, *_ in connection.execute(f"describe select * from {scan}").fetchall()]
     if found := problems_of_header(request, source, files[0], header, None):
@@ -346,17 +375,19 @@ def land_parquet(connection: duckdb.DuckDBPyConnection, request: Request, source
     )
     connection.execute(f"create view landing.{source.name} as select {columns} from {scan}")
     row_count = 0
-    for file in files:
+    for file, seen in prints.items():
         [(count,)] = connection.execute(f"select count(*) from read_parquet({quoted(str(file))}, hive_partitioning = false)").fetchall()
-        keep(connection, source.name, file, Landed(header if file == files[0] else [], count, []), places)
+        keep(connection, source.name, file, seen, Landed(header if file == files[0] else [], count, []), places)
         row_count += count
     return problems_of_rows(request, source, row_count)
 
 
-def keep(connection: duckdb.DuckDBPyConnection, name: str, file: Path, landed: Landed, places: Sequence[int | None]) -> None:
-    """Note what the models must know of a file."""
+def keep(
+    connection: duckdb.DuckDBPyConnection, name: str, file: Path, seen: str, landed: Landed, places: Sequence[int | None]
+) -> None:
+    """Note what the models must know of a file; `seen` is its fingerprint of before it was read."""
     connection.execute(
-        "insert into landing.files values (?, ?, ?, ?, ?)", [name, str(file), landed.row_count, len(landed.rejected), fingerprint(file)]
+        "insert into landing.files values (?, ?, ?, ?, ?)", [name, str(file), landed.row_count, len(landed.rejected), seen]
     )
     known = {column for (column,) in connection.execute("select column_name from landing.columns where input = ?", [name]).fetchall()}
     columns = [(name, column, place in places) for place, column in enumerate(landed.header) if column not in known]

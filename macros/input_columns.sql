@@ -15,10 +15,15 @@
         "field_history": {
             "required": ["deal_id", "field", "old_value", "new_value", "changed_at"], "optional": [],
         },
+        "value_intervals": {"required": ["deal_id", "field", "value", "valid_from"], "optional": ["valid_to"]},
         "activities": {"required": ["deal_id", "activity_type", "occurred_at"], "optional": ["sales_rep_id"]},
         "interventions": {"required": ["deal_id", "action_id", "taken_at"], "optional": ["taken_by"]},
         "reps": {"required": ["sales_rep_id"], "optional": ["name", "team", "manager"]},
-        "quotas": {"required": ["period_start", "amount"], "optional": ["sales_rep_id", "team", "period_end"]},
+        "quotas": {
+            "required": ["period_start", "amount"],
+            "one_of": ["sales_rep_id", "team"],
+            "optional": ["sales_rep_id", "team", "period_end"],
+        },
         "forecast_calls": {"required": ["sales_rep_id", "period_start", "called_at", "category", "amount"], "optional": []},
         "exchange_rates": {"required": ["currency", "valid_from", "rate"], "optional": []},
         "stages": {
@@ -72,7 +77,7 @@
         "closed_date", "deal_stage", "outcome", "sales_cycle_days", "stage_probability", "forecast_category", "lost_reason", "competitor",
         "next_step", "updated_at",
     ] %}
-    {% for each in own_dimensions("close") %}
+    {% for each in own_dimensions(["close"]) %}
         {% do columns.append(each.dimension) %}
     {% endfor %}
     {{ return(columns) }}

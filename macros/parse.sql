@@ -3,7 +3,7 @@
 {% macro to_text(column) -%}
     {%- set text = "cast(" ~ column ~ " as " ~ dbt.type_string() ~ ")" -%}
     case
-        when ord({{ text }}) between 33 and 126 and ord({{ text }}[-1]) between 33 and 126 then nfc_normalize({{ text }})
+        when {{ text }} between '!' and '~~' and {{ text }}[-1] between '!' and '~' then nfc_normalize({{ text }})
         else nullif(nfc_normalize(regexp_replace({{ text }}, '^[\p{Cc}\p{Cf}\p{Z}]+|[\p{Cc}\p{Cf}\p{Z}]+$', '', 'g')), '')
     end
 {%- endmacro %}

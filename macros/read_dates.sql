@@ -13,7 +13,7 @@
         "iso": iso_timestamp(text, zone),
         "epoch_s": epoch_timestamp(text, 1, zone),
         "epoch_ms": epoch_timestamp(text, 1000, zone),
-        "excel": excel_timestamp(text, declared("decimal_mark", input, ".")),
+        "excel": excel_timestamp(column, declared("decimal_mark", input, ".")),
     } -%}
     case
         when typeof({{ column }}) = 'TIMESTAMP WITH TIME ZONE'
@@ -66,11 +66,11 @@
     end
 {%- endmacro %}
 
-{# Excel's number of a day, 1 for 1900-01-01, with the time as its fraction, to the second. #}
-{% macro excel_timestamp(text, mark) -%}
-    {%- set number = try_cast("replace(" ~ to_text(text) ~ ", '" ~ mark ~ "', '.')", "double") -%}
+{# Excel's number of a day, 1 for 1900-01-01, with the time as its fraction, to the second. A number that is none of text has no decimal mark. #}
+{% macro excel_timestamp(column, mark) -%}
+    {%- set number = try_cast("replace(" ~ to_text(column) ~ ", '" ~ mark ~ "', '.')", "double") -%}
     case
-        when regexp_full_match({{ to_text(text) }}, '\d{1,7}([{{ mark }}]\d+)?') and {{ number }} < 2958466
+        when (typeof({{ column }}) <> 'VARCHAR' or regexp_full_match({{ to_text(column) }}, '\d{1,7}([{{ mark }}]\d+)?')) and {{ number }} between 1 and 2958465
             then make_timestamp(cast(round(({{ number }} - 25569) * 86400) as bigint) * 1000000)
     end
 {%- endmacro %}

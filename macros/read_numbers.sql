@@ -7,14 +7,17 @@
 {% macro to_number(column, input="deals", type="double") -%}
     {%- set mark = declared("decimal_mark", input, ".") -%}
     {%- set text = "cast(" ~ column ~ " as " ~ dbt.type_string() ~ ")" -%}
+    {%- set group = "." if mark == "," else "," -%}
+    {%- set number = try_cast("replace(" ~ text ~ ", ',', '.')" if mark == "," else text, type) -%}
+    {%- set plain = "case when not contains(" ~ text ~ ", '.') then " ~ number ~ " end" if mark == "," else number -%}
+    {#- DuckDB computes the second branch of a coalesce for all rows, unless it is a case. -#}
     case
         when typeof({{ column }}) <> 'VARCHAR' then {{ try_cast(column, type) }}
-        {%- if mark == "," %}
-        when not contains({{ text }}, '.') then coalesce({{ try_cast("replace(" ~ text ~ ", ',', '.')", type) }}, {{ written_number(text, mark, type) }})
-        else {{ written_number(text, mark, type) }}
-        {%- else %}
-        else coalesce({{ try_cast(text, type) }}, {{ written_number(text, mark, type) }})
-        {%- endif %}
+        else coalesce({{ plain }}, case
+            when regexp_full_match({{ text }}, '[$€£]?[1-9]\d{0,2}([{{ group }}]\d{3})*([{{ mark }}]\d+)?( ?[$€£])?')
+                then {{ try_cast("replace(replace(trim(" ~ text ~ ", ' $€£'), '" ~ group ~ "', ''), ',', '.')", type) }}
+            else {{ written_number(text, mark, type) }}
+        end)
     end
 {%- endmacro %}
 
@@ -24,7 +27,7 @@
     {%- set value = "translate(" ~ to_text(text) ~ ", '−–', '--')" -%}
     {%- set group = "[.]" if mark == "," else "," -%}
     {%- set digits = [
-        "[1-9]\\d{0,2}(?:" ~ group ~ "\\d{3})+", "[1-9]\\d?(?:" ~ group ~ "\\d{2})+" ~ group ~ "\\d{3}", "[1-9]\\d{0,2}(?:\\p{Zs}\\d{3})+",
+        "[1-9]\\d{0,2}(?:" ~ group ~ "\\d{3})+", "[1-9]\\d?(?:,\\d{2})+,\\d{3}" if mark == "." else "\\d+", "[1-9]\\d{0,2}(?:\\p{Zs}\\d{3})+",
         "[1-9]\\d{0,2}(?:[''’]\\d{3})+", "\\d+",
     ] | join("|") -%}
     {%- set number = "((?:" ~ digits ~ ")(?:[" ~ mark ~ "]\\d*)?|[" ~ mark ~ "]\\d+)" -%}

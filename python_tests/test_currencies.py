@@ -2,8 +2,12 @@
 
 import pathlib
 
+import duckdb
 import pytest
-from conftest import run_dbt
+import yaml
+from conftest import PROJECT, run_dbt
+
+from intake.inputs import Input, Request, check
 
 HEADER = "deal_id,created_date,closed_date,outcome,deal_amount,currency_code"
 DEALS = [
@@ -75,5 +79,9 @@ def test_amounts_that_the_crm_converted_are_taken_as_they_are(tmp_path):
 def test_what_is_missing_is_said_before_the_build(tmp_path, deals, rates, home, sentence):
     variables = {"deals_file": write(tmp_path, "deals.csv", HEADER, *deals)}
     variables |= {"exchange_rates_file": write(tmp_path, "rates.csv", rates)} if rates else {}
-    found = build(tmp_path, **variables, **({"home_currency": home} if home else {}))
-    assert found.exit_code != 0 and sentence in found.output.replace("\n", " ")
+    variables = {name: str(path) for name, path in variables.items()} | ({"home_currency": home} if home else {})
+    contract = [Input("deals", HEADER.split(",")[:5], ["currency_code", "home_amount"]), Input("exchange_rates", ["currency", "valid_from", "rate"], [])]
+    defaults = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+    with duckdb.connect() as connection:
+        [problem] = check(connection, Request(contract, [], defaults | variables, list(variables)))
+    assert sentence in problem

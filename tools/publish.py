@@ -17,6 +17,7 @@ import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
+from intake.inputs import fingerprint
 from intake.places import Published, problem_of_published, problem_of_replacing, published
 from tools import summary
 
@@ -113,11 +114,13 @@ def publish(connection: DuckDBPyConnection, path: str, request: dict) -> int:
 
     `request` holds `marts` (name -> relation, description, columns: name -> description), `inputs` (relations whose rows are the input), `input_name`,
     `as_of` (relation of the as-of date), `code` (what decides the tables besides the input and the package), and versions and time for build_info.
-    Raises ValueError if `path` is the build's own database or no place for a file, and OSError or duckdb.Error if it can't be written; then the old file stays.
+    Raises ValueError if `path` is the build's own database or no place for a file or an input file has changed since it was checked, and OSError or duckdb.Error if it can't be written; then the old file stays.
     """
     target = Path(path).resolve()
     if problem := problem_of_published(path, databases(connection)):
         raise ValueError(problem)
+    if changed := changed_file(connection):
+        raise ValueError(f"{changed} was changed or replaced while the build read it: run the build again")
     remove_leftovers(target)
     unfinished = target.with_name(f"{target.name}.{os.getpid()}.unfinished")
     try:
@@ -140,6 +143,16 @@ def publish(connection: DuckDBPyConnection, path: str, request: dict) -> int:
         remove(unfinished)
     sync_folder(target.parent)
     return len(request["marts"])
+
+
+def changed_file(connection: DuckDBPyConnection) -> str | None:
+    """An input file that is not the one that the check before the build saw: its var and its path."""
+    if not connection.execute("from duckdb_tables() where schema_name = 'landing' and table_name = 'files'").fetchall():
+        return None
+    for name, file, seen in connection.execute("select input, file_name, fingerprint from landing.files order by 1, 2").fetchall():
+        if not Path(file).exists() or fingerprint(Path(file)) != seen:
+            return f"{name}_file '{file}'"
+    return None
 
 
 def copy_marts(connection: DuckDBPyConnection, request: dict) -> None:

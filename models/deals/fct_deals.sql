@@ -23,6 +23,12 @@ last_visits as (
     where is_last
 ),
 
+newer_stages as (
+    select deal_id
+    from {{ ref('int_current_stages') }}
+    where stage_newer_in = 'file'
+),
+
 final as (
     select
         int_deals.deal_id,
@@ -34,19 +40,25 @@ final as (
         int_deals.outcome,
         int_deals.is_open,
         int_deals.is_won,
+        int_deals.is_win_rate_eligible,
+        int_deals.is_cycle_eligible,
+        int_deals.is_value_eligible,
         int_deals.sales_rep_id,
         int_deals.industry,
         int_deals.region,
         int_deals.product_type,
         int_deals.lead_source,
-        coalesce(last_visits.open_stage, int_deals.deal_stage) as deal_stage,
+        int_deals.deal_type,
+        int_deals.pipeline,
+        case when newer_stages.deal_id is null then coalesce(last_visits.open_stage, int_deals.deal_stage) else int_deals.deal_stage end as deal_stage,
         int_deals.is_open and last_visits.open_stage is null as is_stage_undated,
         last_visits.has_reached_late_stage,
         int_deals.deal_amount,
+        int_deals.amount_problem,
         int_deals.deal_size_band,
         int_deals.cycle_days,
         int_deals.cycle_band,
-        int_deals.age_days,
+        case when int_deals.is_open or int_deals.is_cycle_eligible then int_deals.age_days end as age_days,
         int_deals.cohort_month,
         int_deals.closed_month,
         int_deals.expected_close_date,
@@ -56,9 +68,10 @@ final as (
         int_deals.deal_amount_in_currency,
         int_deals.lost_reason,
         int_deals.competitor,
+        int_deals.next_step,
         int_deals.updated_at,
         int_deals.is_amount_undated,
-        int_deals.deal_amount > int_deal_bounds.outlier_amount as is_amount_outlier,
+        coalesce(int_deals.deal_amount > int_deal_bounds.outlier_amount, false) as is_amount_outlier,
         int_cohort_maturity.is_mature as is_mature_cohort,
         int_deals.as_of_date
     from int_deals
@@ -69,6 +82,8 @@ final as (
             and int_deals.as_of_date = int_cohort_maturity.forecast_date
     left join last_visits
         on int_deals.deal_id = last_visits.deal_id
+    left join newer_stages
+        on int_deals.deal_id = newer_stages.deal_id
 )
 
 select * from final

@@ -24,9 +24,9 @@ distinct_rows as (
 typed as (
     select
         *,
-        cast({{ to_timestamp('period_start') }} as date) as period_start_date,
-        {{ to_timestamp('called_at') }} as call_at,
-        {{ to_amount('amount') }} as call_amount
+        cast({{ to_timestamp('period_start', 'forecast_calls') }} as date) as period_start_date,
+        {{ to_timestamp('called_at', 'forecast_calls') }} as call_at,
+        {{ to_amount('amount', 'forecast_calls') }} as call_amount
     from distinct_rows
 ),
 

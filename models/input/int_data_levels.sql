@@ -57,6 +57,15 @@ levels as (
     union all
 
     select
+        'own_dimensions' as capability,
+        'L0' as data_level,
+        {{ 'coalesce(open_count + closed_count, 0)' if own_dimensions() else '0' }} as row_count,
+        'the var own_dimensions declares no column of the deals file' as reason_when_missing
+    from deal_counts
+
+    union all
+
+    select
         input as capability,
         case input when 'stage_history' then 'L2' when 'field_history' then 'L3' else 'L4' end as data_level,
         accepted_count as row_count,

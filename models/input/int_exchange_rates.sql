@@ -18,7 +18,7 @@ typed as (
     select
         *,
         upper(currency) as currency_code,
-        cast({{ to_timestamp('valid_from') }} as date) as valid_from_date,
+        cast({{ to_timestamp('valid_from', 'exchange_rates') }} as date) as valid_from_date,
         {{ try_cast('rate', 'double') }} as home_rate
     from distinct_rows
 ),

@@ -40,8 +40,34 @@ counted as (
             inner join int_as_of
                 on cast({{ to_timestamp('field_history.changed_at', 'field_history') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
-        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}) as accepted_count,
-        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}) as duplicate_count
+        (
+            select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'field_history'
+        ) as accepted_count,
+        (
+            select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'field_history'
+        ) as duplicate_count
+
+    union all
+
+    select
+        'value_intervals' as input,
+        (select count(*) from {{ ref('int_input__value_intervals') }}) as row_count,
+        0 as filtered_count,
+        (
+            select count(*) from {{ ref('int_input__value_intervals') }} as value_intervals
+            inner join int_as_of
+                on cast({{ to_timestamp('value_intervals.valid_from', 'value_intervals') }} as date) > int_as_of.as_of_date
+        ) as not_yet_known_count,
+        (
+            select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'value_intervals'
+        ) as accepted_count,
+        (
+            select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'value_intervals'
+        ) as duplicate_count
 
     union all
 
@@ -100,7 +126,7 @@ counted as (
         (
             select count(*) from {{ ref('int_input__forecast_calls') }} as calls
             inner join int_as_of
-                on cast({{ to_timestamp('calls.called_at') }} as date) > int_as_of.as_of_date
+                on cast({{ to_timestamp('calls.called_at', 'forecast_calls') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null and not is_duplicate then 1 end) from {{ ref('int_checked__forecast_calls') }}) as accepted_count,
         (
@@ -117,7 +143,7 @@ counted as (
         (
             select count(*) from {{ ref('stg_files__exchange_rates') }} as rates
             inner join int_as_of
-                on cast({{ to_timestamp('rates.valid_from') }} as date) > int_as_of.as_of_date
+                on cast({{ to_timestamp('rates.valid_from', 'exchange_rates') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_exchange_rates') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_exchange_rates') }}) as duplicate_count

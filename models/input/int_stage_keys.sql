@@ -107,7 +107,8 @@ mapped as (
 
     union all
 
-    select * from unambiguous where stage_text not in (select value_map.stage_text from value_map)
+    select * from unambiguous
+    where stage_text not in (select value_map.stage_text from value_map)
 ),
 
 final as (

@@ -11,7 +11,7 @@ stated as (
         'quotas' as input,
         {{ to_text('sales_rep_id') }} as sales_rep_id,
         case when {{ to_text('sales_rep_id') }} is null then {{ to_text('team') }} end as team,
-        cast({{ to_timestamp('period_start') }} as date) as period_start_date
+        cast({{ to_timestamp('period_start', 'quotas') }} as date) as period_start_date
     from {{ ref('int_input__quotas') }}
 
     union all
@@ -20,10 +20,10 @@ stated as (
         'forecast_calls' as input,
         {{ to_text('calls.sales_rep_id') }} as sales_rep_id,
         null as team,
-        cast({{ to_timestamp('calls.period_start') }} as date) as period_start_date
+        cast({{ to_timestamp('calls.period_start', 'forecast_calls') }} as date) as period_start_date
     from {{ ref('int_input__forecast_calls') }} as calls
     inner join int_as_of
-        on cast({{ to_timestamp('calls.called_at') }} as date) <= int_as_of.as_of_date
+        on cast({{ to_timestamp('calls.called_at', 'forecast_calls') }} as date) <= int_as_of.as_of_date
 ),
 
 starts as (

@@ -1,4 +1,4 @@
-{% set factors = var('driver_factors') | reject('equalto', 'sales_rep_id') | list %}
+{% set factors = dimensions_of('driver_factors', known=['creation']) | reject('equalto', 'sales_rep_id') | list %}
 
 with
 

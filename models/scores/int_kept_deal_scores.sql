@@ -46,7 +46,7 @@ final as (
                     then ln(int_deal_scores.win_probability / (1 - int_deal_scores.win_probability))
             end
         ) as log_odds
-        {%- for column in score_columns(var('score_factors')) %},
+        {%- for column in score_columns(score_factors()) %},
         int_deal_observations.{{ column }}
         {%- endfor %}
     from int_deal_scores

@@ -1,6 +1,6 @@
 -- noqa: disable=layout.indent
 {{ config(materialized = 'incremental', incremental_strategy = 'append', on_schema_change = 'append_new_columns', full_refresh = false) }}
-{% set factors = var('score_factors') %}
+{% set factors = score_factors() %}
 {% set daily_columns = factors | selectattr('grows_daily', 'defined') | map(attribute='column') | list %}
 
 with

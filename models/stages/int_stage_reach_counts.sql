@@ -1,4 +1,4 @@
-{% set dimensions = var('segment_dimensions') %}
+{% set dimensions = dimensions_of('segment_dimensions') %}
 
 with
 
@@ -8,7 +8,7 @@ int_deal_stage_visits as (
 ),
 
 int_deals as (
-    select * from {{ ref('int_deals') }}
+    select *{{ unknown_for_blank(dimensions) }} from {{ ref('int_deals') }}
 ),
 
 int_stages as (
