@@ -15,7 +15,9 @@ MAIN = {
 }  # fmt: skip
 
 
-def crm(deal_count: int, months: int, states: str = "Won Lost Lost Open", cycle: int = 30, amount: str = "{}", has_dates: bool = True) -> list[str]:
+def crm(
+    deal_count: int, months: int, states: str = "Won Lost Lost Open", cycle: int = 30, amount: str = "{}", has_dates: bool = True
+) -> list[str]:
     """Deals created over `months` before 2025-07-01; the oldest three quarters closed."""
     draw, rows = random.Random(3), []
     for number in range(deal_count):
@@ -34,8 +36,14 @@ def crm(deal_count: int, months: int, states: str = "Won Lost Lost Open", cycle:
 
 
 INPUTS = {
-    "closed deals only": (crm(600, 24, "Won Lost"), {"fct_deal_scores": "no deal is open", "rpt_stage_durations": "set stage_history_file"}),
-    "open deals too": (crm(600, 24), {"rpt_pipeline_bridge": "set field_history_file", "rpt_intervention_effects": "set interventions_file"}),
+    "closed deals only": (
+        crm(600, 24, "Won Lost"),
+        {"fct_deal_scores": "no deal is open", "rpt_stage_durations": "set stage_history_file"},
+    ),
+    "open deals too": (
+        crm(600, 24),
+        {"rpt_pipeline_bridge": "set field_history_file", "rpt_intervention_effects": "set interventions_file"},
+    ),
     "created and closed on one day": (crm(600, 24, "Won Lost", cycle=0), {"rpt_cycle_outcome_gap": "closed on the day they were created"}),
     "two months": (crm(200, 2), {"rpt_pipeline_value_backtest": "it takes 211", "rpt_cycle_outcome_gap": ""}),
     "all open": (crm(60, 12, "Open"), {"rpt_segment_win_rates": "no deal has closed", "fct_deal_values": ""}),
@@ -48,7 +56,9 @@ INPUTS = {
 def without_a_word(build: Build) -> list[str]:
     """Marts that say nothing and are called available, or have no reason."""
     faults = []
-    for mart, is_available, reason in build.query("select mart, is_available, reason from marts.rpt_data_capabilities where mart <> 'rpt_data_capabilities'"):
+    for mart, is_available, reason in build.query(
+        "select mart, is_available, reason from marts.rpt_data_capabilities where mart <> 'rpt_data_capabilities'"
+    ):
         [(count,)] = build.query(f"select count({MAIN.get(mart, '*')}) from marts.{mart}")
         if count == 0 and (is_available or not reason):
             faults.append(f"{mart}: available {is_available}, {reason}")

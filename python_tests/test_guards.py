@@ -49,7 +49,9 @@ def publish_by_hand(path: pathlib.Path, input_name: str | None, row_count: int =
     """A published file; with no name one of a version before 0.2, whose alerts are of `sources`."""
     with duckdb.connect(str(path)) as connection:
         connection.execute("create table build_info as select " + (f"'{input_name}' as input_name" if input_name else "1 as build_id"))
-        connection.execute(f"create table rpt_data_quality as select 'deals' as input, 'rows_in' as check_name, {row_count}::double as check_value")
+        connection.execute(
+            f"create table rpt_data_quality as select 'deals' as input, 'rows_in' as check_name, {row_count}::double as check_value"
+        )
         connection.execute("create table fct_alert_events (alert_source varchar)")
         connection.executemany("insert into fct_alert_events values (?)", [(source,) for source in sources] or [(None,)])
     return path
@@ -67,7 +69,9 @@ def test_a_published_file_says_whose_marts_it_holds(tmp_path):
 def test_marts_of_another_input_are_not_replaced():
     for old, new in (("demo", "acme"), ("acme", "demo"), ("acme", "other"), (OLD_FILES, "demo")):
         assert "replace_published_input" in problem_of_replacing("m.duckdb", Published(old, 1), new)
-    assert "holds the marts of the input 'acme', and this build is of the demo CRM" in problem_of_replacing("m.duckdb", Published("acme", 1), "demo")
+    assert "holds the marts of the input 'acme', and this build is of the demo CRM" in problem_of_replacing(
+        "m.duckdb", Published("acme", 1), "demo"
+    )
     for old, new in (("acme", "acme"), (None, "demo"), (OLD_FILES, "acme")):
         assert problem_of_replacing("m.duckdb", Published(old, 1), new) is None
     assert problem_of_replacing("m.duckdb", None, "demo") is None
@@ -155,7 +159,10 @@ def test_a_build_that_can_accept_no_row_stops_before_the_marts_with_the_reasons(
     deals = write_deals(tmp_path / "deals.csv", *rows, header=HEADER)
     done = run_dbt(tmp_path / "sales.duckdb", {"deals_file": deals}, command="run", select="+fct_deals", with_tests=False)
     assert done.exit_code != 0 and "Traceback" not in done.output
-    assert "Input check: none of the 60 rows of deals_file 'deals.csv' could be accepted: 60 created_date_unreadable (such as '13." in done.output
+    assert (
+        "Input check: none of the 60 rows of deals_file 'deals.csv' could be accepted: 60 created_date_unreadable (such as '13."
+        in done.output
+    )
     assert "Constraint Error" not in done.output and "SKIP" in done.output
     assert done.query("select count(*) from intermediate.int_judged_deals where reason_codes is not null") == [(60,)]
 
@@ -166,7 +173,9 @@ def test_a_build_without_any_open_deal_left_stops_unless_it_is_told_to_go_on(tmp
     done = run_dbt(tmp_path / "sales.duckdb", {"deals_file": deals}, command="run", select="+int_deals", with_tests=False)
     assert done.exit_code != 0
     assert "all 1 open deals of deals_file 'deals.csv' were turned away: 1 created_date_unreadable (such as 'soon')" in done.output
-    run_dbt(tmp_path / "sales.duckdb", {"deals_file": deals, "max_rejected_open_share": 1}, command="run", select="+int_deals", with_tests=False).check()
+    run_dbt(
+        tmp_path / "sales.duckdb", {"deals_file": deals, "max_rejected_open_share": 1}, command="run", select="+int_deals", with_tests=False
+    ).check()
 
 
 def test_the_published_marts_of_another_input_stop_a_build_before_it_begins(tmp_path):
@@ -176,7 +185,6 @@ def test_the_published_marts_of_another_input_stop_a_build_before_it_begins(tmp_
     assert done.exit_code != 0 and "START" not in done.output.replace("START hook", "")
     assert "holds the marts of the input 'acme', and this build is of the demo CRM" in done.output
     assert published_file(database).read_bytes() == before
-
 
 
 def test_a_database_with_a_schemas_name_is_said_in_a_sentence(tmp_path):

@@ -90,7 +90,9 @@ def test_rows_of_an_older_version_get_a_name_where_it_is_certain(files, tmp_path
     # The demo doesn't know whose rows of files are, nor does an input that lacks one of the deals.
     by_demo = build(as_before(first, tmp_path / "by_demo.duckdb", "files").database, DAYS[1])
     assert "are called before_0.2" in by_demo.output and names(by_demo) == {"before_0.2", "demo"}
-    assert by_demo.query("select min(build_number), max(build_number) from marts.fct_deal_score_history where input_name = 'demo'") == [(1, 1)]
+    assert by_demo.query("select min(build_number), max(build_number) from marts.fct_deal_score_history where input_name = 'demo'") == [
+        (1, 1)
+    ]
     [(deal,)] = first.query("select min(deal_id) from marts.fct_deal_score_history")
     shorter = tmp_path / "shorter.csv"
     with open(files["deals_file"]) as source:

@@ -44,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be sent, and send and record nothing")
     parser.add_argument("--resend", action="append", default=[], metavar="KEY", help="send this message again, whose fate is unknown")
     parser.add_argument("--settle", action="append", default=[], metavar="KEY", help="this message of unknown fate did arrive")
-    parser.add_argument("--replace-input", action="store_true", help="deliver although the marts are of another input than those delivered last")
+    parser.add_argument(
+        "--replace-input", action="store_true", help="deliver although the marts are of another input than those delivered last"
+    )
     parser.add_argument(
         "--quiet-hours", default=os.environ.get("SALES_QUIET_HOURS"), metavar="20:00-07:00", help="send nothing then ($SALES_QUIET_HOURS)"
     )

@@ -133,7 +133,9 @@ def export(database: str, out: Path, may_replace: bool = False) -> int:
     with open_marts(database) as connection:
         [(name,)] = connection.execute("select input_name from build_info").fetchall()
         if not may_replace and (old := input_of(out)) not in (None, name):
-            raise ValueError(f"'{out}' holds scores of {shown(old)}, and '{database}' is of {shown(name)}: name another file, or give --replace-input")
+            raise ValueError(
+                f"'{out}' holds scores of {shown(old)}, and '{database}' is of {shown(name)}: name another file, or give --replace-input"
+            )
         try:
             [(count,)] = connection.execute(
                 f"copy (select {columns} from ({QUERY}) as scored order by scored.deal_id) to '{file}' ({'format csv, header' if is_csv else 'format parquet'})"
