@@ -94,7 +94,7 @@ def build(tmp_path):
 def request(number: int) -> dict:
     marts = {mart: {"relation": mart, "description": "It's one row", "columns": {"deal_id": "Key of the deal's row"}} for mart in MARTS}
     versions = {"project_version": "1", "dbt_version": "1", "published_at": "2026-01-01 00:00:00"}
-    return {"marts": marts, "inputs": list(MARTS), "as_of": "as_of", "code": str(number), **versions}
+    return {"marts": marts, "inputs": list(MARTS), "input_name": "acme", "as_of": "as_of", "code": str(number), **versions}
 
 
 def whole_build(connection: duckdb.DuckDBPyConnection) -> str:
