@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from intake.histories import problems_of_fields
 from intake.landing import DELIMITERS, Dialect, Landed, Unusable, land, nearest, position, read_header
 from intake.places import problem_of_published, problem_of_replacing, published
 from intake.stages import problems_of_stages
@@ -124,7 +125,9 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
         percent, decimal_mark = request.of_input("percent", "stages", None), request.of_input("decimal_mark", "stages", ".")
         found += problems_of_stages(connection, request.path("stages"), stage_map, percent, decimal_mark)
     if not found and request.path("deals"):
-        found += problems_of_currencies(connection, request) or problems_of_currency_signs(connection, request)
+        found += problems_of_currencies(connection, request)
+    if not found and request.path("field_history") and request.path("value_intervals"):
+        found += problems_of_fields(connection, (request.variables.get("value_maps") or {}).get("field") or {})
     return found
 
 
@@ -167,6 +170,10 @@ def problems_of_combinations(request: Request) -> list[str]:
         found.append("home_currency is set without deals_file: the demo CRM names no currency, so set deals_file or unset home_currency")
     if variables.get("keep_history") and not request.path("deals"):
         found.append("keep_history is true without deals_file: the demo CRM has its histories, so set deals_file or unset keep_history")
+    if variables.get("keep_history") and request.path("value_intervals"):
+        found.append(
+            "keep_history is true beside value_intervals_file, and both would tell of the same changes: unset keep_history, or leave the file out"
+        )
     if variables.get("keep_history") and not as_of:
         found.append(
             "keep_history is true without as_of_date: set as_of_date to the day of the export, because what is kept can't be corrected later"
@@ -311,25 +318,6 @@ def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Reque
         f"{file} mixes currencies in '{column}' ({currencies}): set home_currency and exchange_rates_file, "
         "or set home_currency and map home_amount to the column that holds converted amounts"
     ]
-
-
-def problems_of_currency_signs(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
-    """Amounts with several signs, or several codes, of currencies in them: one sign beside one code may be the same currency."""
-    column = request.mapping("deals").get("deal_amount", "deal_amount")
-    for sign in (r"\p{Sc}", "[A-Z]{3}"):
-        found = connection.execute(
-            """
-            select distinct regexp_extract(cast(deal_amount as varchar), $sign) as sign
-            from landing.deals
-            where try_cast(deal_amount as double) is null and regexp_matches(cast(deal_amount as varchar), '\\d') and sign <> ''
-            order by 1 limit 6
-            """,
-            {"sign": sign},
-        ).fetchall()
-        if len(found) > 1:
-            signs = ", ".join(each for (each,) in found)
-            return [f"deals_file '{request.path('deals')}' mixes currencies in '{column}' ({signs}): convert it to one currency first"]
-    return []
 
 
 def problems_of_input(connection: duckdb.DuckDBPyConnection, request: Request, source: Input) -> list[str]:
