@@ -24,6 +24,7 @@ ORDERS = {
     "Soonest expected close": "deals.expected_close_date asc nulls last",
     "Longest in its stage": "deals.days_in_stage desc nulls last",
 }
+OWN = "deals.deal_id in (select deal_id from fct_deal_dimensions where dimension = ? and list_contains(?, dimension_value))"
 SOURCE = """
     from fct_open_deals as deals
     left join fct_deal_scores as scores on deals.deal_id = scores.deal_id
@@ -44,6 +45,7 @@ class DealFilter:
     """Nothing picked means nothing filtered."""
 
     picked: dict[str, list[str]] = field(default_factory=dict)
+    own: dict[str, list[str]] = field(default_factory=dict)  # values of dimensions that the user declared
     flags: list[str] = field(default_factory=list)
     search: str = ""
     least_amount: float | None = None
@@ -60,6 +62,10 @@ class DealFilter:
             if values:
                 clauses.append(f"list_contains(?, {LISTS[name]})")
                 parameters.append(list(values))
+        for name, values in self.own.items():
+            if values:
+                clauses.append(OWN)
+                parameters += [name, list(values)]
         if self.flags:
             clauses.append("(" + " or ".join(FLAGS[name] for name in self.flags) + ")")
         if self.search.strip():

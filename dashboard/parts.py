@@ -38,6 +38,18 @@ def values(build: Build, mart: str, column: str, first: str = "all", newest: boo
     return found.value.tolist()
 
 
+def own_labels(build: Build) -> dict[str, str]:
+    """What the dimensions that the user declared are called, by name."""
+    if not build.has("dim_dimensions"):
+        return {}
+    found = build.rows("select dimension, label from dim_dimensions where not is_built_in order by dimension")
+    return dict(zip(found.dimension, found.label, strict=True))
+
+
+def dimension(build: Build, name: str) -> str:
+    return words.dimension(name, own_labels(build))
+
+
 def choose(name: str, options: list[str], key: str, write=words.label, default: str | None = None) -> str:
     index = options.index(default) if default in options else 0
     return st.selectbox(name, options, index=index, key=key, format_func=write)

@@ -1,7 +1,9 @@
 """How figures and names are written. Pure functions."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -33,8 +35,10 @@ def label(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def dimension(name: str) -> str:
-    return {"all": "All deals", "sales_rep_id": "Sales rep", "product_type": "Product"}.get(name, label(name))
+def dimension(name: str, labels: Mapping[str, str] = MappingProxyType({})) -> str:
+    """`labels`: what those that the user declared are called, by name."""
+    known = {"all": "All deals", "sales_rep_id": "Sales rep", "product_type": "Product"} | dict(labels)
+    return label(known.get(name, name))
 
 
 def verdict(name: object) -> str:

@@ -8,16 +8,18 @@ import dataclasses
 import glob
 import hashlib
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from intake.landing import DELIMITERS, Dialect, Landed, Unusable, land, nearest, position, read_header
+from intake.places import problem_of_published, problem_of_replacing, published
+from intake.stages import problems_of_stages
 from intake.vars import problems as problems_of_vars
 
-MOST_STAGES = 50
+RESERVED_NAMES = {"demo": "is the demo CRM's", "before_0.2": "is that of rows whose input is not known"}
 TABLES = {
     "files": "input varchar, file_name varchar, row_count bigint, rejected_count bigint, fingerprint varchar",
     "columns": "input varchar, column_name varchar, is_read boolean",
@@ -41,7 +43,8 @@ class Input:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What a build asks for: the contract, the inputs that the demo may have too, the vars, and which of them were given."""
+    """What a build asks for: the contract, the inputs that the demo may have too, the vars and which of them were given, what the input is called,
+    and the file that the marts go to, if they are to be published."""
 
     inputs: Sequence[Input]
     reference_inputs: Sequence[str]
@@ -49,6 +52,8 @@ class Request:
     given: Sequence[str]
     is_landing: bool = True
     is_own_project: bool = True
+    input_name: str = "demo"
+    published_file: str | None = None
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> "Request":
@@ -58,7 +63,7 @@ class Request:
             Input(name, columns["required"], [*columns["optional"], *(own if name == "deals" else ())], columns.get("one_of", ()))
             for name, columns in request["contract"].items()
         ]
-        return cls(inputs, request["reference_inputs"], request["variables"], request["given"], request["is_landing"])
+        return cls(inputs, **{name: value for name, value in request.items() if name != "contract"})
 
     def path(self, name: str) -> str | None:
         return self.variables.get(f"{name}_file") or None
@@ -101,7 +106,8 @@ def well_formed(dimension: Any) -> bool:
 def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """Sentences that say what is wrong; none means that every input of `request` has landed in the schema `landing`."""
     found = problems_of_vars(request.variables, request.given, request.is_own_project) or problems_of_combinations(request)
-    found = found or problems_of_dimensions(request)
+    found = found or problems_of_dimensions(connection, request)
+    found += problems_of_places(connection, request)
     if found or not request.is_landing:
         return found
     connection.execute("create schema if not exists landing")
@@ -114,7 +120,8 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
         else:
             connection.execute(f"create table landing.{source.name} ({', '.join(f'{column} varchar' for column in source.columns)})")
     if not found and request.path("stages"):
-        found += problems_of_stages(connection, request.path("stages"))
+        stage_map = (request.variables.get("value_maps") or {}).get("deal_stage") or {}
+        found += problems_of_stages(connection, request.path("stages"), stage_map)
     if not found and request.path("deals"):
         found += problems_of_currencies(connection, request)
     return found
@@ -130,6 +137,11 @@ def problems_of_combinations(request: Request) -> list[str]:
             for name in names
             if name not in ("deals", *request.reference_inputs) and request.path(name)
         ]
+    name = variables.get("input_name")
+    if name and not request.path("deals"):
+        found.append(f"input_name is '{name}' without deals_file: set deals_file too, or unset it to build the demo CRM")
+    elif name in RESERVED_NAMES:
+        found.append(f"input_name is '{name}', which {RESERVED_NAMES[name]}: choose another")
     for key, value in (variables.get("column_mapping") or {}).items():
         name, columns = (key, list(value)) if isinstance(value, Mapping) else ("deals", [key])
         if name not in names:
@@ -148,6 +160,10 @@ def problems_of_combinations(request: Request) -> list[str]:
             f"train_as_of_date {train} is after as_of_date {as_of}: a fit can't know what comes later; "
             "give an earlier date, or unset it to train as of as_of_date"
         )
+    if request.path("exchange_rates") and not variables.get("home_currency"):
+        found.append("exchange_rates_file is set without home_currency: name the currency that its rates convert to, such as EUR")
+    if variables.get("home_currency") and not request.path("deals"):
+        found.append("home_currency is set without deals_file: the demo CRM names no currency, so set deals_file or unset home_currency")
     if variables.get("keep_history") and not request.path("deals"):
         found.append("keep_history is true without deals_file: the demo CRM has its histories, so set deals_file or unset keep_history")
     if variables.get("keep_history") and not as_of:
@@ -157,31 +173,84 @@ def problems_of_combinations(request: Request) -> list[str]:
     return found
 
 
+def problems_of_places(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
+    """Why the marts can't be published, known before anything is built."""
+    path = request.published_file
+    if not path:
+        return []
+    databases = [file for (file,) in connection.execute("select path from duckdb_databases() where path is not null").fetchall()]
+    if problem := problem_of_published(path, databases):
+        return [problem]
+    problem = None if request.variables.get("replace_published_input") else problem_of_replacing(path, published(path), request.input_name)
+    return [problem] if problem else []
+
+
 BUILT_IN = (
     "industry", "region", "product_type", "lead_source", "deal_type", "deal_size_band", "sales_rep_id", "forecast_category", "currency_code",
     "account_id", "pipeline",
 )  # fmt: skip
 LISTS = ("segment_dimensions", "driver_factors", "rapv_segment_dimensions", "rapv_offset_dimensions", "similar_deal_dimensions")
-# Names that models use beside the dimensions.
-TAKEN = ("all", "cycle_band", "closed_month", "cohort_month", "expected_close_month", "created_month", "stage", "deal_age_band", "stage_age_band")
+# Names of columns that stand beside the dimensions in some model.
+TAKEN = frozenset(
+    """
+    all cycle_band closed_month cohort_month expected_close_month created_month stage deal_age_band stage_age_band activity_age_band
+    age_days aging_factor_published amount_decrease_band amount_decrease_count amount_increase_band amount_increase_count
+    amount_problem as_of_date average_log_odds band band_type base_rate build_id build_number cell_age_days cell_key cell_rank
+    cell_stage cell_win_rate closed_at closed_deal_count closes_later contribution created_at creation_period cycle_days days_in_stage
+    days_since_created days_since_last_open deal_count deal_weight depth dimension dimension_value effective_deal_count entered_date
+    factor first_segment_value fit fit_intercept flat_amount forecast_date from_date half_year_start_date has_close_date_while_open
+    has_stage_rates inactive_days known_amount known_expected_close_date known_sales_rep_id known_size_band label level log_odds
+    log_odds_offset log_odds_variance matching_dimension_count method model_amount model_probability model_version month_count
+    newest_step observation_date observed_after_days observed_until_date oldest_step open_days penalty_group period previous_build_id
+    previous_model_version profile published_aging_amount purpose push_band push_count rapv_amount rapv_probability raw reason
+    reason_codes recency regression_band regression_count row_count sample_number score_status second_segment_value segment_amount
+    segment_dimension segment_value segment_win_rate squared_amount stage_weighted_amount state tested_until_date trained_as_of_date
+    trained_from_date trained_until_date typical_cycle_days unseen_dimensions until_date win_log_odds win_probability won_amount
+    won_deal_count
+    """.split()
+)
 
 
-def problems_of_dimensions(request: Request) -> list[str]:
+def is_taken(name: str, own: Sequence[str], canonical: Collection[str], reserved: Collection[str]) -> bool:
+    """Would a column of this name be mistaken for another one, or for a word of SQL?"""
+    return (
+        name in (*canonical, *BUILT_IN, *TAKEN, *reserved)
+        or name.startswith(("is_", "raw_", "stated_", "filter_"))
+        or name.removesuffix("_value") in {*own, *BUILT_IN, "competitor", "lost_reason"} - {name}
+    )
+
+
+def problems_of_dimensions(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """What is wrong with own dimensions, row filters, and the vars that name dimensions."""
     variables, found = request.variables, []
     own = [each["dimension"] for each in variables.get("own_dimensions") or []]
     filters = variables.get("row_filters") or []
     columns = next((source.columns for source in request.inputs if source.name == "deals"), [])
     found += [f"own_dimensions has {name} twice: give one of them another name" for name in sorted(set(own)) if own.count(name) > 1]
-    canonical = {column for column in columns if column not in own} | set(BUILT_IN) | set(TAKEN)
+    reserved = {
+        word
+        for (word,) in connection.execute("select keyword_name from duckdb_keywords() where keyword_category <> 'unreserved'").fetchall()
+    }
+    canonical = {column for column in columns if column not in own or columns.count(column) > 1}
     found += [
-        f"own_dimensions names a dimension {name}, which is a name of the project's own: choose another one"
+        f"own_dimensions names a dimension {name}, which is a word of SQL or a name of the project's own: choose another one, such as own_{name}"
         for name in own
-        if name in canonical or name.startswith(("is_", "raw_", "stated_", "filter_"))
+        if is_taken(name, own, canonical, reserved)
     ]
-    found += [f"row_filters has a filter of {each['column']} that needs either keep or drop" for each in filters if ("keep" in each) == ("drop" in each)]
+    found += [
+        f"row_filters has a filter of {each['column']} that needs either keep or drop"
+        for each in filters
+        if ("keep" in each) == ("drop" in each)
+    ]
     if (own or filters) and not request.path("deals"):
         found.append("own_dimensions and row_filters are about columns of a file: set deals_file too")
+    late = [each["dimension"] for each in variables.get("own_dimensions") or [] if each.get("known") == "close"]
+    found += [
+        f"{variable} has {name}, which own_dimensions says is known only at the close: take it out of {variable}, or say when it is known"
+        for variable in LISTS
+        for name in variables.get(variable) or []
+        if name in late
+    ]
     for variable in LISTS:
         for name in variables.get(variable) or []:
             if name not in (*BUILT_IN, *own):
@@ -194,56 +263,31 @@ def problems_of_dimensions(request: Request) -> list[str]:
 
 
 def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
+    """Why amounts of deals can't be added up, or can't be converted to the home currency."""
+    home, file = request.variables.get("home_currency"), f"deals_file '{request.path('deals')}'"
+    [(home_amount_count,)] = connection.execute(
+        "select count(*) from landing.deals where trim(cast(home_amount as varchar)) <> ''" if home else "select 0"
+    ).fetchall()
+    if home_amount_count:
+        return []
     found = connection.execute(
         "select distinct upper(trim(cast(currency_code as varchar))) as currency from landing.deals where trim(cast(currency_code as varchar)) <> '' order by 1 limit 6"
     ).fetchall()
-    if len(found) < 2:
-        return []
     column = request.mapping("deals").get("currency_code", "currency_code")
     currencies = ", ".join(currency for (currency,) in found)
+    if home and not found:
+        return [f"home_currency is {home}, but no deal of {file} has a currency_code: map the column that holds it, or unset home_currency"]
+    if home and not request.path("exchange_rates") and currencies != home.strip().upper():
+        return [
+            f"home_currency is {home}, but nothing says what the currencies of {file} ({currencies}) are worth in it: "
+            "set exchange_rates_file, or map home_amount to the column that holds converted amounts"
+        ]
+    if home or len(found) < 2:
+        return []
     return [
-        f"deals_file '{request.path('deals')}' mixes currencies in '{column}' ({currencies}): convert deal_amount to one currency first"
+        f"{file} mixes currencies in '{column}' ({currencies}): set home_currency and exchange_rates_file, "
+        "or set home_currency and map home_amount to the column that holds converted amounts"
     ]
-
-
-def problems_of_stages(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
-    """Each fault of the file, with the first stage that has it."""
-    faults = {
-        "a stage is blank": "stage is null",
-        f"it has more than {MOST_STAGES} stages": f"stage_count > {MOST_STAGES}",
-        "a stage stands in it twice": "same_stage_count > 1",
-        "a stage_order is no whole number": "stage_order is null",
-        "a stage_order stands in it twice": "stage_order is not null and same_order_count > 1",
-        "an is_closed is neither true nor false": "is_closed is null",
-        "an is_won is neither true, false nor blank": "raw_is_won is not null and is_won is null",
-        "a default_probability is no number from 0 to 1": "raw_probability is not null and coalesce(probability not between 0 and 1, true)",
-    }
-    connection.execute(
-        """
-        create or replace temp table checked_stages as
-        select
-            *,
-            count(*) over () as stage_count,
-            count(*) over (partition by stage) as same_stage_count,
-            count(*) over (partition by stage_order) as same_order_count
-        from (
-            select
-                nullif(trim(cast(stage as varchar)), '') as stage,
-                try_cast(stage_order as integer) as stage_order,
-                try_cast(is_closed as boolean) as is_closed,
-                nullif(trim(cast(is_won as varchar)), '') as raw_is_won,
-                try_cast(is_won as boolean) as is_won,
-                nullif(trim(cast(default_probability as varchar)), '') as raw_probability,
-                try_cast(default_probability as double) as probability
-            from landing.stages
-        )
-        """
-    )
-    found = []
-    for fault, condition in faults.items():
-        rows = connection.execute(f"select coalesce(stage, '(blank)') from checked_stages where {condition} order by 1 limit 1").fetchall()
-        found += [f"stages_file '{path}' can't be used: {fault} (stage '{stage}'); correct the file" for (stage,) in rows]
-    return found
 
 
 def problems_of_input(connection: duckdb.DuckDBPyConnection, request: Request, source: Input) -> list[str]:
@@ -306,17 +350,19 @@ def land_text(connection: duckdb.DuckDBPyConnection, request: Request, source: I
     connection.execute(f"create table landing.{source.name} ({', '.join(f'{column} varchar' for column in names)})")
     row_count = 0
     for file in files:
+        seen = fingerprint(file)
         try:
             landed = land(connection, f"landing.{source.name}", file, dialect, list(names.values()))
         except Unusable as error:
             found.append(f"{source.name}_file '{file}' {error}")
             continue
-        keep(connection, source.name, file, landed, [position(landed.header, name) for name in names.values()])
+        keep(connection, source.name, file, seen, landed, [position(landed.header, name) for name in names.values()])
         row_count += landed.row_count
     return found or problems_of_rows(request, source, row_count)
 
 
 def land_parquet(connection: duckdb.DuckDBPyConnection, request: Request, source: Input, files: Sequence[Path]) -> list[str]:
+    prints = {file: fingerprint(file) for file in files}
     scan = f"read_parquet([{', '.join(quoted(str(file)) for file in files)}], union_by_name = true, hive_partitioning = false)"
     header = [name for name, *_ in connection.execute(f"describe select * from {scan}").fetchall()]
     if found := problems_of_header(request, source, files[0], header, None):
@@ -329,17 +375,19 @@ def land_parquet(connection: duckdb.DuckDBPyConnection, request: Request, source
     )
     connection.execute(f"create view landing.{source.name} as select {columns} from {scan}")
     row_count = 0
-    for file in files:
+    for file, seen in prints.items():
         [(count,)] = connection.execute(f"select count(*) from read_parquet({quoted(str(file))}, hive_partitioning = false)").fetchall()
-        keep(connection, source.name, file, Landed(header if file == files[0] else [], count, []), places)
+        keep(connection, source.name, file, seen, Landed(header if file == files[0] else [], count, []), places)
         row_count += count
     return problems_of_rows(request, source, row_count)
 
 
-def keep(connection: duckdb.DuckDBPyConnection, name: str, file: Path, landed: Landed, places: Sequence[int | None]) -> None:
-    """Note what the models must know of a file."""
+def keep(
+    connection: duckdb.DuckDBPyConnection, name: str, file: Path, seen: str, landed: Landed, places: Sequence[int | None]
+) -> None:
+    """Note what the models must know of a file; `seen` is its fingerprint of before it was read."""
     connection.execute(
-        "insert into landing.files values (?, ?, ?, ?, ?)", [name, str(file), landed.row_count, len(landed.rejected), fingerprint(file)]
+        "insert into landing.files values (?, ?, ?, ?, ?)", [name, str(file), landed.row_count, len(landed.rejected), seen]
     )
     known = {column for (column,) in connection.execute("select column_name from landing.columns where input = ?", [name]).fetchall()}
     columns = [(name, column, place in places) for place, column in enumerate(landed.header) if column not in known]

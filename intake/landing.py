@@ -10,6 +10,7 @@ import csv
 import dataclasses
 import difflib
 import gzip
+import re
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -112,12 +113,20 @@ def read_header(path: Path, dialect: Dialect) -> tuple[list[str], int]:
             for _ in range(dialect.skip_lines):
                 file.readline()
             line, number = file.readline(), dialect.skip_lines + 1
-            if line.lower().startswith("sep=") and len(line.strip()) <= 5:
+            if (separator := declared_separator(line)) is not None:
+                if separator != dialect.delimiter:
+                    raise Unusable(f"says in its first line that its columns are separated by {separator!r}: set delimiter to {separator!r}")
                 line, number = file.readline(), number + 1
             header = next(csv.reader([line, *file_head(file, line)], delimiter=dialect.delimiter), [])
     except READING as error:
         raise unusable(path, dialect, error) from error
     return [name.strip() for name in header], number
+
+
+def declared_separator(line: str) -> str | None:
+    """What a line that Excel reads (`sep=;`) says of the columns; null of any other line."""
+    found = re.fullmatch(r'"?sep=(.)"?', line.rstrip("\r\n"), re.IGNORECASE)
+    return found[1] if found else None
 
 
 def file_head(file: IO[str], line: str) -> Iterator[str]:

@@ -7,14 +7,18 @@ import codecs
 import datetime
 import difflib
 import json
+import zoneinfo
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import jsonschema
 
 SCHEMA = Path(__file__).with_name("vars.schema.json")
+DATE_WORDS = ("iso", "epoch_ms", "epoch_s", "excel")
+DATE_PARTS = {"year": ("%Y", "%y"), "month": ("%m", "%-m", "%b", "%B"), "day": ("%d", "%-d")}
 NOUNS = {
     "string": "text",
     "boolean": "true or false",
@@ -40,7 +44,7 @@ def problems(values: Mapping[str, Any], given: Iterable[str], is_own_project: bo
     is_own_project : in another project's build the host's own vars are none of ours: there only a name near one of ours is a problem.
     """
     found = [clause for name in given if (clause := unknown_name(name, is_own_project))]
-    found += wrong_encodings(values.get("encoding"))
+    found += wrong_encodings(values.get("encoding")) + wrong_formats(values.get("date_format")) + wrong_zones(values.get("time_zone"))
     return found + [
         clause
         for name, rule in schema()["properties"].items()
@@ -55,6 +59,45 @@ def wrong_encodings(encoding: Any) -> list[str]:
             codecs.lookup(str(name or "utf-8"))
         except LookupError:
             found.append(f"encoding is {shown(name)}, which is the name of none: utf-8, utf-16 and cp1252 are common")
+    return found
+
+
+def each_value(value: Any) -> list[str]:
+    """The texts of a var that is one for all inputs, or a mapping of input to value, each of which may be a list."""
+    values = value.values() if isinstance(value, Mapping) else [value]
+    return [text for each in values for text in (each if isinstance(each, list | tuple) else [each]) if isinstance(text, str) and text]
+
+
+def wrong_formats(formats: Any) -> list[str]:
+    return [f"date_format is {shown(text)}, {problem}" for text in each_value(formats) if (problem := problem_of_format(text))]
+
+
+def problem_of_format(text: str) -> str | None:
+    """Why a date format can't be used: DuckDB reads patterns, so it is asked."""
+    if text in DATE_WORDS:
+        return None
+    if "%" not in text:
+        near = difflib.get_close_matches(text.lower(), DATE_WORDS, n=1)
+        remedy = f"did you mean {near[0]}?" if near else 'such as "%d.%m.%Y" for 31.12.2024'
+        return f"which is none of {', '.join(DATE_WORDS)} and no pattern: {remedy}"
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("select try_strptime('', ?)", [text])
+    except duckdb.Error as error:
+        return f"which can't be read as a pattern ({str(error).rpartition(': ')[2]}): docs/your_data.md lists what may stand in one"
+    lacking = [part for part, directives in DATE_PARTS.items() if not any(each in text for each in directives)]
+    return f"which has no {' and no '.join(lacking)}: add {', '.join(DATE_PARTS[part][0] for part in lacking)}" if lacking else None
+
+
+def wrong_zones(zones: Any) -> list[str]:
+    known = zoneinfo.available_timezones()
+    found = []
+    for zone in each_value(zones):
+        if zone not in known:
+            near = difflib.get_close_matches(zone.replace(" ", "_"), known, n=3, cutoff=0.5)
+            near += [name for name in sorted(known) if zone.lower() in name.lower() and name not in near][: 3 - len(near)]
+            remedy = f"did you mean {' or '.join(near)}?" if near else "names look like Europe/Berlin"
+            found.append(f"time_zone is {shown(zone)}, which is no zone of the IANA list: {remedy}")
     return found
 
 

@@ -13,6 +13,9 @@
             "variables": variables,
             "given": (invocation_args_dict.get("vars") or {}).keys() | list,
             "is_landing": flags.WHICH in ["build", "run"],
+            "is_own_project": project_name == "pipeline_intelligence",
+            "input_name": input_name(),
+            "published_file": env_var("SALES_MARTS_DB", "marts.duckdb") if flags.WHICH == "build" and not part_left_out(selected_resources) else none,
         }) %}
         {% set problems = fromjson(run_query("select check_inputs('" ~ request | replace("'", "''") ~ "')").rows[0][0]) %}
         {% if not problems and var("playbook_file", none) and flags.WHICH in ["build", "run"] %}

@@ -8,17 +8,24 @@
             "optional": [
                 "closed_date", "sales_rep_id", "industry", "region", "product_type", "lead_source", "deal_stage", "deal_amount", "outcome",
                 "sales_cycle_days", "expected_close_date", "stage_probability", "forecast_category", "account_id", "deal_name", "pipeline",
-                "deal_type", "currency_code", "lost_reason", "competitor", "next_step", "updated_at", "is_deleted",
+                "deal_type", "currency_code", "home_amount", "lost_reason", "competitor", "next_step", "updated_at", "is_deleted",
             ],
         },
         "stage_history": {"required": ["deal_id", "stage", "entered_at"], "optional": []},
         "field_history": {
             "required": ["deal_id", "field", "old_value", "new_value", "changed_at"], "optional": [],
         },
+        "value_intervals": {"required": ["deal_id", "field", "value", "valid_from"], "optional": ["valid_to"]},
         "activities": {"required": ["deal_id", "activity_type", "occurred_at"], "optional": ["sales_rep_id"]},
         "interventions": {"required": ["deal_id", "action_id", "taken_at"], "optional": ["taken_by"]},
         "reps": {"required": ["sales_rep_id"], "optional": ["name", "team", "manager"]},
-        "quotas": {"required": ["sales_rep_id", "period_start", "amount"], "optional": []},
+        "quotas": {
+            "required": ["period_start", "amount"],
+            "one_of": ["sales_rep_id", "team"],
+            "optional": ["sales_rep_id", "team", "period_end"],
+        },
+        "forecast_calls": {"required": ["sales_rep_id", "period_start", "called_at", "category", "amount"], "optional": []},
+        "exchange_rates": {"required": ["currency", "valid_from", "rate"], "optional": []},
         "stages": {
             "required": ["stage", "stage_order", "is_closed"],
             "optional": ["is_won", "is_late", "default_probability", "pipeline", "alias_of"],
@@ -70,7 +77,7 @@
         "closed_date", "deal_stage", "outcome", "sales_cycle_days", "stage_probability", "forecast_category", "lost_reason", "competitor",
         "next_step", "updated_at",
     ] %}
-    {% for each in own_dimensions("close") %}
+    {% for each in own_dimensions(["close"]) %}
         {% do columns.append(each.dimension) %}
     {% endfor %}
     {{ return(columns) }}
@@ -83,10 +90,10 @@
 {% endmacro %}
 
 
-{# The inputs that the user gives no file of; the demo CRM has all. #}
+{# The inputs that the user gives no file of; the demo CRM has all but forecast calls and exchange rates. #}
 {% macro inputs_without_file() %}
     {% set inputs = [] %}
-    {% for input in input_contract() if reads_files() and not var(input ~ "_file", none) %}
+    {% for input in input_contract() if not var(input ~ "_file", none) and (reads_files() or input in ["forecast_calls", "exchange_rates"]) %}
         {% do inputs.append(input) %}
     {% endfor %}
     {{ return(inputs) }}

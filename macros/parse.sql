@@ -1,33 +1,31 @@
-{# Text without surrounding white space; blank is null. #}
+{# Text without white space around it (line breaks, no-break and zero-width spaces, a byte order mark too), in Unicode NFC; blank is null.
+   The two ends are looked at first: few texts need more. #}
 {% macro to_text(column) -%}
-    nullif(trim(cast({{ column }} as {{ dbt.type_string() }})), '')
-{%- endmacro %}
-
-{# UTC timestamp of a column of any type: ISO text, whose offset is applied, a date or a timestamp. Null when blank, unreadable or
-   beyond the year 9998 (a far-future sentinel). A typed column takes the last branch, which reads no text. #}
-{% macro to_timestamp(column) -%}
-    {{ return(adapter.dispatch("to_timestamp", "pipeline_intelligence")(column)) }}
-{%- endmacro %}
-
-{% macro default__to_timestamp(column) -%}
-    {%- set text = "trim(cast(" ~ column ~ " as " ~ dbt.type_string() ~ "))" -%}
+    {%- set text = "cast(" ~ column ~ " as " ~ dbt.type_string() ~ ")" -%}
     case
-        when {{ try_cast(column, "timestamp") }} >= cast('9999-01-01' as timestamp) then null
-        when typeof({{ column }}) = 'VARCHAR' and length({{ text }}) > 19
-            then cast({{ try_cast(text, "timestamp with time zone") }} as timestamp)
-        when typeof({{ column }}) = 'VARCHAR' then {{ try_cast(text, "timestamp") }}
-        else {{ try_cast(column, "timestamp") }}
+        when {{ text }} between '!' and '~~' and {{ text }}[-1] between '!' and '~' then nfc_normalize({{ text }})
+        else nullif(nfc_normalize(regexp_replace({{ text }}, '^[\p{Cc}\p{Cf}\p{Z}]+|[\p{Cc}\p{Cf}\p{Z}]+$', '', 'g')), '')
     end
 {%- endmacro %}
 
-{# Money of text or of a number; null when blank or unreadable. #}
-{% macro to_amount(column) -%}
-    {{ try_cast(column, "decimal(18, 2)") }}
+{# Is a text one of the words that stand for nothing, such as n/a? #}
+{% macro is_blank_word(text) -%}
+    coalesce(lower({{ text }}) in (select blank_words.word from {{ ref("blank_words") }} as blank_words), false)
 {%- endmacro %}
 
-{# Does a column hold something of which no value could be made? Text is looked at only where there is no value. #}
+{# Does a column hold something of which no value could be made? Text is looked at only where there is no value; a word for nothing is
+   nothing. #}
 {% macro is_unreadable(column, value) -%}
-    case when {{ value }} is null then {{ to_text(column) }} is not null else false end
+    {%- set text = "case when " ~ value ~ " is null then " ~ to_text(column) ~ " end" -%}
+    ({{ text }} is not null and not {{ is_blank_word(text) }})
+{%- endmacro %}
+
+{# True or false, in the words that exports use; null when blank or another word. #}
+{% macro to_boolean(column) -%}
+    case
+        when lower({{ to_text(column) }}) in ('true', 't', 'yes', 'y', '1', '1.0', 'x', 'on', 'wahr', 'ja', 'vrai', 'oui', 'verdadero', 'si', 'sí') then true
+        when lower({{ to_text(column) }}) in ('false', 'f', 'no', 'n', '0', '0.0', 'off', 'falsch', 'nein', 'faux', 'non', 'falso') then false
+    end
 {%- endmacro %}
 
 {# Comma-separated reason codes of a row, null when there is none: pairs of (condition, code), after codes found before. The
@@ -81,4 +79,15 @@
         {% do found.append(word.strip()) %}
     {% endfor %}
     {{ return(found) }}
+{% endmacro %}
+
+
+{# How the values of an input are written: what a var declares for all inputs, or for this one. Nothing is declared of the demo CRM and of
+   what the project keeps itself. #}
+{% macro declared(name, input, default=none) %}
+    {% set value = var(name, none) if var(input ~ "_file", none) else none %}
+    {% if value is mapping %}
+        {% set value = value.get(input) %}
+    {% endif %}
+    {{ return(default if value is none else value) }}
 {% endmacro %}

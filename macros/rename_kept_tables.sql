@@ -7,7 +7,7 @@
             "int_score_moves": "int_kept_score_changes",
             "int_score_versions": "int_kept_score_terms",
         }.items() %}
-            {% set model = graph.nodes["model." ~ project_name ~ "." ~ new] %}
+            {% set model = graph.nodes["model.pipeline_intelligence." ~ new] %}
             {% set kept = adapter.get_relation(model.database, model.schema, old) %}
             {% if kept and not adapter.get_relation(model.database, model.schema, new) %}
                 {% do adapter.rename_relation(kept, kept.incorporate(path={"identifier": new})) %}

@@ -29,8 +29,8 @@
 {%- endmacro %}
 
 {# A date as a segment: the first day of its period as text, Unknown without one. #}
-{% macro period_segment(period_type, column) -%}
-    coalesce(cast(cast({{ dbt.date_trunc(period_type, column) }} as date) as {{ dbt.type_string() }}), 'Unknown')
+{% macro date_segment(first_day) -%}
+    coalesce(cast({{ first_day }} as {{ dbt.type_string() }}), 'Unknown')
 {%- endmacro %}
 
 {# 'SaaS x APAC'. A value that could be mistaken for a pair itself is quoted, so that two pairs never share a name. #}

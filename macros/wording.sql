@@ -18,9 +18,29 @@
     {{ one_decimal(factor ~ " * abs(" ~ difference ~ ")") }} || ' points ' || case when {{ difference }} < 0 then '{{ negative }}' else '{{ positive }}' end
 {%- endmacro %}
 
+{# A dimension, or a pair such as 'industry x tier', with the labels of own dimensions instead of their names. #}
+{% macro labelled(column) -%}
+    {%- set labels = own_dimensions() | selectattr('label', 'defined') | list -%}
+    {%- if labels -%}
+    array_to_string([
+        {%- for part in [1, 2] %}
+        case split_part({{ column }}, ' x ', {{ part }})
+            when '' then null
+            {%- for each in labels %}
+            when '{{ each.dimension }}' then '{{ each.label | replace("'", "''") }}'
+            {%- endfor %}
+            else split_part({{ column }}, ' x ', {{ part }})
+        end{{ "," if not loop.last }}
+        {%- endfor %}
+    ], ' x ')
+    {%- else -%}
+    {{ column }}
+    {%- endif -%}
+{%- endmacro %}
+
 {# 'region EMEA' of a segment, 'All deals' of all of them. #}
 {% macro segment_name(row) -%}
-    case when {{ row }}.segment_dimension = 'all' then 'All deals' else {{ row }}.segment_dimension || ' ' || {{ row }}.segment_value end
+    case when {{ row }}.segment_dimension = 'all' then 'All deals' else {{ labelled(row ~ ".segment_dimension") }} || ' ' || {{ row }}.segment_value end
 {%- endmacro %}
 
 {# From here on: what marts say in sentences. `row` is the relation whose columns a sentence reads: a row of the mart but for the sentence. #}
@@ -55,7 +75,7 @@
                         when {{ row }}.verdict <> 'signal' then '; with this many segments compared, chance can explain it.'
                         else
                             '; the segment is associated with ' || case when {{ row }}.vs_rest_difference < 0 then 'fewer' else 'more' end || ' wins'
-                            || case when {{ row }}.segment_dimension = 'competitor' then ', if it is recorded alike in won and lost deals.' else '.' end
+                            || case when {{ row }}.segment_dimension in ('{{ (['competitor'] + own_dimensions(['close']) | map(attribute='dimension') | list) | join("', '") }}') then ', if it is recorded alike in won and lost deals.' else '.' end
                     end
             end
     end
@@ -86,7 +106,7 @@
 
 {# What a row of rpt_win_rate_drivers says, in a sentence that claims no more than its verdict. #}
 {% macro driver_finding(row) -%}
-    {{ row }}.factor || ' ' || {{ row }}.level || ': '
+    {{ labelled(row ~ ".factor") }} || ' ' || {{ row }}.level || ': '
     || case
         when {{ row }}.vs_others_pp is null and {{ row }}.pooled_levels is null then coalesce({{ row }}.missing_reason, 'nothing to compare with')
         when {{ row }}.pooled_levels is not null

@@ -57,7 +57,7 @@ def test_rows_of_a_file_that_cant_be_used_stop_the_build_by_name(tmp_path):
 def test_a_file_stands_in_for_the_playbook(tmp_path):
     (tmp_path / "plays.csv").write_text(HEADER + GOOD)
     variables = {"deals_file": write_deals(tmp_path / "deals.csv", DEAL), "playbook_file": tmp_path / "plays.csv"}
-    build = run_dbt(tmp_path / "own.duckdb", variables, select="risk_categories stg_files__playbook int_playbook", with_tests=False).check()
+    build = run_dbt(tmp_path / "own.duckdb", variables, select="+int_playbook", with_tests=False).check()
     assert build.query("select play_id, threshold, priority_order from intermediate.int_playbook") == [("quiet", 10.0, 3)]
 
 

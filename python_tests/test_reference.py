@@ -161,7 +161,7 @@ def test_marts_without_their_data_say_why(build):
     rows = build.query("select mart, capability, data_level, is_available, reason from marts.rpt_data_capabilities")
     assert rows
     for mart, capability, level, is_available, reason in rows:
-        assert is_available == (level == "L0" and capability not in ("lost_reasons", "competitors")), mart
+        assert is_available == (level == "L0" and capability not in ("lost_reasons", "competitors", "own_dimensions")), mart
         assert (reason is None) == is_available, mart
         part = "where segment_dimension = 'competitor'" if capability == "competitors" else ""
         assert is_available or build.query(f"select count(*) from marts.{mart} {part}") == [(0,)], mart

@@ -222,8 +222,9 @@ def visit_counts(*rows) -> pd.DataFrame:
 
 
 def reach_counts(*rows) -> pd.DataFrame:
-    columns = ["segment_dimension", "segment_value", "stage", "days_to_close", "observed_after_days", "is_furthest", "outcome", "deal_count"]
-    return pd.DataFrame([("all", "all", *row) for row in rows], columns=columns)
+    """Of one pipeline, unless a stage is written as `pipeline: stage`."""
+    columns = ["segment_dimension", "segment_value", "pipeline_text", "stage", "days_to_close", "observed_after_days", "is_furthest", "outcome", "deal_count"]
+    return pd.DataFrame([("all", "all", stage.rpartition(":")[0], stage, *row) for stage, *row in rows], columns=columns)
 
 
 def test_all_open_and_nothing_at_all():
@@ -263,6 +264,13 @@ def test_rates_of_a_stage_by_hand():
     # Proposal: day 2, five at risk, two lost; day 4, three at risk, all won: 3/5 won, 2/5 lost.
     assert found["Proposal", "win_probability"] == pytest.approx(0.6, abs=1e-12)
     assert found["Proposal", "open_probability"] == 0
+
+
+def test_a_share_of_losses_is_of_the_pipelines_losses():
+    """New loses 3 in Demo and 1 in Terms, Renewal 6 in Notice: 3 / 4, 1 / 4 and 6 / 6, not 3 / 10 and so on."""
+    lost = reach_counts(("new:Demo", 9, 0, True, "Lost", 3), ("new:Terms", 9, 0, True, "Lost", 1), ("renewal:Notice", 9, 0, True, "Lost", 6))
+    found = {row[2]: row[4] for row in survival.stage_conversion(lost, Z) if row[3] == "loss_share_rate"}
+    assert found == {"new:Demo": 0.75, "new:Terms": 0.25, "renewal:Notice": 1.0}
 
 
 def test_one_lost_deal():

@@ -8,5 +8,6 @@ left join {{ ref('fct_deal_score_history') }} as history
     on
         int_current_score_build.build_id = history.build_id
         and scores.deal_id = history.deal_id
+        and history.input_name = {{ input_name_text() }}
 group by scores.deal_id
 having count(history.deal_id) <> 1

@@ -357,5 +357,7 @@ def bare_steps(folder: Path, published: Path) -> Iterator[tuple[str, str]]:
     facts = ("deals", "visits", "open_deals", "reasons", "scores", "similar_deals", "score_history", "checks", "alerts", "actions")
     yield (
         "publish the facts: write them to a file of their own",
-        f"attach '{published}' as published; " + "; ".join(f"create table published.{fact} as from {fact}" for fact in facts) + "; detach published",
+        f"attach '{published}' as published; "
+        + "; ".join(f"create table published.{fact} as from {fact}" for fact in facts)
+        + "; detach published",
     )

@@ -92,7 +92,9 @@ def build(folder: Path, companions: str) -> Measure:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         command = [sys.executable, "-m", "dbt.cli.main", "build", "--vars", json.dumps(files)]
         command += ["--target-path", f"{scratch}/target", "--log-path", f"{scratch}/logs"]
-        return measure(command, folder.with_suffix(".build.log"), {"SALES_DB": f"{scratch}/sales.duckdb", "SALES_MARTS_DB": f"{scratch}/marts.duckdb"})
+        return measure(
+            command, folder.with_suffix(".build.log"), {"SALES_DB": f"{scratch}/sales.duckdb", "SALES_MARTS_DB": f"{scratch}/marts.duckdb"}
+        )
 
 
 def bare(folder: Path) -> Measure:

@@ -32,14 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("old", type=Path, help="a published file, such as marts.duckdb of the code before")
     parser.add_argument("new", type=Path, help="another one, such as that of the code after")
     parser.add_argument("--renamed", action="append", default=[], metavar="TABLE.OLD=NEW", help="a column whose name changed")
-    parser.add_argument("--without", action="append", default=[], metavar="TABLE.COLUMN", help="a column that may differ; COLUMN is the new name")
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="TABLE.COLUMN", help="a column that may differ; COLUMN is the new name"
+    )
 
 
 def columns(connection: duckdb.DuckDBPyConnection, catalog: str) -> dict[str, dict[str, str]]:
     """Type of each column by table and column name."""
     found: dict[str, dict[str, str]] = {}
     rows = connection.execute(
-        "select table_name, column_name, data_type from duckdb_columns() where database_name = ? order by table_name, column_index", [catalog]
+        "select table_name, column_name, data_type from duckdb_columns() where database_name = ? order by table_name, column_index",
+        [catalog],
     ).fetchall()
     for table, column, kind in rows:
         if table != "build_info":
@@ -47,7 +50,9 @@ def columns(connection: duckdb.DuckDBPyConnection, catalog: str) -> dict[str, di
     return found
 
 
-def compare_table(connection: duckdb.DuckDBPyConnection, table: str, old: dict[str, str], new: dict[str, str], without: set[str]) -> list[Difference]:
+def compare_table(
+    connection: duckdb.DuckDBPyConnection, table: str, old: dict[str, str], new: dict[str, str], without: set[str]
+) -> list[Difference]:
     """Differences of one table; `old`, `new`: type by column, both by their new names."""
     found = []
     if list(old.items()) != list(new.items()):
@@ -61,9 +66,7 @@ def compare_table(connection: duckdb.DuckDBPyConnection, table: str, old: dict[s
     if counts[0] != counts[1]:
         found.append(Difference(table, f"{counts[0]} rows before, {counts[1]} after"))
         return found
-    ranked = {
-        side: f'(select {order}, row_number() over (order by {order}) as row_rank from {side}."{table}")' for side in ("old", "new")
-    }
+    ranked = {side: f'(select {order}, row_number() over (order by {order}) as row_rank from {side}."{table}")' for side in ("old", "new")}
     for name in both:
         left, right = f'old_rows."{name}"', f'new_rows."{name}"'
         differs = f"{left} is distinct from {right}"
@@ -79,11 +82,15 @@ def compare_table(connection: duckdb.DuckDBPyConnection, table: str, old: dict[s
             """
         ).fetchall()
         if rows:
-            found.append(Difference(table, f"{name} differs in {rows[0][3]} of {counts[0]} rows", [(row[0], name, row[1], row[2]) for row in rows]))
+            found.append(
+                Difference(table, f"{name} differs in {rows[0][3]} of {counts[0]} rows", [(row[0], name, row[1], row[2]) for row in rows])
+            )
     return found
 
 
-def compare(old: Path, new: Path, renamed: dict[str, dict[str, str]] | None = None, without: dict[str, set[str]] | None = None) -> tuple[int, list[Difference]]:
+def compare(
+    old: Path, new: Path, renamed: dict[str, dict[str, str]] | None = None, without: dict[str, set[str]] | None = None
+) -> tuple[int, list[Difference]]:
     """Number of tables compared, and all that differs. `renamed`: old to new column by table; `without`: new names by table."""
     renamed, without = renamed or {}, without or {}
     with duckdb.connect() as connection:

@@ -44,8 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be sent, and send and record nothing")
     parser.add_argument("--resend", action="append", default=[], metavar="KEY", help="send this message again, whose fate is unknown")
     parser.add_argument("--settle", action="append", default=[], metavar="KEY", help="this message of unknown fate did arrive")
-    parser.add_argument("--quiet-hours", default=os.environ.get("SALES_QUIET_HOURS"), metavar="20:00-07:00", help="send nothing then ($SALES_QUIET_HOURS)")
-    parser.add_argument("--time-zone", default=os.environ.get("SALES_TIME_ZONE") or "UTC", help="of the quiet hours ($SALES_TIME_ZONE, UTC)")
+    parser.add_argument(
+        "--quiet-hours", default=os.environ.get("SALES_QUIET_HOURS"), metavar="20:00-07:00", help="send nothing then ($SALES_QUIET_HOURS)"
+    )
+    parser.add_argument(
+        "--time-zone", default=os.environ.get("SALES_TIME_ZONE") or "UTC", help="of the quiet hours ($SALES_TIME_ZONE, UTC)"
+    )
     parser.add_argument("--attempts", type=int, default=4, help="tries of a message in a run, if nothing was sent (4)")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds before the second try, doubled before each other (1)")
 
@@ -112,7 +116,9 @@ def pair_up(state: State, messages: list[Message], destinations: list[Destinatio
     return pairs
 
 
-def list_due(state: State, messages: list[Message], destinations: list[Destination], resend: list[str]) -> list[tuple[Message, Destination]]:
+def list_due(
+    state: State, messages: list[Message], destinations: list[Destination], resend: list[str]
+) -> list[tuple[Message, Destination]]:
     pairs, unknown = pair_up(state, messages, destinations), collections.defaultdict(list)
     for key, name, *_ in state.rows("unknown"):
         unknown[key].append(name)
@@ -122,15 +128,27 @@ def list_due(state: State, messages: list[Message], destinations: list[Destinati
         if key not in {message.key for message in messages}:
             raise DeliveryError(f"message {key} is no longer among the published ones: use --settle to be done with it")
         if not any(message.key == key and status == "unknown" for message, _, status in pairs):
-            raise DeliveryError(f"message {key} no longer goes to {', '.join(unknown[key])}: set that again, or use --settle to be done with it")
-    return [(message, each) for message, each, status in pairs if status in (None, "waiting") or (status == "unknown" and message.key in resend)]
+            raise DeliveryError(
+                f"message {key} no longer goes to {', '.join(unknown[key])}: set that again, or use --settle to be done with it"
+            )
+    return [
+        (message, each) for message, each, status in pairs if status in (None, "waiting") or (status == "unknown" and message.key in resend)
+    ]
 
 
 def drop_late(state: State, messages: list[Message], over: list[Message], destinations: list[Destination]) -> int:
     """Records what will never be sent, so that nothing gets lost without a trace; returns how many messages were replaced."""
     current, resolved = {message.key for message in messages}, {message.key for message in over}
-    late = [(key, name, title, "resolved" if key in resolved else "replaced") for key, name, _, title, _ in state.rows("waiting") if key not in current]
-    late += [(message.key, each.name, message.title, "resolved") for message, each, status in pair_up(state, over, destinations) if status is None]
+    late = [
+        (key, name, title, "resolved" if key in resolved else "replaced")
+        for key, name, _, title, _ in state.rows("waiting")
+        if key not in current
+    ]
+    late += [
+        (message.key, each.name, message.title, "resolved")
+        for message, each, status in pair_up(state, over, destinations)
+        if status is None
+    ]
     for key, name, title, status in late:
         state.write(key, name, status, title, "before it could be sent")
     replaced = [row for row in late if row[3] == "replaced"]

@@ -16,7 +16,17 @@ import duckdb
 MARTS = ("build_info", "fct_open_deals", "fct_deal_scores", "fct_deal_score_reasons", "fct_recommended_actions")
 # A spreadsheet takes these for the beginning of a formula. The hyphen is last: the regular expression below holds them in brackets.
 FORMULA_STARTS = "=+@\t\r\n-"
-TEXT_COLUMNS = ("deal_id", "deal_name", "sales_rep_id", "score_status", "score_reason", "risk_category", "reasons", "actions", "first_action_id")
+TEXT_COLUMNS = (
+    "deal_id",
+    "deal_name",
+    "sales_rep_id",
+    "score_status",
+    "score_reason",
+    "risk_category",
+    "reasons",
+    "actions",
+    "first_action_id",
+)
 
 QUERY = """
 with
@@ -80,8 +90,10 @@ def open_marts(database: str) -> duckdb.DuckDBPyConnection:
     found = dict(schemas)
     missing = [name for name in MARTS if name not in found]
     if missing:
-        raise ValueError(f"'{database}' has no {', '.join(missing)}: it is no file of published marts, or of an older version; run `dbt build`")
-    connection.execute(f"""use "{found['build_info']}" """)
+        raise ValueError(
+            f"'{database}' has no {', '.join(missing)}: it is no file of published marts, or of an older version; run `dbt build`"
+        )
+    connection.execute(f"""use "{found["build_info"]}" """)
     return connection
 
 
@@ -110,7 +122,9 @@ def export(database: str, out: Path) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="file to write; its ending, .csv or .parquet, says how")
-    parser.add_argument("--marts", default=os.environ.get("SALES_MARTS_DB", "marts.duckdb"), help="published file (SALES_MARTS_DB, marts.duckdb)")
+    parser.add_argument(
+        "--marts", default=os.environ.get("SALES_MARTS_DB", "marts.duckdb"), help="published file (SALES_MARTS_DB, marts.duckdb)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -39,7 +39,9 @@ class Statistical:
     verdicts: str
 
 
-SEGMENT_VERDICTS = "select verdict from marts.rpt_segment_win_rates where period = 'all' and second_segment_value is null and segment_dimension"
+SEGMENT_VERDICTS = (
+    "select verdict from marts.rpt_segment_win_rates where period = 'all' and second_segment_value is null and segment_dimension"
+)
 STATISTICAL = {
     "win_rate_gap_pp": Statistical(
         1 / 137, True, "select verdict from marts.rpt_win_rate_trend where basis = 'closed_date' and period_type = 'month' and not is_risk_adjusted "
@@ -107,9 +109,14 @@ def read(database: Path, sql: str) -> list[dict]:
 
 
 def find_duplicates(events: list[dict]) -> list[str]:
-    rows = Counter((event["alert_rule_id"], event["subject_type"], event["subject_id"], event["as_of_date"], event["status"] == "resolved") for event in events)
+    rows = Counter(
+        (event["alert_rule_id"], event["subject_type"], event["subject_id"], event["as_of_date"], event["status"] == "resolved")
+        for event in events
+    )
     raised = Counter(event["alert_key"] for event in events if event["status"] == "raised")
-    return [f"twice in a build: {key}" for key, count in rows.items() if count > 1] + [f"raised twice: {key}" for key, count in raised.items() if count > 1]
+    return [f"twice in a build: {key}" for key, count in rows.items() if count > 1] + [
+        f"raised twice: {key}" for key, count in raised.items() if count > 1
+    ]
 
 
 def find_broken_cool_downs(events: list[dict]) -> list[str]:
@@ -139,7 +146,11 @@ def find_broken_lives(events: list[dict], dates: list[Date]) -> list[str]:
         begin = bisect.bisect_left(dates, life[0]["as_of_date"])
         if [event["as_of_date"] for event in life] != dates[begin : begin + len(life)]:
             found.append(f"{key} is missing in a build")
-        if statuses[0] != "raised" or set(statuses[1:-1]) - {"ongoing"} or (len(statuses) > 1 and statuses[-1] not in ("ongoing", "resolved")):
+        if (
+            statuses[0] != "raised"
+            or set(statuses[1:-1]) - {"ongoing"}
+            or (len(statuses) > 1 and statuses[-1] not in ("ongoing", "resolved"))
+        ):
             found.append(f"{key} has the life {statuses}")
         if statuses[-1] != "resolved" and life[-1]["as_of_date"] != dates[-1]:
             found.append(f"{key} ends without being resolved")
@@ -178,7 +189,9 @@ def find_wrong_reasons(events: list[dict], week: Week) -> list[str]:
     for event in events:
         expected, reason = ended_by(event, week), event["status_reason"] if event["status"] == "resolved" else None
         if reason != expected or (event["status"] == "resolved" and reason is None):
-            found.append(f"{event['alert_rule_id']} of {event['subject_id']} is {event['status']} on {week.date} as {reason}, expected {expected}")
+            found.append(
+                f"{event['alert_rule_id']} of {event['subject_id']} is {event['status']} on {week.date} as {reason}, expected {expected}"
+            )
     return found
 
 
@@ -212,7 +225,11 @@ def planted_stalls(dates: list[Date]) -> set[tuple[str, Date]]:
 
 def find_missed_stalls(events: list[dict], dates: list[Date]) -> list[str]:
     """Each planted stall is met by the rule, and its deal has an open alert or was alerted within a cool-down."""
-    stalled = {(event["subject_id"], event["as_of_date"]) for event in events if event["alert_rule_id"] == "large_deal_stalled" and event["status"] != "resolved"}
+    stalled = {
+        (event["subject_id"], event["as_of_date"])
+        for event in events
+        if event["alert_rule_id"] == "large_deal_stalled" and event["status"] != "resolved"
+    }
     alerted = {(event["subject_id"], event["as_of_date"]) for event in events if event["status"] in ("raised", "ongoing")}
     cooling = {(event["subject_id"], event["as_of_date"]) for event in events if event["status_reason"] == "cool_down"}
     return [f"stall of {deal} on {date} was missed" for deal, date in sorted(planted_stalls(dates) - (stalled & (alerted | cooling)))]
@@ -237,7 +254,11 @@ def look(week: Week) -> dict[str, tuple[Date, frozenset[str]]]:
     found = {}
     for rule_id, rule in week.rules.items():
         if rule["metric"] in week.judged:
-            subjects = {subject for (other, subject), (value, is_signal) in week.checks.items() if other == rule_id and value is not None and is_signal}
+            subjects = {
+                subject
+                for (other, subject), (value, is_signal) in week.checks.items()
+                if other == rule_id and value is not None and is_signal
+            }
             met = {subject for subject in subjects if is_met(rule, subject, week)}
             found[rule_id] = month if STATISTICAL[rule["metric"]].is_monthly else week.date, frozenset(met)
     return found
@@ -276,7 +297,11 @@ def read_week(database: Path, variables: dict, date: Date) -> Week:
         deals={row["deal_id"]: (row["outcome"], row["amount"]) for row in deals},
         checks={(row["alert_rule_id"], row["subject_id"]): (row["value"], row["is_signal"]) for row in checks},
         score_status=read(database, "select score_status from marts.rpt_score_quality where fold = 'all'")[0]["score_status"],
-        judged=frozenset(name for name, metric in STATISTICAL.items() if {row["verdict"] for row in read(database, metric.verdicts)} & {"signal", "no_signal"}),
+        judged=frozenset(
+            name
+            for name, metric in STATISTICAL.items()
+            if {row["verdict"] for row in read(database, metric.verdicts)} & {"signal", "no_signal"}
+        ),
     )
 
 
@@ -331,5 +356,8 @@ def run(arguments: argparse.Namespace) -> int:
         database = (arguments.database or Path(folder) / "replay.duckdb").absolute()
         dates, wrong, fires = replay(database, arguments.vars, arguments.weeks, arguments.end)
         print(f"{len(dates)} builds from {dates[0]} to {dates[-1]}\n\n{summary(database)}\n\n{fires}\n")
-    print("\n".join(wrong) or "Nothing wrong: no duplicates, cool-downs and caps held, and every alert resolved when it ended, for the right reason.")
+    print(
+        "\n".join(wrong)
+        or "Nothing wrong: no duplicates, cool-downs and caps held, and every alert resolved when it ended, for the right reason."
+    )
     return int(bool(wrong))

@@ -19,7 +19,9 @@ SIMULATIONS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     summaries = "; ".join(f"{name}: {summary}" for name, summary in SIMULATIONS.items())
     parser.add_argument("simulation", choices=SIMULATIONS, metavar="simulation", help=summaries)
-    parser.add_argument("--crms", type=int, default=200, help="generated CRMs (of trend: series of months, of yield: pipelines) of each kind (200)")
+    parser.add_argument(
+        "--crms", type=int, default=200, help="generated CRMs (of trend: series of months, of yield: pipelines) of each kind (200)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="same seed, same table (1)")
     parser.add_argument("--processes", type=int, default=1, help="worker processes (1)")
     parser.add_argument("--deals", type=int, help="deals of a CRM, of rapv alone (3000)")

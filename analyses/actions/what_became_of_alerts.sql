@@ -7,6 +7,7 @@ with
 
 fct_alert_events as (
     select * from {{ ref('fct_alert_events') }}
+    where input_name = {{ input_name_text() }}
 ),
 
 final as (

@@ -3,7 +3,7 @@
 -- How long does a deal stay in each stage (open visits counted)?
 -- In which order do stages come?
 -- Which are late?
--- One row per stage; put a dimension in place of 'all' to compare segments. loss_rate is of the deals that are through with the stage, loss_share_rate says
+-- One row per pipeline and stage; put a dimension in place of 'all' to compare segments. loss_rate is of the deals that are through with the stage, loss_share_rate says
 -- where the losses are; a late stage with a low rate can still cost most, since all the work before it is lost too. stage_win_probability is of all deals that
 -- reached the stage, open ones allowed for. Closed stages are ends, not visits, and without stage history no stage has figures.
 with
@@ -24,6 +24,7 @@ rpt_stage_durations as (
 
 final as (
     select
+        dim_stages.pipeline,
         dim_stages.stage_order,
         dim_stages.stage,
         dim_stages.is_closed,
@@ -52,4 +53,4 @@ final as (
 )
 
 select * from final
-order by stage_order
+order by pipeline nulls first, stage_order

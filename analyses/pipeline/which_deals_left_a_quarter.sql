@@ -2,8 +2,8 @@
 -- Deals whose expected close date was moved out of a quarter and not back, and that did not close in it; the newest quarter first, the largest deal first. outcome
 -- is what has become of them since. left_late marks those moved only after the quarter had ended: till then they stood in it as overdue.
 -- May be empty: without field history, or where no date was moved.
-{% set own_quarter = "cast(" ~ dbt.date_trunc('quarter', 'expected_close_date') ~ " as date)" %}
-{% set other_quarter = "cast(" ~ dbt.date_trunc('quarter', 'other_expected_close_date') ~ " as date)" %}
+{% set own_quarter = quarter_start('expected_close_date') %}
+{% set other_quarter = quarter_start('other_expected_close_date') %}
 
 with
 

@@ -12,14 +12,14 @@ rpt_pipeline_bridge as (
 
 slips as (
     select
-        cast({{ dbt.date_trunc('quarter', 'expected_close_date') }} as date) as quarter_start_date,
+        {{ quarter_start('expected_close_date') }} as quarter_start_date,
         count(distinct deal_id) as slipped_deal_count,
         sum(amount_before) as slipped_amount
     from {{ ref('fct_pipeline_movements') }}
     where
         movement = 'moved_out'
-        and {{ dbt.date_trunc('quarter', 'expected_close_date') }} = {{ dbt.date_trunc('quarter', 'movement_date') }}
-        and {{ dbt.date_trunc('quarter', 'expected_close_date') }} < {{ dbt.date_trunc('quarter', 'other_expected_close_date') }}
+        and {{ quarter_start('expected_close_date') }} = {{ quarter_start('movement_date') }}
+        and {{ quarter_start('expected_close_date') }} < {{ quarter_start('other_expected_close_date') }}
     group by 1
 ),
 

@@ -20,7 +20,7 @@ periods as (
     union all
 
     select
-        cast(cast({{ dbt.date_trunc('quarter', 'closed_date') }} as date) as {{ dbt.type_string() }}) as closed_quarter,
+        cast({{ quarter_start('closed_date') }} as {{ dbt.type_string() }}) as closed_quarter,
         is_won,
         deal_amount,
         cycle_days

@@ -11,6 +11,7 @@ history as (
         max(as_of_date) over () as newest_as_of_date,
         row_number() over (partition by as_of_date, deal_id order by build_number desc) as newest_of_date_first
     from {{ ref('fct_deal_score_history') }}
+    where input_name = {{ input_name_text() }}
 ),
 
 month_ago as (

@@ -1,5 +1,7 @@
 """Why the win rate changed (the segments' own rates, or their mix), and why the pipeline did."""
 
+from functools import partial
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -42,7 +44,7 @@ def win_rate_change(build: Build) -> None:
         period = parts.choose("Period that begins", periods, "change-period", write=str)
     dimensions = [name for name in parts.values(build, "rpt_win_rate_change", "segment_dimension") if name != "all"]
     with columns[2]:
-        dimension = parts.choose("By", dimensions, "change-dimension", write=words.dimension, default="lead_source")
+        dimension = parts.choose("By", dimensions, "change-dimension", write=partial(parts.dimension, build), default="lead_source")
     frame = build.rows(
         """
         select * from rpt_win_rate_change
@@ -58,7 +60,7 @@ def win_rate_change(build: Build) -> None:
         return
     change_figures(build, frame, period_type, period)
     st.caption(
-        f"Effects of each {words.dimension(dimension).lower()} in percentage points of the whole win rate, with intervals. All "
+        f"Effects of each {parts.dimension(build, dimension).lower()} in percentage points of the whole win rate, with intervals. All "
         f"{words.count(len(frame))} together add up to the total change: the rate effect is what its own win rate did, the mix effect what its share of the closed deals did."
     )
     shown = parts.most_telling(frame, frame.rate_effect.abs() + frame.mix_effect.abs(), MAX_SEGMENTS)
@@ -147,13 +149,13 @@ def bridge(build: Build) -> None:
         period = parts.choose("That begins", periods, "bridge-period", write=str)
     dimensions = parts.values(build, "rpt_pipeline_bridge", "segment_dimension")
     with columns[2]:
-        dimension = parts.choose("Of", dimensions, "bridge-dimension", write=words.dimension)
+        dimension = parts.choose("Of", dimensions, "bridge-dimension", write=partial(parts.dimension, build))
     where = {"period_type": period_type, "period_start_date": period, "segment_dimension": dimension}
     segments = parts.values(build, "rpt_pipeline_bridge", "segment_value", **where)
     segment = segments[0] if segments else None
     if dimension != "all":
         with columns[3]:
-            segment = parts.choose(words.dimension(dimension), segments, "bridge-segment", write=str)
+            segment = parts.choose(words.escape(parts.dimension(build, dimension)), segments, "bridge-segment", write=str)
     found = build.rows(
         """
         select * from rpt_pipeline_bridge

@@ -59,6 +59,7 @@ def pick(build: Build, default_order: str) -> tuple[DealFilter, str]:
         for where, name in zip(st.columns(len(SEGMENTS)), SEGMENTS, strict=True):
             with where:
                 picked[name] = st.multiselect(words.dimension(name), options[name], key=f"deals-{name}", placeholder="All")
+        own = pick_own(build)
         second = st.columns(4)
         with second[0]:
             flags = st.multiselect("Flags (any of)", list(FLAGS), key="deals-flags", placeholder="None asked for")
@@ -73,7 +74,31 @@ def pick(build: Build, default_order: str) -> tuple[DealFilter, str]:
             with where:
                 dates.append(st.date_input(name, value=None, key=f"deals-{name}", format="YYYY-MM-DD"))
     order = parts.choose("Order", list(ORDERS), "deals-order", write=str, default=default_order)
-    return DealFilter(picked, flags, search, least, most, *dates), order
+    return DealFilter(picked, own, flags, search, least, most, *dates), order
+
+
+def pick_own(build: Build) -> dict[str, list[str]]:
+    """The same for the dimensions that the user declared, four a line; those that no open deal has a value of can't be picked."""
+    picked: dict[str, list[str]] = {}
+    if not build.has("fct_deal_dimensions"):
+        return picked
+    found = build.rows(
+        """
+        select dimension, any_value(label) as label, list(distinct dimension_value order by dimension_value) as options
+        from fct_deal_dimensions
+        where deal_id in (select deal_id from fct_open_deals)
+        group by dimension
+        order by dimension
+        """
+    )
+    for number, row in enumerate(found.itertuples()):
+        if number % 4 == 0:
+            line = st.columns(4)
+        with line[number % 4]:
+            picked[row.dimension] = st.multiselect(
+                words.escape(words.label(row.label)), list(row.options), key=f"deals-own-{row.dimension}", placeholder="All"
+            )
+    return picked
 
 
 def _options(build: Build, name: str) -> list[str]:

@@ -1,5 +1,8 @@
 """Which segments and factors go with winning and losing, and what deals are lost to."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -51,7 +54,7 @@ def effects(build: Build) -> None:
     everything = "Every factor but the rep"
     with left:
         factor = parts.choose(
-            "Factor", [everything, *factors], "driver-factor", write=lambda name: name if name == everything else words.dimension(name)
+            "Factor", [everything, *factors], "driver-factor", write=lambda name: name if name == everything else parts.dimension(build, name)
         )
     frame = build.rows(
         f"""
@@ -101,7 +104,8 @@ def effects(build: Build) -> None:
 
 
 def _name_of(dimension: str, value: str, is_long: bool) -> str:
-    return f"replace({dimension}, '_', ' ') || ': ' || {value}" if is_long else value
+    own = f"(select label from dim_dimensions as dimensions where not is_built_in and dimensions.dimension = {dimension})"
+    return f"coalesce({own}, replace({dimension}, '_', ' ')) || ': ' || {value}" if is_long else value
 
 
 def heat_map(build: Build) -> None:
@@ -112,7 +116,7 @@ def heat_map(build: Build) -> None:
             "Pair",
             pairs,
             "heat-pair",
-            write=lambda name: " by ".join(words.dimension(one) for one in name.split(" x ")),
+            write=lambda name: " by ".join(parts.dimension(build, one) for one in name.split(" x ")),
             default="lead_source x deal_size_band",
         )
     with right:
@@ -126,7 +130,8 @@ def heat_map(build: Build) -> None:
         pair,
     )
     shown = parts.most_telling(frame, frame.closed_deal_count, MAX_CELLS, "with the most closed deals")
-    parts.chart(heat_chart(shown, pair, MEASURES[measure]), shown, f"{measure} by {pair}")
+    names = [parts.dimension(build, name) for name in pair.split(" x ")]
+    parts.chart(heat_chart(shown, names, MEASURES[measure]), shown, f"{measure} by {pair}")
     st.caption(
         "In each cell the figure and the number of closed deals; pale: too few deals to judge; framed: more than its two segments by "
         "themselves and chance explain."
@@ -134,9 +139,9 @@ def heat_map(build: Build) -> None:
     parts.signals(frame, "**No pair that could be judged stands out** beyond what its two segments do by themselves.")
 
 
-def heat_chart(frame: pd.DataFrame, pair: str, measure: str) -> alt.LayerChart:
+def heat_chart(frame: pd.DataFrame, names: Sequence[str], measure: str) -> alt.LayerChart:
     """Sequential for rates, diverging about no difference; both can be told apart without red and green."""
-    first, second = (words.dimension(name) for name in pair.split(" x "))
+    first, second = names
     is_rate = measure == "win_rate"
     largest = float(frame[measure].abs().max() or 0) if len(frame) else 0
     scale = alt.Scale(scheme="blues") if is_rate else alt.Scale(scheme="blueorange", domain=[largest, -largest])
@@ -171,7 +176,7 @@ def segments(build: Build) -> None:
     dimensions = [name for name in every if " x " not in name and name not in ("all", "competitor")]
     left, right = st.columns(2)
     with left:
-        dimension = parts.choose("By", dimensions, "segment-dimension", write=words.dimension, default="lead_source")
+        dimension = parts.choose("By", dimensions, "segment-dimension", write=partial(parts.dimension, build), default="lead_source")
     periods = parts.values(build, "rpt_segment_win_rates", "period", segment_dimension=dimension)
     with right:
         period = parts.choose("Of", periods, "segment-period", write=lambda name: PERIODS.get(name, name))

@@ -1,5 +1,7 @@
 """The overview's part on the pipeline: what it is worth by each method, and its health by month."""
 
+from functools import partial
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -20,7 +22,7 @@ METHODS = {
 
 def value(build: Build) -> None:
     dimensions = parts.values(build, "rpt_pipeline_value", "segment_dimension")
-    dimension = parts.choose("Open deals by", dimensions, "value-dimension", write=words.dimension)
+    dimension = parts.choose("Open deals by", dimensions, "value-dimension", write=partial(parts.dimension, build))
     values = build.rows("select * from rpt_pipeline_value where segment_dimension = ? order by rapv_amount desc limit 40", dimension)
     segment = "all"
     if dimension != "all":
@@ -45,7 +47,7 @@ def value(build: Build) -> None:
             zero=True,
         )
         parts.chart(drawn, values, f"Risk-adjusted pipeline value by {dimension} with P10 to P90")
-        segment = parts.choose(words.dimension(dimension), values.segment_value.tolist(), "value-segment", write=str)
+        segment = parts.choose(words.escape(parts.dimension(build, dimension)), values.segment_value.tolist(), "value-segment", write=str)
     chosen = values[values.segment_value == segment].iloc[0]
     methods = pd.DataFrame(
         {

@@ -1,5 +1,7 @@
 """Where deals are lost and how long they stay, from the visits of their stages."""
 
+from functools import partial
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -28,17 +30,17 @@ def choose_segment(build: Build) -> tuple[str, str]:
     dimensions = parts.values(build, "rpt_stage_conversion", "segment_dimension")
     left, right = st.columns(2)
     with left:
-        dimension = parts.choose("Deals by", dimensions, "stage-dimension", write=words.dimension)
+        dimension = parts.choose("Deals by", dimensions, "stage-dimension", write=partial(parts.dimension, build))
     if dimension == "all":
         return "all", "all"
     segments = parts.values(build, "rpt_stage_conversion", "segment_value", segment_dimension=dimension)
     with right:
-        return dimension, parts.choose(words.dimension(dimension), segments, "stage-segment", write=str)
+        return dimension, parts.choose(words.escape(parts.dimension(build, dimension)), segments, "stage-segment", write=str)
 
 
 def funnel(build: Build, dimension: str, segment: str) -> None:
     frame = build.rows(
-        "select * from rpt_stage_conversion where segment_dimension = ? and segment_value = ? order by stage_order", dimension, segment
+        "select * from rpt_stage_conversion where segment_dimension = ? and segment_value = ? order by pipeline nulls first, stage_order", dimension, segment
     )
     if frame.empty:
         st.info("No rows for this choice.", icon=":material/info:")
@@ -53,12 +55,13 @@ def funnel(build: Build, dimension: str, segment: str) -> None:
         f"{words.count(late.late_stage_closed_deal_count)} closed deals that had reached a late stage.",
         "late-loss",
     )
-    worst = frame.sort_values("loss_share_rate", ascending=False).iloc[0]
+    worst = frame.sort_values(["lost_here_deal_count", "loss_share_rate"], ascending=False).iloc[0]
+    of_pipeline = "" if pd.isna(worst.pipeline) else f" of {words.escape(worst.pipeline)}"
     parts.figure(
         second,
         "Most losses in",
         words.escape(worst.stage),
-        f"{words.percent(worst.loss_share_rate)} of the lost deals ({words.between(worst.loss_share_rate_lower, worst.loss_share_rate_upper)}; "
+        f"{words.percent(worst.loss_share_rate)} of the lost deals{of_pipeline} ({words.between(worst.loss_share_rate_lower, worst.loss_share_rate_upper)}; "
         f"{words.count(worst.lost_here_deal_count)} deals).",
         "worst-stage",
     )
@@ -108,7 +111,7 @@ def funnel(build: Build, dimension: str, segment: str) -> None:
             "open_here_deal_count": "Open here",
             "win": "P(win | reached)",
             "loss": "Lost here / left it",
-            "share": "Share of all losses",
+            "share": "Share of the pipeline's losses",
         },
     )
 
@@ -148,7 +151,7 @@ def durations(build: Build, dimension: str, segment: str) -> None:
             {quantile}_status as status, completed_visit_count, open_visit_count, left_truncated_visit_count
         from rpt_stage_durations
         where segment_dimension = ? and segment_value = ?
-        order by stage_order
+        order by pipeline nulls first, stage_order
         """,
         dimension,
         segment,

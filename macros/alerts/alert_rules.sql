@@ -15,11 +15,6 @@
     ' ' || {{ list }} || ' ' like '% {{ name }} %'
 {%- endmacro %}
 
-{# Alerts of the demo don't meet those of the user's files in one database. #}
-{% macro alert_source() -%}
-    '{{ "files" if reads_files() else "demo" }}'
-{%- endmacro %}
-
 {# Is an alert one of its digest's reader: of a rep's own deals, of a manager's team, or for all of the audience? #}
 {% macro is_for_reader(alerts, digests) -%}
     {{ has_word(alerts ~ '.audience', "' || " ~ digests ~ ".audience || '") }}

@@ -10,11 +10,11 @@ fct_alert_checks as (
 kept as (
     {%- if is_incremental() %}
     select * from {{ this }}
-    where alert_source = {{ alert_source() }}
+    where input_name = {{ input_name_text() }}
     {%- else %}
     select
         *,
-        cast(null as {{ dbt.type_string() }}) as alert_source,
+        cast(null as {{ dbt.type_string() }}) as input_name,
         cast(null as {{ dbt.type_string() }}) as alert_key,
         cast(null as {{ dbt.type_string() }}) as status,
         cast(null as {{ dbt.type_string() }}) as status_reason,
@@ -60,7 +60,9 @@ lowest_scores as (
     from {{ ref('fct_deal_score_history') }} as history
     inner join today
         on history.as_of_date between today.newest_date and today.as_of_date
-    where history.score_status in ('model', 'table')
+    where
+        history.input_name = {{ input_name_text() }}
+        and history.score_status in ('model', 'table')
     group by history.deal_id
 ),
 
@@ -112,7 +114,7 @@ met as (
         * replace (
             case status
                 when 'raised'
-                    then substr(md5(concat_ws('|', {{ alert_source() }}, alert_rule_id, subject_type, subject_id, cast(as_of_date as {{ dbt.type_string() }}))), 1, 16)
+                    then substr(md5(concat_ws('|', {{ input_name_text() }}, alert_rule_id, subject_type, subject_id, cast(as_of_date as {{ dbt.type_string() }}))), 1, 16)
                 else alert_key
             end as alert_key,
             case
@@ -127,7 +129,7 @@ met as (
             case status when 'raised' then as_of_date else first_seen_date end as first_seen_date,
             case status when 'raised' then as_of_date + cool_down_days else cool_until_date end as cool_until_date
         ),
-        {{ alert_source() }} as alert_source,
+        {{ input_name_text() }} as input_name,
         case when status = 'suppressed' then case when is_cooling_down then 'cool_down' else 'more_severe_alert' end end as status_reason
     from decided
 ),
@@ -165,7 +167,7 @@ resolved as (
 
 final as (
     select
-        alert_source,
+        input_name,
         as_of_date,
         alert_key,
         status,

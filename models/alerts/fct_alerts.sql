@@ -5,7 +5,7 @@ fct_alert_events as (
     from {{ ref('fct_alert_events') }} as events
     cross join {{ ref('int_as_of') }} as int_as_of
     where
-        events.alert_source = {{ alert_source() }}
+        events.input_name = {{ input_name_text() }}
         and events.alert_key is not null
         and events.as_of_date <= int_as_of.as_of_date
 ),

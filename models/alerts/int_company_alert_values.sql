@@ -52,7 +52,7 @@ found as (
         'segment_gap_pp' as metric,
         'segment' as subject_type,
         segment_dimension || ': ' || segment_value as subject_id,
-        segment_dimension || ' ' || segment_value as subject_name,
+        {{ labelled('segment_dimension') }} || ' ' || segment_value as subject_name,
         100 * vs_rest_difference as value,
         verdict = 'signal' as is_signal,
         finding,
@@ -79,7 +79,7 @@ found as (
         'driver_swing_pp' as metric,
         'driver' as subject_type,
         drivers.factor || ': ' || drivers.level as subject_id,
-        drivers.factor || ' ' || drivers.level as subject_name,
+        {{ labelled('drivers.factor') }} || ' ' || drivers.level as subject_name,
         swings.swing_pp as value,
         drivers.is_sign_flip as is_signal,
         drivers.finding

@@ -14,6 +14,7 @@ scores as (
         on
             scores.deal_id = history.deal_id
             and int_current_score_build.build_id = history.build_id
+            and history.input_name = {{ input_name_text() }}
     left join {{ ref('fct_deal_score_reasons') }} as reasons
         on
             scores.deal_id = reasons.deal_id

@@ -61,7 +61,7 @@ periods as (
 final as (
     select
         substr(md5(
-            {{ alert_source() }} || '|' || periods.cadence || '|' || periods.audience || '|' || periods.recipient || '|'
+            {{ input_name_text() }} || '|' || periods.cadence || '|' || periods.audience || '|' || periods.recipient || '|'
             || cast(periods.period_end_date as {{ dbt.type_string() }})
         ), 1, 16) as digest_key,
         periods.cadence,

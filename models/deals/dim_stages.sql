@@ -7,6 +7,8 @@ int_stages as (
 final as (
     select
         stage,
+        pipeline,
+        stage_name,
         stage_order,
         is_closed,
         is_won,

@@ -45,6 +45,7 @@ final as (
         visits.visit_number,
         visits.spell_number,
         visits.stage,
+        int_stages.pipeline,
         int_stages.stage_order,
         visits.entered_at,
         visits.exited_at,
@@ -63,6 +64,7 @@ final as (
         case
             when visits.is_censored then 'open'
             when visits.is_last then case when visits.is_won then 'won' else 'lost' end
+            when not next_stages.is_closed and next_stages.pipeline_text <> int_stages.pipeline_text then 'moved'
             when not next_stages.is_closed then case when visits.next_stage_rank < visits.stage_rank then 'regressed' else 'advanced' end
             when next_stages.is_won is null then 'closed'
             when next_stages.is_won then 'won'

@@ -1,14 +1,5 @@
 with
 
-int_stages as (
-    select * from {{ ref('int_stages') }}
-),
-
-late_stages as (
-    select coalesce(cast(sum(case when is_late then power(2, stage_rank) end) as bigint), 0) as stage_bits
-    from int_stages
-),
-
 -- A deal's last row in its clock minute stands for the deal, however often it moved. At midnight sharp there is no time of day: history
 -- with dates only puts a whole day there.
 bulk_updates as (
@@ -31,7 +22,7 @@ bulk_updates as (
 numbered as (
     select
         *,
-        case when not is_closed then cast(power(2, stage_rank) as bigint) end as stage_bit
+        case when not is_closed then cast(power(2, stage_rank) as hugeint) end as stage_bit
     from {{ ref('int_stage_history') }}
     where is_stage_change
 ),
@@ -45,8 +36,8 @@ changes as (
         entered_at as recorded_at,
         row_number() over deal_changes as change_number,
         count(case when is_closed then 1 end) over (deal_changes rows unbounded preceding) as closing_count,
-        bit_or(stage_bit) over (deal_changes rows between unbounded preceding and 1 preceding) as stages_before,
-        bit_or(stage_bit) over (deal_changes rows between 1 following and unbounded following) as stages_after,
+        coalesce(bit_or(stage_bit) over (deal_changes rows between unbounded preceding and 1 preceding), 0) as stages_before,
+        coalesce(bit_or(stage_bit) over (deal_changes rows between 1 following and unbounded following), 0) as stages_after,
         lead(entered_at) over deal_changes as next_recorded_at,
         lead(stage_rank) over deal_changes as next_stage_rank,
         lead(is_closed) over deal_changes as is_next_closed,
@@ -58,6 +49,11 @@ changes as (
 visits as (
     select
         changes.*,
+        stages.stage,
+        stages.later_stage_bits,
+        stages.skippable_stage_bits,
+        stages.late_stage_bits,
+        changes.stages_before & stages.skippable_stage_bits as stages_passed,
         deals.is_open,
         deals.is_won,
         deals.created_at,
@@ -66,6 +62,8 @@ visits as (
         changes.next_stage_rank is null or (changes.is_next_closed and changes.has_at_most_one_after) as is_last,
         bulk_updates.sales_rep_id is not null as is_bulk_update
     from changes
+    inner join {{ ref('int_stage_sets') }} as stages
+        on changes.stage_rank = stages.stage_rank
     inner join {{ ref('int_dated_deals') }} as deals
         on changes.deal_id = deals.deal_id
     left join bulk_updates
@@ -88,37 +86,35 @@ dated as (
     from visits
 ),
 
--- A set that holds a stage beyond this one is at least twice as large a number as the stage's own bit.
+-- Of the stages that could be skipped, those beyond the highest one passed were. Without its neighbours a set has a logarithm that isn't rounded up.
 final as (
     select
-        dated.deal_id,
-        cast(dated.change_number - dated.closing_count as integer) as visit_number,
-        cast(dated.closing_count + 1 as integer) as spell_number,
-        int_stages.stage,
-        dated.stage_rank,
-        dated.next_stage_rank,
-        dated.entered_at,
-        dated.exited_at,
-        case when dated.is_left_truncated then dated.recorded_at end as observed_from_at,
-        cast({{ dbt.datediff('dated.entered_at', 'coalesce(dated.exited_at, dated.as_of_date)', 'day') }} as integer) as days_in_stage,
-        dated.exited_at is null as is_censored,
-        dated.is_left_truncated,
-        dated.is_last,
-        dated.is_won,
-        coalesce(dated.stages_after & dated.stage_bit, 0) = 0 as is_latest,
-        coalesce(dated.stages_before & dated.stage_bit, 0) > 0 as is_reentry,
-        greatest(coalesce(dated.stages_before, 0), coalesce(dated.stages_after, 0)) < 2 * dated.stage_bit as is_furthest,
-        coalesce(dated.stages_before, 0) >= 2 * dated.stage_bit as is_regression,
-        (coalesce(dated.stages_before, 0) | dated.stage_bit) & late_stages.stage_bits > 0 as has_reached_late_stage,
+        deal_id,
+        cast(change_number - closing_count as integer) as visit_number,
+        cast(closing_count + 1 as integer) as spell_number,
+        stage,
+        stage_rank,
+        next_stage_rank,
+        entered_at,
+        exited_at,
+        case when is_left_truncated then recorded_at end as observed_from_at,
+        cast({{ dbt.datediff('entered_at', 'coalesce(exited_at, as_of_date)', 'day') }} as integer) as days_in_stage,
+        exited_at is null as is_censored,
+        is_left_truncated,
+        is_last,
+        is_won,
+        stages_after & stage_bit = 0 as is_latest,
+        stages_before & stage_bit <> 0 as is_reentry,
+        (stages_before | stages_after) & later_stage_bits = 0 as is_furthest,
+        stages_before & later_stage_bits <> 0 as is_regression,
+        (stages_before | stage_bit) & late_stage_bits <> 0 as has_reached_late_stage,
         case
-            when dated.is_left_truncated then 0
-            else greatest(dated.stage_rank - coalesce(floor(log2(dated.stages_before)), 0) - 1, 0)
+            when is_left_truncated or stages_before & (stage_bit | later_stage_bits) <> 0 then 0
+            when stages_passed = 0 then bit_count(skippable_stage_bits)
+            else bit_count(skippable_stage_bits >> cast(floor(log2(stages_passed & ~(stages_passed >> 1))) + 1 as integer))
         end as skipped_stage_count,
-        dated.is_bulk_update
+        is_bulk_update
     from dated
-    inner join int_stages
-        on dated.stage_rank = int_stages.stage_rank
-    cross join late_stages
 )
 
 select * from final

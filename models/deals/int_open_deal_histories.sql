@@ -18,6 +18,12 @@ visits as (
     group by deal_id
 ),
 
+newer_stages as (
+    select deal_id
+    from {{ ref('int_current_stages') }}
+    where stage_newer_in = 'file'
+),
+
 field_history as (
     select
         deal_id,
@@ -35,7 +41,7 @@ changes as (
         sum(case when new_close_date > old_close_date then 1 else 0 end) as push_count,
         sum(case when new_close_date > old_close_date then {{ dbt.datediff('old_close_date', 'new_close_date', 'day') }} else 0 end) as push_days,
         sum(case
-            when {{ dbt.date_trunc('quarter', 'new_close_date') }} > {{ dbt.date_trunc('quarter', 'old_close_date') }} then 1
+            when {{ quarter_start('new_close_date') }} > {{ quarter_start('old_close_date') }} then 1
             else 0
         end) as quarter_push_count,
         sum(case when new_amount <> old_amount then 1 else 0 end) as amount_change_count
@@ -58,8 +64,8 @@ activities as (
 final as (
     select
         open_deals.deal_id,
-        visits.visited_stage,
-        visits.days_in_stage,
+        case when newer_stages.deal_id is null then visits.visited_stage end as visited_stage,
+        case when newer_stages.deal_id is null then visits.days_in_stage end as days_in_stage,
         visits.regression_count,
         changes.push_count,
         changes.push_days,
@@ -70,6 +76,8 @@ final as (
     from open_deals
     left join visits
         on open_deals.deal_id = visits.deal_id
+    left join newer_stages
+        on open_deals.deal_id = newer_stages.deal_id
     left join field_history
         on open_deals.deal_id = field_history.deal_id
     left join changes

@@ -8,7 +8,7 @@ int_deal_bounds as (
 bounds as (
     select
         *,
-        cast({{ dbt.date_trunc('quarter', dbt.dateadd('day', 1, 'as_of_date')) }} as date) as quarter_start
+        {{ quarter_start(dbt.dateadd('day', 1, 'as_of_date')) }} as quarter_start
     from int_deal_bounds
 ),
 

@@ -1,5 +1,5 @@
 -- noqa: disable=layout.indent
-{% set dimensions = var('segment_dimensions') %}
+{% set dimensions = dimensions_of('segment_dimensions') %}
 
 with
 
@@ -21,7 +21,7 @@ visits as (
         not int_deal_stage_visits.is_censored as is_completed,
         int_deals.is_won,
         {% for dimension in dimensions -%}
-            int_deals.{{ dimension }}{{ "," if not loop.last }}
+            coalesce(int_deals.{{ dimension }}, 'Unknown') as {{ dimension }}{{ "," if not loop.last }}
         {% endfor %}
     from int_deal_stage_visits
     inner join int_deals

@@ -1,5 +1,7 @@
 {{ config(materialized = 'view') }}
 {% set dimensions = (var('rapv_segment_dimensions') + var('rapv_offset_dimensions')) | unique | list %}
+{# Own dimensions of many values would make a combination of nearly every deal: their offsets are looked up one by one. #}
+{% set own = dimensions_of('rapv_offset_dimensions') | reject('in', dimensions) | list %}
 
 with
 
@@ -14,6 +16,23 @@ int_age_band_win_rates as (
 int_segment_combinations as (
     select * from {{ ref('int_segment_combinations') }}
 ),
+{%- if own %}
+
+int_segment_offsets as (
+    select * from {{ ref('int_segment_offsets') }}
+),
+
+-- A value that no deal has closed in is as uncertain as the least known one of its dimension.
+least_known as (
+    select
+        forecast_date,
+        band_type,
+        segment_dimension,
+        max(log_odds_variance) as log_odds_variance
+    from int_segment_offsets
+    group by forecast_date, band_type, segment_dimension
+),
+{%- endif %}
 
 first_fits as (
     select min(trained_until_date) as first_fit_date
@@ -45,8 +64,10 @@ valued as (
         int_age_band_win_rates.effective_deal_count,
         int_age_band_win_rates.win_rate as cell_win_rate,
         int_age_band_win_rates.win_log_odds,
-        int_segment_combinations.log_odds_offset,
-        int_age_band_win_rates.log_odds_variance + int_segment_combinations.log_odds_variance as log_odds_variance,
+        int_segment_combinations.log_odds_offset
+        {%- for dimension in own %} + coalesce({{ dimension }}_offsets.log_odds_offset, 0){% endfor %} as log_odds_offset,
+        int_age_band_win_rates.log_odds_variance + int_segment_combinations.log_odds_variance
+        {%- for dimension in own %} + coalesce({{ dimension }}_offsets.log_odds_variance, {{ dimension }}_least_known.log_odds_variance, 0){% endfor %} as log_odds_variance,
         int_segment_combinations.base_rate,
         -- Before the first fit a score was the base rate.
         coalesce(
@@ -57,10 +78,23 @@ valued as (
             end
         ) as model_probability,
         int_segment_combinations.segment_win_rate,
+        {% if own -%}
+        nullif(concat_ws(
+            ', ',
+            int_segment_combinations.unseen_dimensions
+            {%- for dimension in own %},
+            case when {{ dimension }}_offsets.segment_value is null then '{{ dimension_label(dimension) | replace("'", "''") }}' end
+            {%- endfor %}
+        ), '') as unseen_dimensions,
+        {%- else -%}
         int_segment_combinations.unseen_dimensions,
+        {%- endif %}
         case
             when int_age_band_win_rates.win_log_odds is null then int_age_band_win_rates.win_rate
-            else 1 / (1 + exp(-(int_age_band_win_rates.win_log_odds + int_segment_combinations.log_odds_offset)))
+            else 1 / (1 + exp(-(
+                int_age_band_win_rates.win_log_odds + int_segment_combinations.log_odds_offset
+                {%- for dimension in own %} + coalesce({{ dimension }}_offsets.log_odds_offset, 0){% endfor -%}
+            )))
         end as rapv_probability,
         -- As it was published: the age runs to the end of the day, so it is never 0.
         least(1, int_segment_combinations.typical_cycle_days / (int_replayed_deals.age_days + 1)) as aging_factor_published
@@ -82,7 +116,20 @@ valued as (
             and int_replayed_deals.band_type = int_segment_combinations.band_type
             {% for dimension in dimensions -%}
             and int_replayed_deals.{{ dimension }} = int_segment_combinations.{{ dimension }}
-            {% endfor -%}
+            {% endfor %}
+    {%- for dimension in own %}
+    left join int_segment_offsets as {{ dimension }}_offsets
+        on
+            int_replayed_deals.forecast_date = {{ dimension }}_offsets.forecast_date
+            and int_replayed_deals.band_type = {{ dimension }}_offsets.band_type
+            and {{ dimension }}_offsets.segment_dimension = '{{ dimension }}'
+            and int_replayed_deals.{{ dimension }} = {{ dimension }}_offsets.segment_value
+    left join least_known as {{ dimension }}_least_known
+        on
+            int_replayed_deals.forecast_date = {{ dimension }}_least_known.forecast_date
+            and int_replayed_deals.band_type = {{ dimension }}_least_known.band_type
+            and {{ dimension }}_least_known.segment_dimension = '{{ dimension }}'
+    {%- endfor %}
 ),
 
 final as (

@@ -1,6 +1,6 @@
 -- noqa: disable=layout.indent
 {{ config(materialized = 'view') }}
-{% set dimensions = (['sales_rep_id'] + var('rapv_segment_dimensions') + var('rapv_offset_dimensions')) | unique | list %}
+{% set dimensions = (['sales_rep_id'] + var('rapv_segment_dimensions') + dimensions_of('rapv_offset_dimensions')) | unique | list %}
 
 with
 
@@ -78,7 +78,7 @@ final as (
         int_dated_deals.deal_amount,
         int_dated_deals.stage_probability,
         {% for dimension in dimensions -%}
-            int_dated_deals.{{ dimension }}{{ "," if not loop.last }}
+            coalesce(int_dated_deals.{{ dimension }}, 'Unknown') as {{ dimension }}{{ "," if not loop.last }}
         {% endfor %}
     from int_dated_deals
     left join stretches

@@ -1,6 +1,6 @@
 -- noqa: disable=layout.indent
 {{ config(materialized = 'view') }}
-{% set dimensions = (['sales_rep_id'] + var('rapv_segment_dimensions') + var('rapv_offset_dimensions')) | unique | list %}
+{% set dimensions = (['sales_rep_id'] + var('rapv_segment_dimensions') + dimensions_of('rapv_offset_dimensions')) | unique | list %}
 
 with
 

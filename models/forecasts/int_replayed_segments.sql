@@ -1,4 +1,4 @@
-{% set segments = (['all'] + var('rapv_segment_dimensions') + var('rapv_offset_dimensions')) | unique | list %}
+{% set segments = (['all'] + var('rapv_segment_dimensions') + dimensions_of('rapv_offset_dimensions')) | unique | list %}
 
 with
 

@@ -25,7 +25,10 @@ band_types as (
 ),
 
 combinations as (
-    select distinct {{ dimensions | join(', ') }}
+    select distinct
+        {% for dimension in dimensions -%}
+            coalesce({{ dimension }}, 'Unknown') as {{ dimension }}{{ "," if not loop.last }}
+        {% endfor %}
     from {{ ref('int_deals') }}
     {%- if 'deal_size_band' in dimensions %}
 
@@ -33,7 +36,7 @@ combinations as (
 
     select distinct
         {% for dimension in dimensions -%}
-            {{ 'int_past_amounts.known_size_band' if dimension == 'deal_size_band' else 'int_deals.' ~ dimension }}{{ "," if not loop.last }}
+            {{ 'int_past_amounts.known_size_band' if dimension == 'deal_size_band' else "coalesce(int_deals." ~ dimension ~ ", 'Unknown')" }}{{ "," if not loop.last }}
         {% endfor %}
     from {{ ref('int_past_amounts') }} as int_past_amounts
     inner join {{ ref('int_deals') }} as int_deals

@@ -1,4 +1,4 @@
-{% set segments = ['all'] + var('rapv_offset_dimensions') %}
+{% set segments = ['all'] + dimensions_of('rapv_offset_dimensions') %}
 
 with
 

@@ -1,4 +1,4 @@
-{% set dimensions = var('rapv_offset_dimensions') %}
+{% set dimensions = dimensions_of('rapv_offset_dimensions') %}
 
 with
 

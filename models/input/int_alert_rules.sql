@@ -37,7 +37,7 @@ typed as (
         {{ to_text('description') }} as description,
         {{ try_cast('threshold', 'double') }} as threshold,
         {{ to_text('above_amount') }} as above_amount_text,
-        {{ to_amount('above_amount') }} as above_amount,
+        {{ to_amount('above_amount', 'alert_rules') }} as above_amount,
         {{ try_cast('cool_down_days', 'integer') }} as cool_down_days
     from alert_rules
 ),

@@ -28,7 +28,7 @@ event_dates as (
 
     -- Grouped first: tens of millions of rows have few days and stages.
     select
-        cast({{ to_timestamp('entered_at') }} as date) as event_date,
+        cast({{ to_timestamp('entered_at', 'stage_history') }} as date) as event_date,
         count(*) as row_count
     from {{ ref('int_input__stage_history') }}
     where {{ to_text('deal_id') }} is not null
@@ -38,9 +38,18 @@ event_dates as (
     union all
 
     select
-        cast({{ to_timestamp('changed_at') }} as date) as event_date,
+        cast({{ to_timestamp('changed_at', 'field_history') }} as date) as event_date,
         count(*) as row_count
     from {{ ref('int_input__field_history') }}
+    where {{ to_text('deal_id') }} is not null
+    group by 1
+
+    union all
+
+    select
+        cast({{ to_timestamp('valid_from', 'value_intervals') }} as date) as event_date,
+        count(*) as row_count
+    from {{ ref('int_input__value_intervals') }}
     where {{ to_text('deal_id') }} is not null
     group by 1
 ),

@@ -15,7 +15,8 @@ final as (
         count(case when capability = 'field_history' then 1 end) > 0 as has_field_history,
         count(case when capability = 'activities' then 1 end) > 0 as has_activities,
         count(case when capability = 'interventions' then 1 end) > 0 as has_interventions,
-        count(case when capability = 'quotas' then 1 end) > 0 as has_quotas
+        count(case when capability = 'quotas' then 1 end) > 0 as has_quotas,
+        count(case when capability = 'forecast_calls' then 1 end) > 0 as has_forecast_calls
     from int_data_levels
 )
 

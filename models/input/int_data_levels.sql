@@ -57,6 +57,15 @@ levels as (
     union all
 
     select
+        'own_dimensions' as capability,
+        'L0' as data_level,
+        {{ 'coalesce(open_count + closed_count, 0)' if own_dimensions() else '0' }} as row_count,
+        'the var own_dimensions declares no column of the deals file' as reason_when_missing
+    from deal_counts
+
+    union all
+
+    select
         input as capability,
         case input when 'stage_history' then 'L2' when 'field_history' then 'L3' else 'L4' end as data_level,
         accepted_count as row_count,
@@ -69,7 +78,7 @@ levels as (
             else concat('no row of the ', replace(input, '_', ' '), ' was accepted: see fct_quarantined_rows')
         end as reason_when_missing
     from int_input_row_counts
-    where input not in ('deals', 'reps')
+    where input not in ('deals', 'reps', 'exchange_rates')
 ),
 
 final as (
@@ -81,7 +90,7 @@ final as (
         case when row_count = 0 then reason_when_missing end as reason,
         {% if kept -%}
         case
-            when row_count > 0 and capability in ('{{ kept | join("', '") }}') then (select min(observed_date) from {{ ref('int_kept_changes') }})
+            when row_count > 0 and capability in ('{{ kept | join("', '") }}') then (select min(observed_date) from {{ ref('int_kept_changes') }} where input_name = {{ input_name_text() }})
         end as observed_since_date
         {%- else -%}
         cast(null as date) as observed_since_date

@@ -1,6 +1,6 @@
 -- Columns of the input files that no canonical column reads.
 {% if reads_files() -%}
-select
+select distinct
     input,
     lower(column_name) as column_name
 from {{ ref('stg_files__columns') }}

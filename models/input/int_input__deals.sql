@@ -8,6 +8,7 @@ select
     cast(null as {{ dbt.type_string() }}) as pipeline,
     cast(null as {{ dbt.type_string() }}) as deal_type,
     cast(null as {{ dbt.type_string() }}) as currency_code,
+    cast(null as {{ dbt.type_string() }}) as home_amount,
     cast(null as {{ dbt.type_string() }}) as next_step,
     cast(null as {{ dbt.type_string() }}) as is_deleted
 from {{ ref("demo_deals") }}

@@ -1,2 +1,11 @@
 {{ config(materialized = "view") }}
-select * from {{ ref("stg_files__quotas") if reads_files() else ref("demo_quotas") }}
+{% if reads_files() -%}
+select * from {{ ref("stg_files__quotas") }}
+{%- else -%}
+-- The demo CRM has quotas of reps, and says of none when it ends.
+select
+    *,
+    cast(null as {{ dbt.type_string() }}) as team,
+    cast(null as {{ dbt.type_string() }}) as period_end
+from {{ ref("demo_quotas") }}
+{%- endif %}

@@ -24,7 +24,7 @@ counted as (
         (
             select count(*) from {{ ref('int_input__stage_history') }} as stage_history
             inner join int_as_of
-                on cast({{ to_timestamp('stage_history.entered_at') }} as date) > int_as_of.as_of_date
+                on cast({{ to_timestamp('stage_history.entered_at', 'stage_history') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null and not is_duplicate then 1 end) from {{ ref('int_stage_history') }}) as accepted_count,
         (select count(case when reason_codes is null and is_duplicate then 1 end) from {{ ref('int_stage_history') }}) as duplicate_count
@@ -38,10 +38,36 @@ counted as (
         (
             select count(*) from {{ ref('int_input__field_history') }} as field_history
             inner join int_as_of
-                on cast({{ to_timestamp('field_history.changed_at') }} as date) > int_as_of.as_of_date
+                on cast({{ to_timestamp('field_history.changed_at', 'field_history') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
-        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}) as accepted_count,
-        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}) as duplicate_count
+        (
+            select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'field_history'
+        ) as accepted_count,
+        (
+            select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'field_history'
+        ) as duplicate_count
+
+    union all
+
+    select
+        'value_intervals' as input,
+        (select count(*) from {{ ref('int_input__value_intervals') }}) as row_count,
+        0 as filtered_count,
+        (
+            select count(*) from {{ ref('int_input__value_intervals') }} as value_intervals
+            inner join int_as_of
+                on cast({{ to_timestamp('value_intervals.valid_from', 'value_intervals') }} as date) > int_as_of.as_of_date
+        ) as not_yet_known_count,
+        (
+            select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'value_intervals'
+        ) as accepted_count,
+        (
+            select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'value_intervals'
+        ) as duplicate_count
 
     union all
 
@@ -52,7 +78,7 @@ counted as (
         (
             select count(*) from {{ ref('int_input__activities') }} as activities
             inner join int_as_of
-                on cast({{ to_timestamp('activities.occurred_at') }} as date) > int_as_of.as_of_date
+                on cast({{ to_timestamp('activities.occurred_at', 'activities') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__activities') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__activities') }}) as duplicate_count
@@ -66,7 +92,7 @@ counted as (
         (
             select count(*) from {{ ref('int_input__interventions') }} as interventions
             inner join int_as_of
-                on cast({{ to_timestamp('interventions.taken_at') }} as date) > int_as_of.as_of_date
+                on cast({{ to_timestamp('interventions.taken_at', 'interventions') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__interventions') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__interventions') }}) as duplicate_count
@@ -90,6 +116,37 @@ counted as (
         0 as not_yet_known_count,
         (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__quotas') }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__quotas') }}) as duplicate_count
+
+    union all
+
+    select
+        'forecast_calls' as input,
+        (select count(*) from {{ ref('int_input__forecast_calls') }}) as row_count,
+        0 as filtered_count,
+        (
+            select count(*) from {{ ref('int_input__forecast_calls') }} as calls
+            inner join int_as_of
+                on cast({{ to_timestamp('calls.called_at', 'forecast_calls') }} as date) > int_as_of.as_of_date
+        ) as not_yet_known_count,
+        (select count(case when reason_codes is null and not is_duplicate then 1 end) from {{ ref('int_checked__forecast_calls') }}) as accepted_count,
+        (
+            select sum(case when reason_codes is null then row_count - case when is_duplicate then 0 else 1 end end)
+            from {{ ref('int_checked__forecast_calls') }}
+        ) as duplicate_count
+
+    union all
+
+    select
+        'exchange_rates' as input,
+        (select count(*) from {{ ref('stg_files__exchange_rates') }}) as row_count,
+        0 as filtered_count,
+        (
+            select count(*) from {{ ref('stg_files__exchange_rates') }} as rates
+            inner join int_as_of
+                on cast({{ to_timestamp('rates.valid_from', 'exchange_rates') }} as date) > int_as_of.as_of_date
+        ) as not_yet_known_count,
+        (select count(case when reason_codes is null then 1 end) from {{ ref('int_exchange_rates') }}) as accepted_count,
+        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_exchange_rates') }}) as duplicate_count
 ),
 
 quarantined as (
@@ -101,10 +158,19 @@ quarantined as (
     group by input
 ),
 
+-- Rows of files were counted when they were read, by lines, apart from what the models see of them.
+read as (
+    select
+        input,
+        sum(row_count + rejected_count) as row_count
+    from {{ ref('stg_files__files') }}
+    group by input
+),
+
 final as (
     select
         counted.input,
-        cast(counted.row_count + coalesce(quarantined.unreadable_line_count, 0) as bigint) as row_count,
+        cast(coalesce(read.row_count, counted.row_count + coalesce(quarantined.unreadable_line_count, 0)) as bigint) as row_count,
         cast(counted.accepted_count as bigint) as accepted_count,
         cast(coalesce(quarantined.quarantined_count, 0) as bigint) as quarantined_count,
         cast(coalesce(counted.duplicate_count, 0) as bigint) as duplicate_count,
@@ -113,6 +179,8 @@ final as (
     from counted
     left join quarantined
         on counted.input = quarantined.input
+    left join read
+        on counted.input = read.input
 )
 
 select * from final

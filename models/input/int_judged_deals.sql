@@ -6,15 +6,11 @@ checked as (
     select
         *,
         case when reason_codes is not null then cast(to_json(raw) as {{ dbt.type_string() }}) end as raw_values
-    from {{ ref('int_checked__deals') }}
+    from {{ ref('int_sourced_deals') }}
 ),
 
 int_segment_spellings as (
     select * from {{ ref('int_segment_spellings') }}
-),
-
-int_current_field_values as (
-    select * from {{ ref('int_current_field_values') }}
 ),
 
 int_bands as (
@@ -34,17 +30,11 @@ valued as (
         {% for each in own if each.get('kind') != 'number' -%}
         coalesce({{ each.dimension }}_spellings.segment_value, 'Unknown') as {{ each.dimension }}_value,
         {% endfor -%}
-        coalesce(field_values.deal_amount, deals.stated_amount) as known_amount,
-        coalesce(field_values.sales_rep_id, deals.sales_rep_id, 'Unknown') as known_sales_rep_id,
-        coalesce(field_values.expected_close_date, deals.expected_close_date) as known_expected_close_date,
-        field_values.deal_amount is null as is_amount_undated,
         cast({{ dbt.datediff('deals.created_date', 'deals.closed_date', 'day') }} as integer) as cycle_days,
         cast(
             {{ dbt.datediff('deals.created_date', 'coalesce(deals.closed_date, deals.as_of_date)', 'day') }} as integer
         ) as age_days
     from checked as deals
-    left join int_current_field_values as field_values
-        on deals.deal_id = field_values.deal_id
     left join int_segment_spellings as industry_spellings
         on industry_spellings.segment_dimension = 'industry' and deals.industry = industry_spellings.spelling
     left join int_segment_spellings as region_spellings
@@ -73,6 +63,7 @@ weighed as (
         *,
         case
             when known_amount is null and is_amount_unreadable then 'unreadable'
+            when known_amount is null and known_amount_in_currency is not null then 'no_exchange_rate'
             when known_amount is null then 'missing'
             when known_amount = 0 then 'zero'
             when known_amount >= {{ var('max_deal_amount') }} then 'too_large'
@@ -129,10 +120,16 @@ final as (
         weighed.stage_probability,
         weighed.forecast_category,
         weighed.currency_code,
+        weighed.known_amount_in_currency as deal_amount_in_currency,
+        weighed.home_rate,
         weighed.lost_reason_value as lost_reason,
         weighed.competitor_value as competitor,
         weighed.next_step,
         weighed.updated_at,
+        weighed.recorded_at,
+        weighed.amount_newer_in,
+        weighed.close_date_newer_in,
+        weighed.owner_newer_in,
         weighed.is_closed_date_unreadable,
         weighed.has_close_date_while_open,
         weighed.closes_later,

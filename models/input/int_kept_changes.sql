@@ -2,6 +2,7 @@
     enabled = keeps_history(),
     materialized = 'incremental',
     incremental_strategy = 'append',
+    on_schema_change = 'append_new_columns',
     full_refresh = false,
 ) }}
 {% set as_of_date = "cast('" ~ var('as_of_date', none) ~ "' as date)" %}
@@ -52,11 +53,13 @@ kept as (
         new_value,
         row_number() over (partition by deal_id, field order by observed_date desc) as recency
     from {{ this }}
+    where input_name = {{ input_name_text() }}
 ),
 
 newest as (
     select coalesce(max(observed_date), cast('0001-01-01' as date)) as observed_date
     from {{ this }}
+    where input_name = {{ input_name_text() }}
 ),
 {%- else -%}
 kept as (
@@ -77,6 +80,7 @@ newest as (
 -- A deal that is closed when it is first seen has no history. One that closed since it was last seen had its last values by then.
 final as (
     select
+        {{ input_name_text() }} as input_name,
         current_values.deal_id,
         current_values.field,
         kept.new_value as old_value,

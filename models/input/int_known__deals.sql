@@ -23,6 +23,33 @@ dated as (
     cross join int_as_of
 ),
 
+-- What an amount is worth in the home currency: as the CRM says, else at the rate of the close, of open deals at that of the as-of date.
+{% if var('home_currency', none) -%}
+rated as (
+    select
+        dated.*,
+        case
+            when dated.home_amount <> 0 and dated.stated_amount <> 0 then cast(dated.home_amount as double) / cast(dated.stated_amount as double)
+            when dated.currency_code = upper('{{ var('home_currency') | trim | replace("'", "''") }}') then 1
+            else int_exchange_rates.home_rate
+        end as home_rate
+    from dated
+    left join {{ ref('int_exchange_rates') }} as int_exchange_rates
+        on
+            dated.currency_code = int_exchange_rates.currency_code
+            and coalesce(case when not dated.closes_later then dated.closed_date end, dated.as_of_date) >= int_exchange_rates.valid_from_date
+            and coalesce(case when not dated.closes_later then dated.closed_date end, dated.as_of_date) < int_exchange_rates.valid_until_date
+            and int_exchange_rates.reason_codes is null
+),
+{%- else -%}
+rated as (
+    select
+        *,
+        cast(1 as double) as home_rate
+    from dated
+),
+{%- endif %}
+
 -- What a row holds only because its deal closed is unknown on a date before that.
 final as (
     select
@@ -39,7 +66,9 @@ final as (
         lead_source,
         pipeline,
         deal_type,
-        stated_amount,
+        stated_amount as amount_in_currency,
+        coalesce({{ 'nullif(home_amount, 0)' if var('home_currency', none) else 'null' }}, {{ in_home_currency('stated_amount', 'home_rate') }}) as stated_amount,
+        home_rate,
         is_created_date_unreadable,
         is_closed_date_unreadable and not closes_later as is_closed_date_unreadable,
         is_amount_unreadable,
@@ -76,7 +105,7 @@ final as (
                 )
             else raw
         end as raw
-    from dated
+    from rated
 )
 
 select * from final

@@ -24,9 +24,24 @@ typed as (
     from playbook
 ),
 
+-- A name may mean a stage of each pipeline.
+stage_names as (
+    select
+        stage_text,
+        stage
+    from {{ ref('int_stage_keys') }}
+
+    union
+
+    select
+        lower(stage) as stage_text,
+        stage
+    from {{ ref('int_stage_keys') }}
+),
+
 final as (
     select
-        typed.*,
+        typed.* replace (coalesce(stage_names.stage, typed.stage) as stage),
         case typed.priority
             {% for priority in priorities() -%}
             when '{{ priority }}' then {{ loop.index }}
@@ -36,6 +51,8 @@ final as (
     from typed
     left join risk_categories
         on typed.least_risk_category = risk_categories.risk_category
+    left join stage_names
+        on lower(typed.stage) = stage_names.stage_text
 )
 
 select * from final

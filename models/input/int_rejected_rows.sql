@@ -26,7 +26,7 @@ rejected as (
     union all
 
     select
-        'field_history' as input,
+        input,
         deal_id,
         reason_codes as reason,
         reason_codes,
@@ -81,6 +81,30 @@ rejected as (
         raw_values,
         row_count
     from {{ ref('int_checked__quotas') }}
+    where reason_codes is not null
+
+    union all
+
+    select
+        'forecast_calls' as input,
+        null as deal_id,
+        reason_codes as reason,
+        reason_codes,
+        raw_values,
+        row_count
+    from {{ ref('int_checked__forecast_calls') }}
+    where reason_codes is not null
+
+    union all
+
+    select
+        'exchange_rates' as input,
+        null as deal_id,
+        reason_codes as reason,
+        reason_codes,
+        raw_values,
+        row_count
+    from {{ ref('int_exchange_rates') }}
     where reason_codes is not null
 
     union all

@@ -47,15 +47,18 @@ spellings as (
     group by segment_dimension, spelling
 ),
 
--- One value however its letters are cased: the spelling of most deals stands for all.
+-- One value however its letters are cased: the spelling of most deals stands for all. A word for nothing is Unknown.
 final as (
     select
         segment_dimension,
         spelling,
-        first_value(spelling) over (
-            partition by segment_dimension, lower(spelling)
-            order by deal_count desc, spelling asc
-        ) as segment_value
+        case
+            when {{ is_blank_word('spelling') }} then 'Unknown'
+            else first_value(spelling) over (
+                partition by segment_dimension, lower(spelling)
+                order by deal_count desc, spelling asc
+            )
+        end as segment_value
     from spellings
 )
 

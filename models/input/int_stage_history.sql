@@ -6,8 +6,14 @@ int_input__stage_history as (
     select * from {{ ref('int_input__stage_history') }}
 ),
 
-int_stages as (
-    select * from {{ ref('int_stages') }}
+own_stages as (
+    select * from {{ ref('int_stage_keys') }}
+    where pipeline_text <> ''
+),
+
+other_stages as (
+    select * from {{ ref('int_stage_keys') }}
+    where pipeline_text = ''
 ),
 
 int_deals as (
@@ -22,7 +28,7 @@ typed as (
     select
         {{ to_text('deal_id') }} as deal_id,
         {{ to_text('stage') }} as stage,
-        {{ to_timestamp('entered_at') }} as entered_at,
+        {{ to_timestamp('entered_at', 'stage_history') }} as entered_at,
         deal_id as raw_deal_id,
         stage as raw_stage,
         entered_at as raw_entered_at
@@ -32,6 +38,7 @@ typed as (
 known as (
     select
         typed.*,
+        {{ is_unreadable('typed.raw_entered_at', 'typed.entered_at') }} as is_unreadable,
         int_as_of.as_of_date
     from typed
     cross join int_as_of
@@ -40,26 +47,35 @@ known as (
         or cast(typed.entered_at as date) <= int_as_of.as_of_date
 ),
 
+-- The stage of the deal's own pipeline comes before one that the name means elsewhere.
 checked as (
     select
         known.*,
-        int_stages.stage_rank,
-        int_stages.is_closed,
+        coalesce(own_stages.stage_rank, other_stages.stage_rank) as stage_rank,
+        coalesce(own_stages.is_closed, other_stages.is_closed) as is_closed,
         {{ reason_codes([
             ("known.deal_id is null", "deal_id_missing"),
             ("known.stage is null", "stage_missing"),
-            ("known.stage is not null and int_stages.stage is null", "stage_unknown"),
-            ("known.entered_at is null and " ~ to_text('known.raw_entered_at') ~ " is null", "entered_at_missing"),
-            ("known.entered_at is null and " ~ to_text('known.raw_entered_at') ~ " is not null", "entered_at_unreadable"),
+            ("known.stage is not null and own_stages.stage is null and other_stages.stage is null", "stage_unknown"),
+            ("known.entered_at is null and not known.is_unreadable", "entered_at_missing"),
+            ("known.is_unreadable", "entered_at_unreadable"),
+            (
+                "not " ~ is_plausible_date("cast(known.entered_at as date)", "known.as_of_date"),
+                "entered_at_implausible",
+            ),
             ("known.deal_id is not null and int_deals.deal_id is null", "deal_not_accepted"),
             ("cast(known.entered_at as date) < int_deals.created_date", "entered_before_created"),
             ("cast(known.entered_at as date) > int_deals.closed_date", "entered_after_closed"),
         ]) }} as reason_codes
     from known
-    left join int_stages
-        on known.stage = int_stages.stage
     left join int_deals
         on known.deal_id = int_deals.deal_id
+    left join own_stages
+        on
+            lower(int_deals.pipeline) = own_stages.pipeline_text
+            and lower(known.stage) = own_stages.stage_text
+    left join other_stages
+        on lower(known.stage) = other_stages.stage_text
 ),
 
 -- Of tens of millions of accepted rows only what orders them goes through the window.

@@ -1,6 +1,6 @@
 {% set value_map = (var('value_maps', none) or {}).get('deal_stage') or {} %}
 {% set spellings = value_map.keys() | map('string') | map('replace', "'", "''") | join("', '") %}
-{% set targets = value_map.values() | map('string') | map('replace', "'", "''") | join("', '") %}
+{% set targets = value_map.values() | map('default', '', true) | map('string') | map('replace', "'", "''") | join("', '") %}
 
 with recursive
 
@@ -107,7 +107,8 @@ mapped as (
 
     union all
 
-    select * from unambiguous where stage_text not in (select value_map.stage_text from value_map)
+    select * from unambiguous
+    where stage_text not in (select value_map.stage_text from value_map)
 ),
 
 final as (

@@ -37,7 +37,7 @@ starts as (
     select
         *,
         'quarter' as period_type,
-        unnest(generate_series({{ dbt.date_trunc('quarter', 'first_created_date') }}, as_of_date, interval 3 month)) as period_start
+        unnest(generate_series({{ quarter_start('first_created_date') }}, as_of_date, interval 3 month)) as period_start
     from bounds
 ),
 
@@ -49,7 +49,7 @@ periods as (
             case period_type
                 when 'week' then {{ dbt.dateadd('day', 6, 'period_start') }}
                 when 'month' then {{ dbt.last_day('period_start', 'month') }}
-                else {{ dbt.last_day('period_start', 'quarter') }}
+                else {{ quarter_end('period_start') }}
             end as date
         ) as period_end_date
     from starts

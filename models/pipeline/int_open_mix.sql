@@ -1,5 +1,4 @@
 {% set first, second = var('rapv_segment_dimensions')[:2] %}
-{% set quarter_start = dbt.date_trunc('quarter', dbt.dateadd('day', 1, 'int_as_of.as_of_date')) %}
 
 with
 
@@ -54,20 +53,13 @@ amounts as (
 ),
 
 quarters as (
-    select
-        cast({{ quarter_start }} as date) as quarter_start_date,
-        cast({{ dbt.dateadd('month', 3, quarter_start) }} as date) as next_quarter_start_date
+    select {{ quarter_start(dbt.dateadd('day', 1, 'as_of_date')) }} as quarter_start_date
     from int_as_of
 ),
 
 quotas as (
-    select sum({{ to_amount('quotas.amount') }}) as quota_amount
-    from {{ ref('int_checked__quotas') }} as quotas
-    inner join quarters
-        on
-            cast({{ to_timestamp('quotas.period_start') }} as date) >= quarters.quarter_start_date
-            and cast({{ to_timestamp('quotas.period_start') }} as date) < quarters.next_quarter_start_date
-    where quotas.reason_codes is null
+    select sum(quota_amount) as quota_amount
+    from {{ ref('int_quarter_quotas') }}
 ),
 
 won as (

@@ -36,7 +36,7 @@ known as (
         open_deals.balance_date,
         coalesce(amounts.deal_amount, open_deals.deal_amount) as deal_amount,
         coalesce(owners.sales_rep_id, open_deals.sales_rep_id) as sales_rep_id,
-        {{ dbt.date_trunc('quarter', 'coalesce(expected.expected_close_date, open_deals.expected_close_date)') }} as expected_quarter
+        {{ quarter_start('coalesce(expected.expected_close_date, open_deals.expected_close_date)') }} as expected_quarter
     from open_deals
     left join {{ ref('int_past_field_values') }} as expected
         on
@@ -67,7 +67,7 @@ counted as (
     select
         balance_date,
         sales_rep_id,
-        {{ period_segment('quarter', 'expected_quarter') }} as expected_close_quarter,
+        {{ date_segment('expected_quarter') }} as expected_close_quarter,
         sum(case when deal_amount > 0 then deal_amount else 0 end) as amount,
         sum(case when deal_amount > 0 then 1 else 0 end) as deal_count,
         sum(case when deal_amount > 0 then 0 else 1 end) as no_amount_deal_count

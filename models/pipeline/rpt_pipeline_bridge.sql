@@ -14,8 +14,8 @@ segmented as (
         movement,
         abs(movement_amount) as amount,
         unnest(['all', 'sales_rep_id', 'expected_close_quarter']) as segment_dimension,
-        unnest(['all', sales_rep_id, {{ period_segment('quarter', 'expected_close_date') }}]) as segment_value,
-        unnest(['all', other_sales_rep_id, {{ period_segment('quarter', 'other_expected_close_date') }}]) as other_segment_value
+        unnest(['all', sales_rep_id, {{ date_segment(quarter_start('expected_close_date')) }}]) as segment_value,
+        unnest(['all', other_sales_rep_id, {{ date_segment(quarter_start('other_expected_close_date')) }}]) as other_segment_value
     from {{ ref('fct_pipeline_movements') }}
 ),
 
@@ -65,7 +65,7 @@ items as (
         unnest([
             cast({{ dbt.date_trunc('week', 'movement_date') }} as date),
             cast({{ dbt.date_trunc('month', 'movement_date') }} as date),
-            cast({{ dbt.date_trunc('quarter', 'movement_date') }} as date)
+            {{ quarter_start('movement_date') }}
         ]) as period_start_date,
         segment_dimension,
         segment_value,

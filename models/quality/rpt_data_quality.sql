@@ -56,6 +56,81 @@ checks as (
     union all
 
     select
+        'deals' as input,
+        'open_deals_turned_away' as check_name,
+        cast(coalesce(sum(case when {{ is_open_and_rejected() }} then row_count end), 0) as double) as check_value,
+        cast(sum(row_count) as bigint) as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        'open deals that no mart knows of, of all open ones: see fct_quarantined_rows' as message
+    from {{ ref('int_judged_deals') }}
+    where outcome = 'Open'
+
+    union all
+
+    select
+        input,
+        concat(column_name, '_read_as_percent') as check_name,
+        cast(value_count as double) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        not is_declared as is_finding_above_zero,
+        'probabilities read as percent: set the var percent if they are fractions, or to confirm it' as message
+    from {{ ref('int_probability_scales') }}
+    where is_percent and value_count > 0
+
+    union all
+
+    select
+        input,
+        concat(column_name, '_outside_0_to_1') as check_name,
+        cast(outside_count as double) as check_value,
+        value_count as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        'probabilities below 0 or above 1 (100 %): they count as missing' as message
+    from {{ ref('int_probability_scales') }}
+    where outside_count > 0
+
+    union all
+
+    select
+        input,
+        check_name,
+        cast(row_count as double) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        message
+    from {{ ref('int_unknown_stages') }}
+
+    union all
+
+    select
+        input,
+        check_name,
+        cast(row_count as double) as check_value,
+        all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        message
+    from {{ ref('int_companion_checks') }}
+
+    union all
+
+    select
+        input,
+        check_name,
+        cast(row_count as double) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        message
+    from {{ ref('int_history_checks') }}
+
+    union all
+
+    select
         input,
         concat('ignored_column: ', column_name) as check_name,
         1 as check_value,
@@ -106,16 +181,28 @@ checks as (
     having count(*) > 0
 ),
 
+shared as (
+    select
+        *,
+        case when unit = 'rows' and all_row_count > 0 then check_value / all_row_count end as share_rate,
+        is_finding_above_zero and check_value <> 0 as is_finding
+    from checks
+),
+
 final as (
     select
-        input,
-        check_name,
-        check_value,
-        case when unit = 'rows' and all_row_count > 0 then check_value / all_row_count end as share_rate,
-        unit,
-        is_finding_above_zero and check_value <> 0 as is_finding,
-        message
-    from checks
+        shared.input,
+        shared.check_name,
+        shared.check_value,
+        shared.share_rate,
+        shared.unit,
+        shared.is_finding,
+        shared.is_finding and coalesce(shared.share_rate, 1) >= grave_findings.least_share_rate is true as is_warning,
+        grave_findings.gravity_rank,
+        shared.message
+    from shared
+    left join {{ ref('grave_findings') }} as grave_findings
+        on split_part(shared.check_name, ':', 1) = grave_findings.check_name
 )
 
 select * from final

@@ -1,4 +1,4 @@
-{% set factors = var('driver_factors') | reject('equalto', 'sales_rep_id') | list %}
+{% set factors = dimensions_of('driver_factors', known=['creation']) | reject('equalto', 'sales_rep_id') | list %}
 
 with
 
@@ -19,14 +19,10 @@ int_cohort_maturity as (
 creation_periods as (
     select
         int_cohort_maturity.cohort_month,
-        cast(
-            case
-                when not int_cohort_maturity.is_mature then int_cohort_maturity.cohort_month
-                when extract(month from int_cohort_maturity.cohort_month) <= 6
-                    then {{ dbt.date_trunc('year', 'int_cohort_maturity.cohort_month') }}
-                else {{ dbt.dateadd('month', 6, dbt.date_trunc('year', 'int_cohort_maturity.cohort_month')) }}
-            end as date
-        ) as period_start_date,
+        case
+            when int_cohort_maturity.is_mature then {{ period_start('int_cohort_maturity.cohort_month', 6) }}
+            else int_cohort_maturity.cohort_month
+        end as period_start_date,
         int_cohort_maturity.is_mature
     from int_cohort_maturity
     inner join int_as_of

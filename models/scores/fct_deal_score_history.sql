@@ -8,8 +8,10 @@ risk_categories as (
 
 int_kept_deal_scores as (
     select * from {{ ref('int_kept_deal_scores') }}
+    where
+        input_name = {{ input_name_text() }}
     {%- if is_incremental() %}
-    where build_id not in (select distinct kept.build_id from {{ this }} as kept)
+        and build_id not in (select distinct kept.build_id from {{ this }} as kept where kept.input_name = {{ input_name_text() }})
     {%- endif %}
 ),
 
@@ -29,11 +31,13 @@ compared as (
     from int_kept_deal_scores as snapshots
     left join {{ ref('int_kept_score_changes') }} as moves
         on
-            snapshots.build_id = moves.build_id
+            snapshots.input_name = moves.input_name
+            and snapshots.build_id = moves.build_id
             and snapshots.deal_id = moves.deal_id
     left join {{ ref('int_kept_deal_scores') }} as previous
         on
-            moves.previous_build_id = previous.build_id
+            moves.input_name = previous.input_name
+            and moves.previous_build_id = previous.build_id
             and moves.deal_id = previous.deal_id
 ),
 
@@ -68,6 +72,7 @@ scored as (
 
 final as (
     select
+        scored.input_name,
         scored.deal_id,
         scored.as_of_date,
         scored.build_id,

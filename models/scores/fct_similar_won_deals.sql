@@ -1,5 +1,5 @@
 -- noqa: disable=layout.indent
-{% set dimensions = var('similar_deal_dimensions') %}
+{% set dimensions = dimensions_of('similar_deal_dimensions') %}
 
 with
 
@@ -9,6 +9,14 @@ int_similar_won_deals as (
 
 open_deals as (
     select * from {{ ref('fct_open_deals') }}
+),
+
+open_segments as (
+    select
+        deal_id,
+        {{ dimensions | join(', ') }}
+    from {{ ref('int_deals') }}
+    where is_open
 ),
 
 similar_deals as (
@@ -44,7 +52,7 @@ joined as (
         concat_ws(
             ', ',
             {% for dimension in dimensions -%}
-            case when {{ is_same_segment('open_deals', 'won_deals', dimension) }} then '{{ dimension | replace("_", " ") }} ' || won_deals.{{ dimension }} end{{ "," if not loop.last }}
+            case when {{ is_same_segment('open_segments', 'won_deals', dimension) }} then '{{ dimension_label(dimension) | replace("'", "''") }} ' || won_deals.{{ dimension }} end{{ "," if not loop.last }}
             {% endfor %}
         ) as matching_values,
         open_deals.deal_amount,
@@ -61,6 +69,8 @@ joined as (
     from int_similar_won_deals as pairs
     inner join open_deals
         on pairs.deal_id = open_deals.deal_id
+    inner join open_segments
+        on pairs.deal_id = open_segments.deal_id
     inner join won_deals
         on pairs.similar_deal_id = won_deals.deal_id
     left join won_visits
@@ -75,7 +85,7 @@ final as (
         similar_deal_id || ' was won on ' || cast(similar_won_date as {{ dbt.type_string() }}) || ' after ' || similar_cycle_days || ' days by '
         || similar_sales_rep_id || ': '
         || case when matching_dimension_count = 0 then 'no segment in common' else matching_values || ' in common' end
-        || ' (' || matching_dimension_count || ' of {{ var("similar_deal_dimensions") | length }})'
+        || ' (' || matching_dimension_count || ' of {{ dimensions | length }})'
         || coalesce(
             ', an amount of ' || cast(cast(similar_deal_amount as decimal(18, 0)) as {{ dbt.type_string() }}) || ' where this deal has '
             || cast(cast(deal_amount as decimal(18, 0)) as {{ dbt.type_string() }}), ''

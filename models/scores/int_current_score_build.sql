@@ -1,12 +1,13 @@
 {# The vars that decide about scores. What decides by the input alone is in the input's fingerprint. #}
 {% set settings = {} %}
 {% for name in [
-    'score_factors', 'score_table_factors', 'score_penalties', 'score_penalty_groups', 'score_folds', 'score_first_training_share',
+    'score_table_factors', 'score_penalties', 'score_penalty_groups', 'score_folds', 'score_first_training_share',
     'score_min_fold_deals', 'score_min_level_deals', 'score_max_levels', 'score_gate_confidence_level', 'score_gate_t_value',
     'default_prior_deals', 'maturity_filter', 'maturity_quantile', 'max_mature_open_share',
 ] %}
 {% do settings.update({name: var(name)}) %}
 {% endfor %}
+{% do settings.update({'score_factors': score_factors()}) %}
 
 with
 
@@ -29,7 +30,7 @@ input_rows as (
         deal_id || '|' || purpose || '|' || cast(observation_date as {{ dbt.type_string() }})
         || '|' || cast(created_date as {{ dbt.type_string() }})
         || '|' || coalesce(cast(closed_date as {{ dbt.type_string() }}) || cast(is_won as {{ dbt.type_string() }}), '')
-        {% for each in var('score_factors') -%}
+        {% for each in score_factors() -%}
         || '|' || {{ each.factor }}
         {% endfor %} as row_text
     from int_score_observations

@@ -1,5 +1,5 @@
 -- noqa: disable=layout.indent
-{% set period_end = dbt.last_day(dbt.dateadd('day', 1, 'as_of_date'), 'quarter') %}
+{% set period_end = quarter_end(dbt.dateadd('day', 1, 'as_of_date')) %}
 {% set prior = var('rapv_prior_deals') %}
 
 with
@@ -19,7 +19,7 @@ bands as (
 
 periods as (
     select
-        cast({{ period_end }} as date) as period_end_date,
+        {{ period_end }} as period_end_date,
         {{ dbt.datediff('as_of_date', period_end, 'day') }} as period_days
     from int_as_of
 ),

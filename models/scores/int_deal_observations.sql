@@ -75,6 +75,9 @@ final as (
         observed.region,
         observed.product_type,
         observed.lead_source,
+        {% for each in own_dimensions(['creation', 'changes']) -%}
+        observed.{{ each.dimension }},
+        {% endfor -%}
         case when not records.is_amount_bent then coalesce(amounts.known_amount, observed.deal_amount) end as deal_amount,
         cast({{ dbt.datediff('observed.created_date', 'observed.observation_date', 'day') }} as integer) as age_days,
         visits.stage,

@@ -8,13 +8,13 @@ int_current_score_build as (
     select
         *,
         {% if is_incremental() -%}
-        (select coalesce(max(kept.build_number), 0) from {{ this }} as kept) + 1 as build_number
+        (select coalesce(max(kept.build_number), 0) from {{ this }} as kept where kept.input_name = {{ input_name_text() }}) + 1 as build_number
         {%- else -%}
         1 as build_number
         {%- endif %}
     from {{ ref('int_current_score_build') }}
     {%- if is_incremental() %}
-    where build_id not in (select distinct kept.build_id from {{ this }} as kept)
+    where build_id not in (select distinct kept.build_id from {{ this }} as kept where kept.input_name = {{ input_name_text() }})
     {%- endif %}
 ),
 
@@ -30,6 +30,7 @@ int_deal_observations as (
 -- Before any deal has trained, the base rate has no term: its log odds stand in.
 final as (
     select
+        {{ input_name_text() }} as input_name,
         int_current_score_build.build_id,
         cast(int_current_score_build.build_number as integer) as build_number,
         int_current_score_build.as_of_date,
@@ -45,7 +46,7 @@ final as (
                     then ln(int_deal_scores.win_probability / (1 - int_deal_scores.win_probability))
             end
         ) as log_odds
-        {%- for column in score_columns(var('score_factors')) %},
+        {%- for column in score_columns(score_factors()) %},
         int_deal_observations.{{ column }}
         {%- endfor %}
     from int_deal_scores

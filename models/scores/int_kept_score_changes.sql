@@ -1,6 +1,6 @@
 -- noqa: disable=layout.indent
 {{ config(materialized = 'incremental', incremental_strategy = 'append', on_schema_change = 'append_new_columns', full_refresh = false) }}
-{% set factors = var('score_factors') %}
+{% set factors = score_factors() %}
 {% set daily_columns = factors | selectattr('grows_daily', 'defined') | map(attribute='column') | list %}
 
 with
@@ -11,6 +11,7 @@ bands as (
 
 int_kept_score_terms as (
     select * from {{ ref('int_kept_score_terms') }}
+    where input_name = {{ input_name_text() }}
 ),
 
 builds as (
@@ -20,6 +21,7 @@ builds as (
         as_of_date,
         model_version
     from {{ ref('int_kept_deal_scores') }}
+    where input_name = {{ input_name_text() }}
 ),
 
 -- The build before: as of the newest older date, the last one that was kept then. So no later build changes a row that stands.
@@ -35,7 +37,7 @@ new_builds as (
             builds.as_of_date > previous.as_of_date
             and builds.build_number > previous.build_number
     {%- if is_incremental() %}
-    where builds.build_id not in (select distinct kept.build_id from {{ this }} as kept)
+    where builds.build_id not in (select distinct kept.build_id from {{ this }} as kept where kept.input_name = {{ input_name_text() }})
     {%- endif %}
     qualify row_number() over (partition by builds.build_id order by previous.as_of_date desc, previous.build_number desc) = 1
 ),
@@ -54,7 +56,9 @@ states as (
     from new_builds
     cross join (values ('was'), ('aged'), ('is')) as states (state)
     inner join {{ ref('int_kept_deal_scores') }} as snapshots
-        on case states.state when 'is' then new_builds.build_id else new_builds.previous_build_id end = snapshots.build_id
+        on
+            case states.state when 'is' then new_builds.build_id else new_builds.previous_build_id end = snapshots.build_id
+            and snapshots.input_name = {{ input_name_text() }}
 ),
 
 with_levels as (
@@ -106,6 +110,7 @@ contributions as (
 -- Decimals, because their sum is the same in any order.
 final as (
     select
+        {{ input_name_text() }} as input_name,
         build_id,
         previous_build_id,
         deal_id,

@@ -5,7 +5,7 @@ with
 int_current_score_build as (
     select * from {{ ref('int_current_score_build') }}
     {%- if is_incremental() %}
-    where model_version not in (select distinct kept.model_version from {{ this }} as kept)
+    where model_version not in (select distinct kept.model_version from {{ this }} as kept where kept.input_name = {{ input_name_text() }})
     {%- endif %}
 ),
 
@@ -16,6 +16,7 @@ ml_score_fits as (
 
 final as (
     select
+        {{ input_name_text() }} as input_name,
         int_current_score_build.model_version,
         int_current_score_build.method,
         ml_score_fits.factor,

@@ -68,7 +68,7 @@ with_levels as (
         scored.method,
         scored.average_log_odds,
         method_factors.factor,
-        {{ factor_level('method_factors.factor', var('score_factors'), var('score_table_factors')) }} as level
+        {{ factor_level('method_factors.factor', score_factors(), var('score_table_factors')) }} as level
     from scored
     inner join method_factors
         on

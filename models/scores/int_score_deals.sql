@@ -72,6 +72,9 @@ final as (
         region,
         product_type,
         lead_source,
+        {% for each in own_dimensions(['creation', 'changes']) -%}
+        {{ each.dimension }},
+        {% endfor -%}
         deal_amount,
         penalty_group,
         case

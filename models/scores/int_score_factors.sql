@@ -8,8 +8,8 @@ int_data_levels as (
 
 factors (factor, factor_order, label, data_needed, can_rep_change) as (
     values
-    {% for each in var('score_factors') -%}
-    ('{{ each.factor }}', {{ loop.index }}, '{{ each.label }}', {{ "'" ~ each.data_needed ~ "'" if each.data_needed else "null" }}, {{ each.can_rep_change or false }}){{ "," if not loop.last }}
+    {% for each in score_factors() -%}
+    ('{{ each.factor }}', {{ loop.index }}, '{{ each.label | replace("'", "''") }}', {{ "'" ~ each.data_needed ~ "'" if each.data_needed else "null" }}, {{ each.can_rep_change or false }}){{ "," if not loop.last }}
     {% endfor %}
 ),
 

@@ -1,5 +1,5 @@
 -- noqa: disable=layout.indent
-{% set factors = var('score_factors') %}
+{% set factors = score_factors() %}
 
 with
 

@@ -2,7 +2,7 @@
 -- A cell holds the won deals that share the first `depth` of the dimensions. Two values that make one key by accident only bring candidates
 -- that match less. Open deals of one profile are compared with the newest of
 -- its cells, from the narrowest to the first that holds enough.
-{% set dimensions = var('similar_deal_dimensions') %}
+{% set dimensions = dimensions_of('similar_deal_dimensions') %}
 {% set most = var('similar_deal_candidates') %}
 
 with
@@ -14,7 +14,9 @@ int_dated_deals as (
         is_open,
         is_won,
         closed_date,
-        {{ dimensions | join(", ") }}
+        {% for dimension in dimensions -%}
+        coalesce({{ dimension }}, 'Unknown') as {{ dimension }}{{ "," if not loop.last }}
+        {% endfor %}
     from {{ ref('int_dated_deals') }}
 ),
 

@@ -1,16 +1,21 @@
 -- noqa: disable=layout.indent
 -- Among candidates that share as many dimensions with a deal, the most like it are its neighbours by amount: an open deal meets those
 -- alone, so that the work grows with the open deals and not with their candidates.
+{% set dimensions = dimensions_of('similar_deal_dimensions') %}
 {% set count = var('similar_deal_count') %}
 
 with
+
+int_dated_deals as (
+    select *{{ unknown_for_blank(dimensions) }} from {{ ref('int_dated_deals') }}
+),
 
 open_deals as (
     select
         deal_id,
         deal_amount,
-        {{ similar_deal_profile(var('similar_deal_dimensions')) }} as profile
-    from {{ ref('int_dated_deals') }}
+        {{ similar_deal_profile(dimensions) }} as profile
+    from int_dated_deals
     where is_open
 ),
 
@@ -114,7 +119,7 @@ final as (
         similar_deal_id,
         recency,
         matching_dimension_count,
-        round((matching_dimension_count + amount_likeness) / {{ var('similar_deal_dimensions') | length + 1 }}, 9) as similarity,
+        round((matching_dimension_count + amount_likeness) / {{ dimensions | length + 1 }}, 9) as similarity,
         row_number() over (partition by deal_id order by matching_dimension_count desc, amount_likeness desc, recency asc) as similarity_rank
     from neighbours
     qualify row_number() over (partition by deal_id order by matching_dimension_count desc, amount_likeness desc, recency asc) <= {{ count }}

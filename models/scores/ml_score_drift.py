@@ -22,6 +22,7 @@ import datetime
 import numpy as np
 from scipy.special import chdtrc, chdtri
 
+from inference.dimensions import with_own
 from inference.logistic import sigmoid
 from inference.multiplicity import benjamini_hochberg
 from inference.tables import from_rows
@@ -130,7 +131,7 @@ def score_bins(values: dict[str, tuple[Array, list[str]]], terms: list[tuple], c
 
 def model(dbt, session):
     settings = dbt.config.meta_get("settings")
-    factors = [each["factor"] for each in settings["factors"]]
+    factors = with_own([each["factor"] for each in settings["factors"]], settings["own_dimensions"], ["creation", "changes"])
     sampled = dbt.ref("int_score_deals").filter("is_sampled").project("deal_id as sampled_deal_id")
     observations = dbt.ref("int_score_observations").filter("purpose in ('score', 'backtest')")
     dates = observations.filter("purpose = 'backtest'").aggregate("observation_date").order("observation_date desc")

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inference.dimensions import with_own
 from inference.logistic import logit, sigmoid
 from inference.tables import from_rows
 
@@ -261,7 +262,7 @@ def read_observations(table, factors: list[str]) -> Observations:
 
 def model(dbt, session):
     settings = dbt.config.meta_get("settings")
-    factors = [each["factor"] for each in settings["factors"]]
+    factors = with_own([each["factor"] for each in settings["factors"]], settings["own_dimensions"], ["creation", "changes"])
     epoch = "date '1970-01-01'"
     table = (
         dbt.ref("int_score_observations")

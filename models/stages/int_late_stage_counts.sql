@@ -1,4 +1,5 @@
-{% set dimensions = var('segment_dimensions') + ['closed_month'] %}
+{% set segments = dimensions_of('segment_dimensions') %}
+{% set dimensions = segments + ['closed_month'] %}
 
 with
 
@@ -11,7 +12,12 @@ int_stages as (
 ),
 
 int_deals as (
-    select * replace (cast(closed_month as {{ dbt.type_string() }}) as closed_month)
+    select * replace (
+        {% for segment in segments -%}
+        coalesce({{ segment }}, 'Unknown') as {{ segment }},
+        {% endfor -%}
+        cast(closed_month as {{ dbt.type_string() }}) as closed_month
+    )
     from {{ ref('int_deals') }}
     where not is_open
 ),

@@ -1,4 +1,4 @@
-{% set dimensions = var('segment_dimensions') %}
+{% set dimensions = dimensions_of('segment_dimensions') %}
 
 with
 
@@ -8,7 +8,11 @@ int_deal_stage_visits as (
 ),
 
 int_deals as (
-    select * from {{ ref('int_deals') }}
+    select *{{ unknown_for_blank(dimensions) }} from {{ ref('int_deals') }}
+),
+
+int_stages as (
+    select * from {{ ref('int_stages') }}
 ),
 
 -- The first visit of a stage by a deal: from there to the close, or to the as-of date.
@@ -28,7 +32,7 @@ reached as (
         on int_deal_stage_visits.deal_id = int_deals.deal_id
 ),
 
-final as (
+counted as (
     select
         {{ segment_dimension(dimensions) }} as segment_dimension,
         {{ segment_value(dimensions) }} as segment_value,
@@ -40,6 +44,15 @@ final as (
         count(*) as deal_count
     from reached
     group by {{ segment_sets(['stage', 'days_to_close', 'observed_after_days', 'is_furthest', 'outcome'], dimensions) }}  -- noqa: PRS
+),
+
+final as (
+    select
+        counted.*,
+        int_stages.pipeline_text
+    from counted
+    inner join int_stages
+        on counted.stage = int_stages.stage
 )
 
 select * from final

@@ -9,7 +9,7 @@ Measures and what they are made of (day counts are whole, intervals have the con
   close that was seen. Aalen-Johansen with winning and losing as competing risks, open deals censored; the three sum to 1. Interval:
   Wilson's at the effective number of deals p (1 - p) / variance, so without censoring it is that of a plain rate.
 - loss_rate: deals lost with this stage as their furthest / those and the deals that got further; loss_share_rate: the former / lost
-  deals of all stages; late_stage_loss_rate: lost / closed deals that reached a late stage. Wilson intervals.
+  deals of all stages of the pipeline; late_stage_loss_rate: lost / closed deals that reached a late stage. Wilson intervals.
 
 Status: `estimated`; `upper_limit_not_reached`; `not_reached` (survival stays above the quantile); `no_case` (nothing to divide by, no
 deal has closed); `nobody_at_risk` (on some day all at risk ended while others were observed only later, so the curve has a hole).
@@ -72,7 +72,7 @@ def stage_durations(visit_counts, quantiles: dict[str, float], z: float) -> Iter
 
 def stage_conversion(reach_counts, z: float) -> Iterator[tuple]:
     is_lost_here = reach_counts["is_furthest"] & (reach_counts["outcome"] == "Lost")
-    lost_by_segment = reach_counts[is_lost_here].groupby(SEGMENT, dropna=False)["deal_count"].sum().to_dict()
+    lost_by_pipeline = reach_counts[is_lost_here].groupby([*SEGMENT, "pipeline_text"])["deal_count"].sum().to_dict()
     for key, deals in groups(reach_counts, [*SEGMENT, "stage"]):
         count, outcome, is_furthest = deals["deal_count"], deals["outcome"], deals["is_furthest"].astype(bool)
         cause = np.select([outcome == "Won", outcome == "Lost"], [WON, LOST], OPEN)
@@ -82,7 +82,7 @@ def stage_conversion(reach_counts, z: float) -> Iterator[tuple]:
         measures = [
             *probabilities(table, z),
             rate("loss_rate", lost_here, count.sum() - open_here, z),
-            rate("loss_share_rate", lost_here, lost_by_segment.get(key[:2], 0), z),
+            rate("loss_share_rate", lost_here, lost_by_pipeline.get((*key[:2], deals["pipeline_text"][0]), 0), z),
         ]
         for measure in measures:
             yield (*key, *measure)

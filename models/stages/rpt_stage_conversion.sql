@@ -68,6 +68,7 @@ final as (
         counts.segment_dimension,
         counts.segment_value,
         counts.stage,
+        int_stages.pipeline,
         int_stages.stage_order,
         int_stages.is_late,
         counts.reached_deal_count,

@@ -50,6 +50,7 @@ final as (
         counts.segment_dimension,
         counts.segment_value,
         counts.stage,
+        int_stages.pipeline,
         int_stages.stage_order,
         cast(estimates.median_days as integer) as median_days,
         cast(estimates.median_lower_days as integer) as median_lower_days,

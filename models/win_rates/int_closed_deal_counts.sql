@@ -1,9 +1,9 @@
-{% set dimensions = var('segment_dimensions') %}
+{% set dimensions = dimensions_of('segment_dimensions') %}
 
 with
 
 int_deals as (
-    select * from {{ ref('int_deals') }}
+    select *{{ unknown_for_blank(dimensions) }} from {{ ref('int_deals') }}
     where not is_open
 ),
 

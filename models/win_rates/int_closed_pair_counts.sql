@@ -1,9 +1,18 @@
-{% set dimensions = var('segment_dimensions') %}
+{% set listed = var('segment_dimensions') %}
+{% set dimensions = dimensions_of('segment_dimensions') %}
+{# Own dimensions meet those that the var lists and not each other, so that one more brings in no more pairs than there are of these. The first
+   with itself is a set to group by even if there is one dimension. #}
+{% set pairs = [dimensions[:1] * 2] %}
+{% for first in listed %}
+    {% for second in dimensions[loop.index:] %}
+        {% do pairs.append([first, second]) %}
+    {% endfor %}
+{% endfor %}
 
 with
 
 int_deals as (
-    select * from {{ ref('int_deals') }}
+    select *{{ unknown_for_blank(dimensions) }} from {{ ref('int_deals') }}
     where not is_open
 ),
 
@@ -21,7 +30,6 @@ cells as (
     group by all
 ),
 
--- Each dimension with itself and those after it, so that there is a set to group by even if there is one dimension.
 pairs as (
     select
         {{ segment_dimension(dimensions) }} as first_segment_dimension,
@@ -37,10 +45,8 @@ pairs as (
         cast(coalesce(sum(squared_amount), 0) as decimal(38, 4)) as squared_amount
     from cells
     group by grouping sets (  -- noqa: PRS
-        {%- for first in dimensions %}
-        {%- for second in dimensions[loop.index0:] %}
-        (is_won, {{ first }}, {{ second }}){{ "," if first != dimensions[-1] }}
-        {%- endfor %}
+        {%- for pair in pairs %}
+        (is_won, {{ pair | join(', ') }}){{ "," if not loop.last }}
         {%- endfor %}
     )
 ),

@@ -1,4 +1,4 @@
-{% set factors = var('driver_factors') %}
+{% set factors = dimensions_of('driver_factors', known=['creation']) %}
 
 with
 

@@ -6,7 +6,7 @@ int_closed_deal_counts as (
 
 int_closing_fact_counts as (
     select * from {{ ref('int_closing_fact_counts') }}
-    where segment_dimension = 'competitor'
+    where segment_dimension <> 'lost_reason'
 ),
 
 int_periods as (

@@ -1,4 +1,5 @@
-{% set dimensions = var('segment_dimensions') %}
+{% set dimensions = dimensions_of('segment_dimensions') %}
+{% set facts = ['cycle_band', 'competitor'] + own_dimensions(['close']) | map(attribute='dimension') | list %}
 
 with
 
@@ -27,15 +28,23 @@ period_months as (
 ),
 
 -- Deals are read in two places: a shared CTE would be copied before it is read twice.
+closed_deals as (
+    select *{{ unknown_for_blank(dimensions) }} from {{ ref('int_deals') }}
+    where not is_open
+),
+
+period_deals as (
+    select *{{ unknown_for_blank(dimensions) }} from {{ ref('int_deals') }}
+),
+
 overall as (
     select
         'all' as period,
-        {{ segment_dimension(dimensions + ['cycle_band', 'competitor']) }} as segment_dimension,
-        coalesce({{ segment_value(dimensions + ['cycle_band', 'competitor']) }}, 'None recorded') as segment_value,
+        {{ segment_dimension(dimensions + facts) }} as segment_dimension,
+        coalesce({{ segment_value(dimensions + facts) }}, 'None recorded') as segment_value,
         percentile_cont(0.5) within group (order by cast(deal_amount as double)) as median_deal_amount
-    from {{ ref('int_deals') }}
-    where not is_open
-    group by {{ segment_sets([], dimensions + ['cycle_band', 'competitor']) }}  -- noqa: PRS
+    from closed_deals
+    group by {{ segment_sets([], dimensions + facts) }}  -- noqa: PRS
 ),
 
 by_period as (
@@ -43,10 +52,10 @@ by_period as (
         period_months.period,
         {{ segment_dimension(dimensions) }} as segment_dimension,
         {{ segment_value(dimensions) }} as segment_value,
-        percentile_cont(0.5) within group (order by cast(int_deals.deal_amount as double)) as median_deal_amount
-    from {{ ref('int_deals') }} as int_deals
+        percentile_cont(0.5) within group (order by cast(period_deals.deal_amount as double)) as median_deal_amount
+    from period_deals
     inner join period_months
-        on int_deals.closed_month = period_months.closed_month
+        on period_deals.closed_month = period_months.closed_month
     group by {{ segment_sets(['period_months.period'], dimensions) }}  -- noqa: PRS
 ),
 

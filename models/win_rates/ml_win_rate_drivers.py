@@ -20,13 +20,14 @@ the fit is Firth's (1993), whose penalty has finite estimates and does not depen
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from scipy.special import chdtrc, expit
 
+from inference.dimensions import known_at, with_own
 from inference.intervals import normal_quantile
 from inference.logistic import Fit, fit_logistic, likelihood_ratio, one_hot
 from inference.multiplicity import benjamini_hochberg, step_down
@@ -141,10 +142,19 @@ class Settings:
     min_outcomes_per_parameter: float
     fdr_level: float
     confidence_level: float
+    own_dimensions: Sequence[Mapping[str, str]] = ()
 
     @property
     def normal_quantile(self) -> float:
         return normal_quantile(self.confidence_level)
+
+    @property
+    def own_factors(self) -> list[str]:
+        return known_at(self.own_dimensions, ["creation"])
+
+    @property
+    def all_factors(self) -> list[str]:
+        return with_own(self.factors, self.own_dimensions, ["creation"])
 
 
 @dataclass(frozen=True)
@@ -184,16 +194,22 @@ class Deals:
         return replace(self, codes=codes[first], won=won, count=count)
 
 
-def group(values: dict[str, list[str] | Array], won: Array, count: Array, min_level_deals: float) -> Deals:
-    """Deals from the text values of each factor by cell; levels with fewer than `min_level_deals` deals stand together."""
+def group(
+    values: dict[str, list[str] | Array], won: Array, count: Array, min_level_deals: float, own_factors: Sequence[str] = (), own_level_deals: float = 0
+) -> Deals:
+    """Deals from the text values of each factor by cell; levels with fewer than `min_level_deals` deals stand together.
+
+    Those of `own_factors` do with fewer than `own_level_deals`, where that is more.
+    """
     import pandas as pd
 
     factors, codes = [], []
     for name, texts in values.items():
         code, names = pd.factorize(np.asarray(texts, object), sort=True)
         frequency = np.bincount(code, count, len(names))
-        pooled = tuple(names[frequency < min_level_deals].tolist())
-        level = np.where(frequency < min_level_deals, RARE, names)
+        least = max(min_level_deals, own_level_deals) if name in own_factors else min_level_deals
+        pooled = tuple(names[frequency < least].tolist())
+        level = np.where(frequency < least, RARE, names)
         merged = {each: float(frequency[level == each].sum()) for each in sorted(set(level.tolist()))}
         levels = tuple(sorted(merged, key=lambda each: (each == RARE, -merged[each]))[:1])
         levels += tuple(each for each in merged if each not in levels)
@@ -201,6 +217,25 @@ def group(values: dict[str, list[str] | Array], won: Array, count: Array, min_le
         codes.append(np.array([levels.index(each) for each in level], int)[code])
     table = np.column_stack(codes) if codes else np.zeros((len(count), 0), int)
     return Deals(tuple(factors), table, np.asarray(won, float), np.asarray(count, float))
+
+
+def parameter_count(deals: Deals) -> int:
+    return 1 + sum(len(factor.levels) - 1 for factor in deals.factors)
+
+
+def group_within_reach(values: dict[str, list[str] | Array], won: Array, count: Array, settings: Settings) -> Deals:
+    """Deals from the text values of each factor, with no more levels of own dimensions than there are won and lost deals for.
+
+    Where there are too many, ever more of the rarest stand together: a column of many values must not leave the other factors without a fit.
+    """
+    least, lesser = settings.min_level_deals, min(np.sum(won), np.sum(count) - np.sum(won))
+    deals = group(values, won, count, least)
+    while parameter_count(deals) * settings.min_outcomes_per_parameter > lesser and least <= np.sum(count):
+        if not any(len(factor.levels) > 1 and factor.name in settings.own_factors for factor in deals.factors):
+            break
+        least *= 2
+        deals = group(values, won, count, settings.min_level_deals, settings.own_factors, least)
+    return deals
 
 
 # From deals to rows
@@ -219,7 +254,7 @@ class Estimate:
 
 def estimate(deals: Deals, settings: Settings) -> Estimate:
     won, lost = deals.won.sum(), (deals.count - deals.won).sum()
-    parameters = 1 + sum(len(factor.levels) - 1 for factor in deals.factors)
+    parameters = parameter_count(deals)
     if min(won, lost) == 0:
         return Estimate(deals, None, (), "not_computable", "no deal was lost" if won else "no deal was won")
     if min(won, lost) < settings.min_outcomes_per_parameter * parameters:
@@ -381,11 +416,9 @@ def model(dbt, session):
     dbt.config(materialized="table")
     settings = Settings(**dbt.config.meta_get("settings"))
     cells, rows = dbt.ref("int_driver_cells"), []
-    for is_after, names in ((False, settings.factors), (True, [*settings.factors, "cycle_band"])):
+    for is_after, names in ((False, settings.all_factors), (True, [*settings.all_factors, "cycle_band"])):
         columns = cells.filter("is_known_only_after_close" if is_after else "not is_known_only_after_close").fetchnumpy()
-        deals = group(
-            {name: columns[name] for name in names}, columns["won_deal_count"], columns["closed_deal_count"], settings.min_level_deals
-        )
+        deals = group_within_reach({name: columns[name] for name in names}, columns["won_deal_count"], columns["closed_deal_count"], settings)
         complete = None if is_after else np.where(columns["is_complete_half_year"], columns["half_year_start_date"].astype(object), None)
         rows += [row | {"is_known_only_after_close": is_after} for row in analyse(deals, complete, settings)]
     return from_rows(rows, {bool: FLAGS, datetime.date: ("half_year_start_date",), str: TEXTS, int: COUNTS, float: FIGURES})

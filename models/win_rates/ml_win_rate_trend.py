@@ -61,6 +61,7 @@ class Settings:
     min_trend_periods: int
     fdr_level: float
     confidence_level: float
+    fiscal_year_start_month: int
 
 
 # The chart
@@ -231,11 +232,18 @@ def analyse(periods: list[dict], cohort_days: dict, settings: Settings) -> list[
     return [row | found for row, found in rows]
 
 
-def by_period(cohort_counts) -> dict:
+def quarter_start(month: datetime.date, year_start_month: int) -> datetime.date:
+    """The first day of the quarter that holds `month`, in years that begin with the month `year_start_month`; as the macro of that name."""
+    number = 12 * month.year + month.month - 1
+    number -= (month.month - year_start_month) % 3
+    return datetime.date(number // 12, number % 12 + 1, 1)
+
+
+def by_period(cohort_counts, year_start_month: int) -> dict:
     """Days, outcomes and counts of each cohort month, and of each quarter."""
     found: dict = {}
     for month, outcome, days, count in cohort_counts:
-        for key in (("month", month), ("quarter", month.replace(month=(month.month - 1) // 3 * 3 + 1))):
+        for key in (("month", month), ("quarter", quarter_start(month, year_start_month))):
             found.setdefault(key, []).append((days, outcome, count))
     return {
         key: (np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), np.array([row[2] for row in rows], float)) for key, rows in found.items()
@@ -254,4 +262,4 @@ def model(dbt, session):
         int: (*COUNTS, *WHOLE),
         float: FIGURES,
     }
-    return from_rows(analyse(periods, by_period(days.order("1, 2, 3").fetchall()), settings), types)
+    return from_rows(analyse(periods, by_period(days.order("1, 2, 3").fetchall(), settings.fiscal_year_start_month), settings), types)

@@ -46,7 +46,11 @@ def judge_answer(outcome: Outcome, response) -> None:
 
 def judge_refusal(outcome: Outcome, error: smtplib.SMTPException) -> None:
     """A refusal of the mail server with a code of 4xx may pass; with 5xx, or because it can't do what is asked, it lasts."""
-    codes = [code for code, _ in error.recipients.values()] if isinstance(error, smtplib.SMTPRecipientsRefused) else [getattr(error, "smtp_code", None)]
+    codes = (
+        [code for code, _ in error.recipients.values()]
+        if isinstance(error, smtplib.SMTPRecipientsRefused)
+        else [getattr(error, "smtp_code", None)]
+    )
     note = "the mail server has no such way to log in or to encrypt" if codes[0] is None else f"SMTP {codes[0]}"
     outcome.set("waiting", note, codes[0] is not None and 400 <= codes[0] < 500)
 

@@ -56,7 +56,9 @@ class State:
 
     def rows(self, *statuses: str) -> list[tuple[str, str, str, str, str | None]]:
         """Key, destination, status, title and note of all rows, or of those with one of the statuses."""
-        found = self.execute("select message_key, destination, status, title, note from deliveries order by first_at, message_key, destination")
+        found = self.execute(
+            "select message_key, destination, status, title, note from deliveries order by first_at, message_key, destination"
+        )
         return [row for row in found if not statuses or row[2] in statuses]
 
     def statuses(self) -> dict[tuple[str, str], str]:

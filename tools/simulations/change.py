@@ -31,14 +31,19 @@ def closed_months(lives: crm.Lives) -> np.ndarray:
 def counts(lives: crm.Lives) -> dict[str, np.ndarray]:
     """By dimension: closed and won deals, shape (2, 2 quarters, segments)."""
     segments = {name: lives.segments[name] for name in ("industry", "region", "product_type", "lead_source")}
-    segments |= {"sales_rep_id": lives.segments["sales_rep"], "deal_size_band": np.searchsorted(bands("deal_size_band")[1], lives.segments["amount"])}
+    segments |= {
+        "sales_rep_id": lives.segments["sales_rep"],
+        "deal_size_band": np.searchsorted(bands("deal_size_band")[1], lives.segments["amount"]),
+    }
     quarter = np.searchsorted([crm.days(day) for day in QUARTERS], lives.closed_day, side="right") - 1
     found = {}
     for name in DIMENSIONS:
         size = int(segments[name].max()) + 1
         inside = (quarter >= 0) & (quarter < 2)
         cell = quarter[inside] * size + segments[name][inside]
-        found[name] = np.stack([np.bincount(cell, weight, 2 * size).reshape(2, size) for weight in (np.ones(inside.sum()), lives.won[inside])])
+        found[name] = np.stack(
+            [np.bincount(cell, weight, 2 * size).reshape(2, size) for weight in (np.ones(inside.sum()), lives.won[inside])]
+        )
     return found
 
 

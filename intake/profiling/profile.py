@@ -1,0 +1,315 @@
+"""Puts together what a file is and what its columns mean: the vars with which a build reads it, and a page that says why."""
+
+import csv
+import dataclasses
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from intake.contract import contract
+from intake.inputs import is_parquet
+from intake.landing import Dialect, Unusable
+from intake.profiling.columns import Column, Table, input_of, mapping_of, read
+from intake.profiling.shape import WORKBOOKS, Shape, shape_of, workbook_to_csv
+from intake.profiling.states import States, is_late, states_of
+from intake.profiling.values import MONTH_FIRST, DateFormats
+
+MEMORY_LIMIT = "300MB"
+OWN_LEVELS = (2, 60)
+
+
+@dataclasses.dataclass(frozen=True)
+class FileProfile:
+    """What was found out of one file: the input that it is, the file's column of each canonical one, vars, evidence, doubts, and its states."""
+
+    source: str
+    path: Path
+    table: Table
+    mapping: dict[str, tuple[Column, str]]
+    date_format: list[str]
+    decimal_mark: str
+    percent: str | None
+    evidence: list[str]
+    doubts: list[str]
+    states: States | None
+    own: list[Column]
+
+
+def profile(paths: Sequence[Path], out: Path) -> list[FileProfile]:
+    """Raises Unusable, with the file's name, where a file can't be read. Workbooks are written as CSV beside `out`."""
+    found: list[FileProfile] = []
+    with tempfile.TemporaryDirectory() as folder:
+        connection = duckdb.connect(str(Path(folder) / "profile.duckdb"), config={"memory_limit": MEMORY_LIMIT})
+        try:
+            for number, path in enumerate(paths):
+                try:
+                    found.append(profile_file(connection, path, out, number, {each.source for each in found}))
+                except Unusable as error:
+                    raise Unusable(f"{path} {error}") from error
+                except (OSError, EOFError) as error:
+                    raise Unusable(f"{path} can't be read ({error}): copy or export it again") from error
+        finally:
+            connection.close()
+    return found
+
+
+def profile_file(connection: duckdb.DuckDBPyConnection, path: Path, out: Path, number: int, sources: set[str]) -> FileProfile:
+    evidence: list[str] = []
+    if not path.is_file():
+        raise Unusable("is no file: correct the path")
+    if path.suffix.lower() in WORKBOOKS:
+        target = out.with_name(f"{out.stem}_{path.stem}.csv")
+        sheet, row_count = workbook_to_csv(path, target)
+        evidence.append(f"sheet '{sheet}' of {path.name}, {row_count - 1} rows, was written to {target.name}, which the build reads")
+        path = target
+    table = read(connection, path, parquet_shape(connection, path) if is_parquet(path) else shape_of(path), f"file_{number}")
+    rules = contract()
+    source, mapping = input_of(table, rules)
+    if not number or source in sources:
+        source = source if number else "deals"
+        rule = rules[source]
+        mapping = mapping_of(table, source, [*rule["required"], *rule["optional"]])
+    columns = {name: column for name, (column, _) in mapping.items()}
+    doubts = missing(source, rules[source], columns, table)
+    date_format, why, unsure = formats_of(
+        [columns[name] for name in columns if columns[name].dates and name.endswith(("_date", "_at", "_start", "_end"))], columns, table
+    )
+    mark, why_mark = mark_of(columns)
+    states = states_of(table, columns) if source == "deals" and ("outcome" in columns or "deal_stage" in columns) else None
+    percent = percent_of(columns.get("stage_probability"))
+    return FileProfile(
+        source, path, table, mapping, date_format, mark, percent,
+        [*evidence, *table.shape.evidence, *why, *why_mark], [*doubts, *unsure], states,
+        own_columns(table, columns) if source == "deals" else [],
+    )  # fmt: skip
+
+
+def parquet_shape(connection: duckdb.DuckDBPyConnection, path: Path) -> Shape:
+    header = [
+        name for name, *_ in connection.execute("describe select * from read_parquet(?, hive_partitioning = false)", [str(path)]).fetchall()
+    ]
+    return Shape(Dialect(), header, ["a Parquet file, whose columns have types"])
+
+
+def missing(source: str, rule: Mapping[str, Any], columns: Mapping[str, Column], table: Table) -> list[str]:
+    found = [
+        f"no column was recognised as {name}, which {source} need: name it in column_mapping"
+        for name in rule["required"]
+        if name not in columns
+    ]
+    one_of = rule.get("one_of") or ()
+    if one_of and not any(name in columns for name in one_of):
+        found.append(f"no column was recognised as {' or '.join(one_of)}, one of which {source} need: name it in column_mapping")
+    key = columns.get("deal_id")
+    if source == "deals" and key and key.distinct < key.filled:
+        found.append(
+            f"'{key.name}' has {key.filled - key.distinct} rows whose id stands in the file before: equal rows count once, others are turned away"
+        )
+    if table.landed.rejected:
+        line = table.landed.rejected[0]
+        found.append(
+            f"{len(table.landed.rejected)} lines have another number of fields than the header, such as line {line.line_number}: they are turned away"
+        )
+    return found
+
+
+def formats_of(dated: Sequence[Column], columns: Mapping[str, Column], table: Table) -> tuple[list[str], list[str], list[str]]:
+    """One list of formats for all date columns of a file, the columns that tell day from month deciding for those that don't."""
+    formats: list[str] = []
+    evidence, doubts = [], []
+    firm = {pattern for column in dated if column.dates and not column.dates.swapped for pattern in column.dates.formats}
+    for column in dated:
+        found: DateFormats = column.dates
+        chosen = list(found.formats)
+        if found.swapped:
+            month_first = any(day in pattern for pattern in firm for day in MONTH_FIRST.values())
+            day_first = any(day in pattern for pattern in firm for day in MONTH_FIRST)
+            chosen = [turned(pattern, month_first) for pattern in chosen] if month_first != day_first else chosen
+            if month_first == day_first:
+                chosen = [turned(pattern, "/" in pattern) for pattern in chosen]
+                doubts.append(
+                    f"'{column.name}': {found.evidence}; read as {', '.join(chosen)}, swap %d and %m in date_format if that is wrong"
+                )
+        evidence.append(f"'{column.name}' is read as {', '.join(chosen)}: {found.evidence}")
+        formats += [pattern for pattern in chosen if pattern not in formats]
+        if found.share < 1:
+            doubts.append(f"'{column.name}': {1 - found.share:.1%} of its values are no dates so written")
+    orders = {"%m" in pattern[: max(pattern.find("%d"), 0)] for pattern in formats if "%d" in pattern and "%m" in pattern}
+    if len(orders) == 2:
+        doubts.append(
+            f"date columns differ in the order of day and month ({', '.join(formats)}): the first format that fits a value reads it"
+        )
+    return formats or ["iso"], evidence, doubts
+
+
+def turned(pattern: str, month_first: bool) -> str:
+    is_month_first = pattern.find("%m") < pattern.find("%d")
+    if is_month_first == month_first:
+        return pattern
+    return pattern.replace("%m", "\0").replace("%d", "%m").replace("\0", "%d")
+
+
+def mark_of(columns: Mapping[str, Column]) -> tuple[str, list[str]]:
+    for name in ("deal_amount", "amount", "home_amount", "stage_probability"):
+        column = columns.get(name)
+        if column and column.numbers and column.numbers.decimal_mark:
+            return column.numbers.decimal_mark, [f"'{column.name}': {column.numbers.evidence}"]
+    return ".", []
+
+
+def percent_of(column: Column | None) -> str | None:
+    if column is None or column.numbers is None:
+        return None
+    return "percent" if column.numbers.has_percent or column.numbers.greatest > 1 else "fraction"
+
+
+def own_columns(table: Table, columns: Mapping[str, Column]) -> list[Column]:
+    """Columns that no canonical one reads and that deals could be split by."""
+    taken = {column.place for column in columns.values()}
+    return [
+        column
+        for column in table.columns
+        if column.place not in taken
+        and not (column.dates and column.dates.is_written)
+        and column.filled > 0.3 * table.landed.row_count
+        and (
+            OWN_LEVELS[0] <= column.distinct <= OWN_LEVELS[1]
+            or (column.numbers and column.numbers.share > 0.95 and column.distinct > OWN_LEVELS[1])
+        )
+        and not (column.distinct == column.filled)
+    ]
+
+
+def identifier(name: str) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "_", name.casefold().replace("ä", "ae").replace("ö", "oe").replace("ü", "ue").replace("ß", "ss")).strip(
+        "_"
+    )
+    return plain if plain[:1].isalpha() else f"own_{plain}".rstrip("_")
+
+
+def vars_file(profiles: Sequence[FileProfile], stages_file: Path | None) -> str:
+    """A commented YAML of the vars of all files, for `dbt build --vars "$(cat FILE)"`."""
+    lines = [
+        "# Vars with which a build reads these files. Each line is a finding that you can change; docs/vars.md says what else there is."
+    ]
+    for each in profiles:
+        lines.append(f"{each.source}_file: {json.dumps(str(each.path), ensure_ascii=False)}")
+    if stages_file:
+        lines += [
+            "# Look at it: which stages close a deal, and whether as won.",
+            f"stages_file: {json.dumps(str(stages_file), ensure_ascii=False)}",
+        ]
+    lines += dialect_lines(profiles)
+    mappings = {each.source: mapped_columns(each) for each in profiles}
+    if any(mappings.values()):
+        lines.append("column_mapping:")
+    for source, mapped in mappings.items():
+        if mapped:
+            lines += [f"  {source}:", *(f"    {name}: {json.dumps(column, ensure_ascii=False)}" for name, column in mapped.items())]
+    deals = next((each for each in profiles if each.source == "deals"), None)
+    if deals and deals.states and deals.states.value_map:
+        lines += ["value_maps:", "  outcome:"]
+        lines += [f"    {json.dumps(value, ensure_ascii=False)}: {meant or 'null'}" for value, meant in deals.states.value_map.items()]
+    if deals and deals.own:
+        lines += [
+            "# Columns that nothing reads yet. Take the # away where deals should be split by one; known: creation, changes or close.",
+            "# own_dimensions:",
+        ]
+        lines += [own_line(column) for column in deals.own]
+    return "\n".join(lines) + "\n"
+
+
+def mapped_columns(each: FileProfile) -> dict[str, str]:
+    """The file's name of each canonical column that has another one there."""
+    tells_nothing = each.states is not None and each.states.outcome is None
+    return {
+        name: column.name for name, (column, _) in each.mapping.items() if column.name != name and not (name == "outcome" and tells_nothing)
+    }
+
+
+def own_line(column: Column) -> str:
+    kind = "number" if column.distinct > OWN_LEVELS[1] else "text"
+    examples = ", ".join(column.values[:3])
+    return (
+        f"#   - {{dimension: {identifier(column.name)}, column: {json.dumps(column.name, ensure_ascii=False)}, "
+        f"label: {json.dumps(column.name, ensure_ascii=False)}, kind: {kind}, known: changes}}  # {column.distinct} values: {examples[:60]}"
+    )
+
+
+def dialect_lines(profiles: Sequence[FileProfile]) -> list[str]:
+    """Vars of how the files are written, one value where all files agree, else a mapping of input to value; defaults aren't written."""
+    found = {
+        "delimiter": ({each.source: each.table.shape.dialect.delimiter for each in profiles}, ","),
+        "encoding": ({each.source: each.table.shape.dialect.encoding for each in profiles}, "utf-8"),
+        "skip_lines": ({each.source: each.table.shape.dialect.skip_lines for each in profiles}, 0),
+        "date_format": ({each.source: each.date_format[0] if len(each.date_format) == 1 else each.date_format for each in profiles}, "iso"),
+        "decimal_mark": ({each.source: each.decimal_mark for each in profiles}, "."),
+        "percent": ({each.source: each.percent for each in profiles if each.percent}, None),
+    }
+    lines = []
+    for name, (values, default) in found.items():
+        distinct = {json.dumps(value) for value in values.values()}
+        if distinct == {json.dumps(default)} or not distinct:
+            continue
+        value = next(iter(values.values())) if len(distinct) == 1 else values
+        lines.append(f"{name}: {json.dumps(value, ensure_ascii=False)}")
+    if any(column.dates and column.dates.has_offsets for each in profiles for column, _ in each.mapping.values()):
+        lines.append(
+            "# Moments have an offset to UTC. Days are UTC's unless you name your company's time zone:\n# time_zone: Europe/Berlin"
+        )
+    return lines
+
+
+def write_stages(states: States, path: Path) -> None:
+    """The file's own stages as a stages_file."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        has_pipelines = any(stage.pipeline for stage in states.stages)
+        writer.writerow(
+            [*(["pipeline"] if has_pipelines else []), "stage", "stage_order", "is_closed", "is_won", "is_late", "default_probability"]
+        )
+        for order, stage in enumerate(states.stages, start=1):
+            is_closed = stage.state != "Open"
+            chance = "" if stage.probability is None else f"{stage.probability:g}"
+            closed = [str(is_closed).lower(), str(stage.state == "Won").lower() if is_closed else "", str(is_late(stage)).lower(), chance]
+            writer.writerow([*([stage.pipeline or ""] if has_pipelines else []), stage.name, order, *closed])
+
+
+def page(profiles: Sequence[FileProfile], out: Path, stages_file: Path | None) -> str:
+    return "\n".join(page_lines(profiles, out, stages_file)) + "\n"
+
+
+def page_lines(profiles: Sequence[FileProfile], out: Path, stages_file: Path | None) -> Iterator[str]:
+    for each in profiles:
+        yield f"{each.path}: {each.table.landed.row_count:,} rows of {each.source.replace('_', ' ')}"
+        yield from (f"  {line}" for line in each.evidence)
+        yield ""
+        yield f"  {'column of the file':<32} {'read as':<20} {'filled':>7} {'values':>9}  such as"
+        by_place = {column.place: name for name, (column, _) in each.mapping.items()}
+        for column in each.table.columns:
+            name = by_place.get(column.place, "-")
+            if name == "outcome" and each.states and each.states.outcome is None:
+                name = "- (see below)"
+            share = column.filled / max(each.table.landed.row_count, 1)
+            yield f"  {column.name[:32]:<32} {name:<20} {share:>7.0%} {column.distinct:>9,}  {', '.join(column.values[:3])[:50]}"
+        yield ""
+        if each.states:
+            yield from (f"  {line}" for line in each.states.evidence)
+            if each.states.left_out:
+                yield f"  {each.states.left_out:,} rows without an id or a date of creation, such as lines of totals, will be turned away"
+            counted = ", ".join(f"{count:,} {state.lower()}" for state, count in each.states.counts.items() if count)
+            yield f"  {sum(each.states.counts.values()):,} deals: {counted}"
+            yield ""
+        doubts = [*each.doubts, *(each.states.doubts if each.states else [])]
+        if doubts:
+            yield "  Look at these:"
+            yield from (f"  - {line}" for line in doubts)
+            yield ""
+    if stages_file:
+        yield f"Wrote {stages_file}: the stages that the project doesn't know."
+    yield f'Wrote {out}. Next: dbt build --vars "$(cat {out})"'

@@ -1,0 +1,2 @@
+{{ config(materialized = "view") }}
+select * from {{ ref("stg_files__forecast_calls") }}

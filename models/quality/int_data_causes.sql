@@ -1,0 +1,87 @@
+-- What an input may lack besides whole kinds of data, in words that end "Has no rows: ...".
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+mature as (
+    select sum(case when is_mature then deal_count else 0 end) as mature_count
+    from {{ ref('int_cohort_maturity') }} as cohorts
+    inner join {{ ref('int_as_of') }} as int_as_of
+        on cohorts.forecast_date = int_as_of.as_of_date
+),
+
+met as (
+    select count(*) as met_count
+    from {{ ref('fct_alert_checks') }}
+    where is_met
+),
+
+counts as (
+    select
+        count(*) as deal_count,
+        count(case when not is_open then 1 end) as closed_count,
+        count(case when is_open then 1 end) as open_count,
+        count(case when is_won then 1 end) as won_count,
+        count(case when not is_won and not is_open then 1 end) as lost_count,
+        count(case when not is_open then closed_date end) as dated_count,
+        count(case when not is_open and cycle_days > 0 then 1 end) as cycle_count,
+        count(case when deal_amount > 0 then 1 end) as amount_count,
+        count(case when is_open and deal_amount > 0 then 1 end) as open_amount_count,
+        cast({{ dbt.datediff('min(created_date)', 'max(as_of_date)', 'day') }} as integer) as day_count,
+        count(distinct case when not is_open then closed_month end) as closed_month_count
+    from int_deals
+),
+
+causes as (
+    select
+        counts.*,
+        coalesce(mature.mature_count, 0) as mature_count,
+        met.met_count
+    from counts
+    cross join mature
+    cross join met
+),
+
+final as (
+    select
+        unnest([
+            'closed_deals', 'closed_dates', 'cycles', 'won_deals', 'lost_deals', 'amounts', 'open_amounts', 'mature_deals', 'months', 'backtest_days',
+            'met_rules', 'rejected_rows', 'deals'
+        ]) as cause,
+        unnest([
+            closed_count = 0,
+            dated_count = 0,
+            cycle_count = 0,
+            won_count = 0,
+            lost_count = 0,
+            amount_count = 0,
+            open_amount_count = 0,
+            mature_count = 0,
+            closed_month_count < {{ var('trend_min_baseline_periods') + 1 }},
+            day_count < {{ var('backtest_min_history_days') + 31 }},
+            met_count = 0,
+            true,
+            true
+        ]) as is_lacking,
+        unnest([
+            'no deal has closed by the as-of date',
+            'no closed deal has the date of its close: map closed_date to the column that has it',
+            'all deals closed on the day they were created: map created_date to the day a deal was first known',
+            'no deal was won by the as-of date: see whether outcome or the stages say who won',
+            'no deal was lost by the as-of date: see whether outcome or the stages say who lost, and whether the export leaves lost deals out',
+            'no deal has an amount: map deal_amount',
+            'no open deal has an amount: map deal_amount',
+            'no month''s deals are old enough that nearly all of them have closed: give a longer history, or set maturity_filter to false',
+            'deals closed in ' || closed_month_count || ' months, and it takes {{ var("trend_min_baseline_periods") + 1 }}: give a longer history',
+            'the first deal was created ' || day_count || ' days before the as-of date, and it takes {{ var("backtest_min_history_days") + 31 }}: '
+            || 'give a longer history',
+            'no alert rule was met by the as-of date',
+            'no row was turned away',
+            'the ' || closed_count || ' closed deals, ' || won_count || ' of them won, and ' || open_count || ' open ones are too few for it: give more'
+        ]) as reason
+    from causes
+)
+
+select * from final
