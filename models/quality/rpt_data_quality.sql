@@ -45,6 +45,22 @@ checks as (
         rows_not_yet_known > 0
         and input in ('deals', 'stage_history', 'field_history', 'value_intervals')
 
+    union all
+
+    select
+        'deals' as input,
+        'dates_beyond_gap: closed_date' as check_name,
+        cast(sum(row_count) as double) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        'close dates far beyond all other days: their deals count as open; mend the dates, or set as_of_date' as message
+    from {{ ref('int_judged_deals') }}
+    where
+        reason_codes is null
+        and closes_later
+    having sum(row_count) > 0
+
     {% endif -%}
     union all
 
