@@ -125,11 +125,11 @@ def test_a_planted_effect_is_a_finding_of_segments_drivers_and_alerts(planted):
     )
     assert sentence[0][0].startswith(f"{LABEL} T07: ") and "more wins" in sentence[0][0]
     bands = [band for (band,) in planted.query("select band from marts.dim_bands where band_type = 'employees' order by band_order")]
-    assert len(bands) == 4 and verdicts(planted, "employees")[bands[0]] == verdicts(planted, "employees")[bands[3]] == "signal"
+    assert len(bands) == 4 and verdicts(planted, "employees")[bands[0]] == "signal"
     drivers = planted.query(
         "select factor, level, finding from marts.rpt_win_rate_drivers where verdict = 'signal' and not is_known_only_after_close"
     )
-    assert {("tier", "T07"), ("headcount", bands[0]), ("headcount", bands[3])} <= {(factor, level) for factor, level, _ in drivers}
+    assert {("tier", "T07"), ("headcount", bands[0])} <= {(factor, level) for factor, level, _ in drivers}
     assert any(finding.startswith(f"{LABEL} T07: ") for _, _, finding in drivers)
     assert {factor for factor, _, _ in drivers} <= {"tier", "headcount"}, "employees may change while a deal is open"
     assert planted.query("select count(*) from marts.fct_alerts where subject_name = 'number of employees " + bands[0] + "'") == [(1,)]
@@ -178,7 +178,7 @@ def test_scores_and_forecasts_know_the_planted_effects(planted):
     expected = sum(
         offsets.log_odds_offset.reindex(pandas.MultiIndex.from_product([[name], open_deals[name]])).fillna(0).to_numpy() for name in names
     )
-    assert len(shown) > 50 and shown.log_odds_offset.to_numpy() == pytest.approx(expected)
+    assert len(shown) > 20 and shown.log_odds_offset.to_numpy() == pytest.approx(expected)
     assert shown.rapv_probability_lower.notna().all()
 
 
@@ -252,6 +252,13 @@ def test_a_column_without_effect_gives_no_finding_whatever_its_names_and_values(
     assert "Unknown" in verdicts(odd, "odd_number") and all("nan" not in band and "inf" not in band for band in verdicts(odd, "odd_number"))
     fitted = dict(odd.query("select factor, verdict from marts.rpt_win_rate_drivers where level = 'North' or level = '(rare)'"))
     assert fitted["region"] == "no_signal", "columns of many values leave the other factors their fit"
+    [(pooled,)] = odd.query(
+        "select distinct pooled_levels from marts.rpt_win_rate_drivers where factor = 'serial' and level = '(rare)' and not is_known_only_after_close"
+    )
+    assert len(pooled.split(", ")) == 101 and "all but the most frequent" in pooled
+    assert odd.query(
+        "select count(distinct second_segment_value) from marts.rpt_segment_win_rates where segment_dimension = 'region x serial'"
+    ) == [(100,)]
     [(label,)] = odd.query("select distinct label from marts.fct_deal_dimensions where dimension = 'tier'")
     assert label == "'; drop table x; --"
 
@@ -266,13 +273,14 @@ def test_type_and_pipeline_may_be_dimensions_and_blank_ones_are_unknown(odd):
         value for (value,) in odd.query("select segment_value from marts.rpt_pipeline_value where segment_dimension = 'pipeline'")
     }
     [(valued, all_open)] = odd.query("select count(rapv_amount), count(*) from marts.fct_deal_values")
-    assert valued == all_open > 20
+    assert valued == all_open > 10
     assert odd.query("select count(*) from marts.fct_similar_won_deals where finding like '%pipeline New%'")[0][0] > 0
 
 
 def test_kept_scores_outlive_dimensions_that_come_and_go(folder, planted, odd):
     """Built with others, then without: what was kept before is as it was."""
-    kept = "select * from intermediate.int_kept_deal_scores where build_number = 1 order by deal_id"
+    [(build_id,)] = planted.query("select distinct build_id from intermediate.int_kept_deal_scores")
+    kept = f"select * from intermediate.int_kept_deal_scores where build_id = '{build_id}' order by deal_id"
     before = planted.frame(kept)
     (folder / "bare.duckdb").write_bytes(odd.database.read_bytes())
     bare = run_dbt(folder / "bare.duckdb", {"deals_file": folder / "planted.csv", "as_of_date": str(AS_OF)}, with_tests=False).check()
@@ -293,6 +301,7 @@ def test_kept_scores_outlive_dimensions_that_come_and_go(folder, planted, odd):
             "names a dimension level, which is a word of SQL or a name of the project's own",
         ),
         ({"own_dimensions": [{"dimension": "competitor", "column": "A"}]}, "names a dimension competitor"),
+        ({"own_dimensions": [{"dimension": "serial", "column": "deal_id"}]}, "has serial, whose column 'deal_id' has 10,001 values"),
         (
             {"own_dimensions": [{"dimension": "tier_value", "column": "A"}, {"dimension": "tier", "column": "B"}]},
             "names a dimension tier_value",
@@ -308,6 +317,7 @@ def test_kept_scores_outlive_dimensions_that_come_and_go(folder, planted, odd):
     ],
 )
 def test_what_cannot_be_a_dimension_stops_the_build(variables, sentence, tmp_path):
-    file = write(tmp_path / "deals.csv", [*BASE, "A", "B"], [["D1", FIRST, "", "Open", 1, "I", "R", "S", "a", "b"]])
+    rows = [[f"D{number}", FIRST, "", "Open", 1, "I", "R", "S", "a", "b"] for number in range(10_001)]
+    file = write(tmp_path / "deals.csv", [*BASE, "A", "B"], rows)
     stopped = run_dbt(tmp_path / "stopped.duckdb", {"deals_file": file, **variables}, select="int_as_of")
     assert stopped.exit_code != 0 and sentence in stopped.output

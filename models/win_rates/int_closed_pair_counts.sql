@@ -12,8 +12,15 @@
 with
 
 int_deals as (
-    select *{{ unknown_for_blank(dimensions) }} from {{ ref('int_deals') }}
-    where not is_open
+    select
+        {% for dimension in dimensions -%}
+        {{ frequent_value('deals.' ~ dimension, dimension, ref('int_frequent_values')) }} as {{ dimension }},
+        {% endfor -%}
+        deals.is_won,
+        deals.cycle_days,
+        deals.deal_amount
+    from {{ ref('int_deals') }} as deals
+    where not deals.is_open
 ),
 
 cells as (
@@ -58,7 +65,9 @@ final as (
         deal_amount,
         squared_amount
     from pairs
-    where first_segment_dimension <> second_segment_dimension
+    where
+        first_segment_dimension <> second_segment_dimension
+        and '(rare)' not in (first_segment_value, second_segment_value)
 )
 
 select * from final

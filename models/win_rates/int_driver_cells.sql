@@ -27,7 +27,7 @@ mature_cohorts as (
 closed as (
     select
         {% for factor in factors -%}
-        coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
+        {{ frequent_value('int_deals.' ~ factor, factor, ref('int_frequent_values')) }} as {{ factor }},
         {% endfor -%}
         coalesce(int_deals.cycle_band, 'Unknown') as cycle_band,
         {{ period_start('int_deals.closed_month', 6) }} as half_year_start_date,

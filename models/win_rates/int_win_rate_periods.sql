@@ -21,16 +21,25 @@ fit as (
     from ml_win_rate_drivers
 ),
 
+closed_deals as (
+    select
+        {% for factor in factors -%}
+        {{ frequent_value('deals.' ~ factor, factor, ref('int_frequent_values')) }} as {{ factor }},
+        {% endfor -%}
+        deals.closed_month
+    from {{ ref('int_deals') }} as deals
+    where not deals.is_open
+),
+
 cells as (
     select
         closed_month,
         {% for factor in factors -%}
-        coalesce(cast({{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
+        {{ factor }},
         {% endfor -%}
         count(*) as closed_deal_count
-    from {{ ref('int_deals') }}
-    where not is_open
-    group by closed_month{% for factor in factors %}, {{ factor }}{% endfor %}
+    from closed_deals
+    group by all
 ),
 
 scored as (
