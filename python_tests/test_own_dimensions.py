@@ -10,6 +10,7 @@ import numpy as np
 import pandas
 import pytest
 from conftest import Build, run_dbt
+from test_dashboard import PAGES, metric, run_page
 
 from dashboard.deal_filter import SOURCE, DealFilter
 from intake.inputs import BUILT_IN, TAKEN
@@ -229,6 +230,26 @@ def test_the_deal_table_filters_by_them(planted):
     with duckdb.connect(str(planted.published), read_only=True) as connection:
         [(shown,)] = connection.execute(f"select count(*) {SOURCE} {where}", parameters).fetchall()
     assert [(shown,)] == planted.query("select count(*) from intermediate.int_deals where is_open and tier = 'T07'") and shown > 0
+
+
+def test_the_pages_offer_them_under_their_labels(planted, monkeypatch):
+    shown = "Customer's tier"
+    app = run_page("deals", planted.published, monkeypatch)
+    assert app.multiselect("deals-own-tier").label.replace("\\", "") == shown and "T07" in app.multiselect("deals-own-tier").options
+    app.multiselect("deals-own-tier").set_value(["T07"])
+    app.run()
+    assert metric(app, "Open deals") == str(planted.query("select count(*) from intermediate.int_deals where is_open and tier = 'T07'")[0][0])
+    for page, key in (("drivers", "segment-dimension"), ("drivers", "driver-factor"), ("change", "change-dimension"), ("pipeline", "value-dimension")):
+        app = run_page(page, planted.published, monkeypatch)
+        assert shown in app.selectbox(key).options, key
+        app.selectbox(key).set_value("tier")
+        app.run()
+        assert not app.exception, key
+
+
+@pytest.mark.parametrize("page", PAGES.values())
+def test_every_page_stands_odd_names_and_values(page, odd, monkeypatch):
+    assert not run_page(page, odd.published, monkeypatch).exception
 
 
 def test_names_that_would_be_mistaken_are_taken(planted):

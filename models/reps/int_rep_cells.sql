@@ -1,3 +1,4 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set factors = dimensions_of('driver_factors', known=['creation']) | reject('equalto', 'sales_rep_id') | list %}
 
 with
@@ -5,7 +6,7 @@ with
 int_deals as (
     select
         {% for factor in factors -%}
-        {{ frequent_value('deals.' ~ factor, factor, ref('int_frequent_values')) }} as {{ factor }},
+        {{ frequent_value('deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
         {% endfor -%}
         deals.sales_rep_id,
         deals.cohort_month,

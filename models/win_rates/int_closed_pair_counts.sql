@@ -1,3 +1,4 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set listed = var('segment_dimensions') %}
 {% set dimensions = dimensions_of('segment_dimensions') %}
 {# Own dimensions meet those that the var lists and not each other, so that one more brings in no more pairs than there are of these. The first
@@ -14,7 +15,7 @@ with
 int_deals as (
     select
         {% for dimension in dimensions -%}
-        {{ frequent_value('deals.' ~ dimension, dimension, ref('int_frequent_values')) }} as {{ dimension }},
+        {{ frequent_value('deals.' ~ dimension, dimension, frequent_values) }} as {{ dimension }},
         {% endfor -%}
         deals.is_won,
         deals.cycle_days,

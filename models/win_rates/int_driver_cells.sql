@@ -1,3 +1,4 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set factors = dimensions_of('driver_factors', known=['creation']) %}
 
 with
@@ -27,7 +28,7 @@ mature_cohorts as (
 closed as (
     select
         {% for factor in factors -%}
-        {{ frequent_value('int_deals.' ~ factor, factor, ref('int_frequent_values')) }} as {{ factor }},
+        {{ frequent_value('int_deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
         {% endfor -%}
         coalesce(int_deals.cycle_band, 'Unknown') as cycle_band,
         {{ period_start('int_deals.closed_month', 6) }} as half_year_start_date,

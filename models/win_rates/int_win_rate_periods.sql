@@ -1,3 +1,4 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set factors = dimensions_of('driver_factors', known=['creation']) %}
 
 with
@@ -24,7 +25,7 @@ fit as (
 closed_deals as (
     select
         {% for factor in factors -%}
-        {{ frequent_value('deals.' ~ factor, factor, ref('int_frequent_values')) }} as {{ factor }},
+        {{ frequent_value('deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
         {% endfor -%}
         deals.closed_month
     from {{ ref('int_deals') }} as deals
