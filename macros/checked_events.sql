@@ -1,5 +1,6 @@
-{# Dated companion rows of accepted deals, known on the as-of day: equal rows once with their row_count, and reason codes. #}
-{% macro checked_events(input, timestamp_column, reasons=[]) %}
+{# Dated companion rows of accepted deals, known on the as-of day: equal rows once with their row_count, and reason codes. What is dated
+   later, such as a meeting that is planned, is not yet known. Values of the column `mapped` are read through int_value_maps. #}
+{% macro checked_events(input, timestamp_column, reasons=[], mapped=none) %}
 {%- set columns = input_columns(input) -%}
 with
 
@@ -43,7 +44,13 @@ known as (
 final as (
     select
         {% for column in columns -%}
-        {% if column == timestamp_column %}known.event_at as {{ column }}{% else %}known.{{ column }}{% endif %},
+        {% if column == timestamp_column -%}
+        known.event_at as {{ column }},
+        {% elif column == mapped -%}
+        coalesce(int_value_maps.mapped_value, known.{{ column }}) as {{ column }},
+        {% else -%}
+        known.{{ column }},
+        {% endif -%}
         {% endfor -%}
         known.row_count,
         {{ raw_values(columns, 'known.') }} as raw_values,
@@ -60,6 +67,12 @@ final as (
     from known
     left join int_deals
         on known.deal_id = int_deals.deal_id
+    {%- if mapped %}
+    left join {{ ref('int_value_maps') }} as int_value_maps
+        on
+            int_value_maps.column_name = '{{ mapped }}'
+            and {{ folded('known.' ~ mapped) }} = int_value_maps.spelling
+    {%- endif %}
 )
 
 select * from final

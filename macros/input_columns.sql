@@ -15,6 +15,7 @@
         "field_history": {
             "required": ["deal_id", "field", "old_value", "new_value", "changed_at"], "optional": [],
         },
+        "value_intervals": {"required": ["deal_id", "field", "value", "valid_from"], "optional": ["valid_to"]},
         "activities": {"required": ["deal_id", "activity_type", "occurred_at"], "optional": ["sales_rep_id"]},
         "interventions": {"required": ["deal_id", "action_id", "taken_at"], "optional": ["taken_by"]},
         "reps": {"required": ["sales_rep_id"], "optional": ["name", "team", "manager"]},

@@ -23,6 +23,12 @@ last_visits as (
     where is_last
 ),
 
+newer_stages as (
+    select deal_id
+    from {{ ref('int_current_stages') }}
+    where stage_newer_in = 'file'
+),
+
 final as (
     select
         int_deals.deal_id,
@@ -44,7 +50,7 @@ final as (
         int_deals.lead_source,
         int_deals.deal_type,
         int_deals.pipeline,
-        coalesce(last_visits.open_stage, int_deals.deal_stage) as deal_stage,
+        case when newer_stages.deal_id is null then coalesce(last_visits.open_stage, int_deals.deal_stage) else int_deals.deal_stage end as deal_stage,
         int_deals.is_open and last_visits.open_stage is null as is_stage_undated,
         last_visits.has_reached_late_stage,
         int_deals.deal_amount,
@@ -76,6 +82,8 @@ final as (
             and int_deals.as_of_date = int_cohort_maturity.forecast_date
     left join last_visits
         on int_deals.deal_id = last_visits.deal_id
+    left join newer_stages
+        on int_deals.deal_id = newer_stages.deal_id
 )
 
 select * from final

@@ -27,10 +27,10 @@ final as (
         deal_id,
         field,
         changed_at,
-        case when field = 'expected_close_date' then cast({{ to_timestamp('old_value', 'field_history') }} as date) end as old_close_date,
-        case when field = 'expected_close_date' then cast({{ to_timestamp('new_value', 'field_history') }} as date) end as new_close_date,
-        case when field = 'amount' then {{ to_amount('old_value', 'field_history') }} end as old_amount,
-        case when field = 'amount' then {{ to_amount('new_value', 'field_history') }} end as new_amount
+        case when field = 'expected_close_date' then cast({{ to_timestamp('old_value', values_input()) }} as date) end as old_close_date,
+        case when field = 'expected_close_date' then cast({{ to_timestamp('new_value', values_input()) }} as date) end as new_close_date,
+        case when field = 'amount' then {{ to_amount('old_value', values_input()) }} end as old_amount,
+        case when field = 'amount' then {{ to_amount('new_value', values_input()) }} end as new_amount
     from changes
 )
 

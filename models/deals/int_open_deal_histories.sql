@@ -18,6 +18,12 @@ visits as (
     group by deal_id
 ),
 
+newer_stages as (
+    select deal_id
+    from {{ ref('int_current_stages') }}
+    where stage_newer_in = 'file'
+),
+
 field_history as (
     select
         deal_id,
@@ -58,8 +64,8 @@ activities as (
 final as (
     select
         open_deals.deal_id,
-        visits.visited_stage,
-        visits.days_in_stage,
+        case when newer_stages.deal_id is null then visits.visited_stage end as visited_stage,
+        case when newer_stages.deal_id is null then visits.days_in_stage end as days_in_stage,
         visits.regression_count,
         changes.push_count,
         changes.push_days,
@@ -70,6 +76,8 @@ final as (
     from open_deals
     left join visits
         on open_deals.deal_id = visits.deal_id
+    left join newer_stages
+        on open_deals.deal_id = newer_stages.deal_id
     left join field_history
         on open_deals.deal_id = field_history.deal_id
     left join changes

@@ -1,15 +1,12 @@
 -- Made as int_past_field_values is, but an emptied amount is a value: deal_amount is 0 on days on which the deal is known, later, to have
 -- had none. Nobody knew that then: known_amount, what a build of the day valued the deal at, is the last amount above 0.
--- depends_on: {{ ref('int_deals') }}
 with
 
-int_input__field_history as (
-    select * from {{ ref('int_input__field_history') }}
-    where lower({{ to_text('field') }}) = 'amount'
-),
-
-int_as_of as (
-    select * from {{ ref('int_as_of') }}
+int_checked__field_history as (
+    select * from {{ ref('int_checked__field_history') }}
+    where
+        reason_codes is null
+        and field = 'amount'
 ),
 
 bands as (
@@ -17,31 +14,31 @@ bands as (
     where band_type = 'deal_size_band'
 ),
 
-{% if var('home_currency', none) -%}
-int_deals as (
-    select
-        deal_id,
-        home_rate
-    from {{ ref('int_deals') }}
-),
-{%- endif %}
-
+-- A newer amount of the deals file is a change of the day from which the file is known to be right.
 amounts as (
     select
-        {{ to_text('int_input__field_history.deal_id') }} as deal_id,
-        {{ to_timestamp('int_input__field_history.changed_at', 'field_history') }} as changed_at,
-        {{ in_home_currency(to_amount('int_input__field_history.old_value', 'field_history'), 'int_deals.home_rate') }} as stated_old_amount,
+        changes.deal_id,
+        changes.changed_at,
+        {{ in_home_currency(to_amount('changes.old_value', values_input()), 'int_deals.home_rate') }} as stated_old_amount,
         case
-            when {{ to_text('int_input__field_history.new_value') }} is null then 0
-            else {{ in_home_currency(to_amount('int_input__field_history.new_value', 'field_history'), 'int_deals.home_rate') }}
-        end as new_amount,
-        int_as_of.as_of_date
-    from int_input__field_history
-    cross join int_as_of
+            when changes.new_value is null then 0
+            else {{ in_home_currency(to_amount('changes.new_value', values_input()), 'int_deals.home_rate') }}
+        end as new_amount
+    from int_checked__field_history as changes
     {%- if var('home_currency', none) %}
-    left join int_deals
-        on {{ to_text('int_input__field_history.deal_id') }} = int_deals.deal_id
+    left join {{ ref('int_deals') }} as int_deals
+        on changes.deal_id = int_deals.deal_id
     {%- endif %}
+
+    union all
+
+    select
+        deal_id,
+        recorded_at as changed_at,
+        null as stated_old_amount,
+        deal_amount as new_amount
+    from {{ ref('int_deals') }}
+    where amount_newer_in = 'file'
 ),
 
 valid_amounts as (
@@ -52,8 +49,7 @@ valid_amounts as (
         case when stated_old_amount >= 0 and stated_old_amount < {{ var('max_deal_amount') }} then stated_old_amount end as old_amount
     from amounts
     where
-        cast(changed_at as date) <= as_of_date
-        and new_amount >= 0
+        new_amount >= 0
         and new_amount < {{ var('max_deal_amount') }}
 ),
 

@@ -6,13 +6,13 @@ int_checked__field_history as (
     select * from {{ ref('int_checked__field_history') }}
     where
         reason_codes is null
-        and lower(field) in ('sales_rep_id', 'expected_close_date')
+        and field in ('sales_rep_id', 'expected_close_date')
 ),
 
 recorded as (
     select
         deal_id,
-        lower(field) as field,
+        field,
         changed_at,
         case when new_value is null then 0 else 1 end as is_filled,
         old_value,
@@ -20,6 +20,7 @@ recorded as (
     from int_checked__field_history
 ),
 
+-- A newer value of the deals file is a change of the day from which the file is known to be right.
 typed as (
     select
         deal_id,
@@ -28,9 +29,37 @@ typed as (
         is_filled,
         case when field = 'sales_rep_id' then old_value end as old_rep_id,
         case when field = 'sales_rep_id' then known_value end as known_rep_id,
-        case when field = 'expected_close_date' then cast({{ to_timestamp('old_value', 'field_history') }} as date) end as old_date,
-        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value', 'field_history') }} as date) end as known_date
+        case when field = 'expected_close_date' then cast({{ to_timestamp('old_value', values_input()) }} as date) end as old_date,
+        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value', values_input()) }} as date) end as known_date
     from recorded
+
+    union all
+
+    select
+        deal_id,
+        'sales_rep_id' as field,
+        recorded_at as changed_at,
+        1 as is_filled,
+        null as old_rep_id,
+        sales_rep_id as known_rep_id,
+        null as old_date,
+        null as known_date
+    from {{ ref('int_deals') }}
+    where owner_newer_in = 'file'
+
+    union all
+
+    select
+        deal_id,
+        'expected_close_date' as field,
+        recorded_at as changed_at,
+        1 as is_filled,
+        null as old_rep_id,
+        null as known_rep_id,
+        null as old_date,
+        expected_close_date as known_date
+    from {{ ref('int_deals') }}
+    where close_date_newer_in = 'file'
 ),
 
 changes as (

@@ -43,6 +43,15 @@ event_dates as (
     from {{ ref('int_input__field_history') }}
     where {{ to_text('deal_id') }} is not null
     group by 1
+
+    union all
+
+    select
+        cast({{ to_timestamp('valid_from', 'value_intervals') }} as date) as event_date,
+        count(*) as row_count
+    from {{ ref('int_input__value_intervals') }}
+    where {{ to_text('deal_id') }} is not null
+    group by 1
 ),
 
 date_counts as (

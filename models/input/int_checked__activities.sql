@@ -1,1 +1,1 @@
-{{ checked_events('activities', 'occurred_at') }}
+{{ checked_events('activities', 'occurred_at', mapped='activity_type') }}

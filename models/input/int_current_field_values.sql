@@ -1,40 +1,30 @@
--- The newest known value of each tracked field of a deal. A value that int_checked__field_history rejects changes nothing, and an
--- emptied one stays what it was. With ties in time, the change that was written last is not known, so the greatest value stands, at any
--- row order.
+-- The newest known value of each tracked field of a deal, and when it was recorded. A value that is rejected changes nothing, and an emptied
+-- one stays what it was. With ties in time, the change that was written last is not known, so the greatest value stands, at any row order.
 with
 
-int_input__field_history as (
-    select * from {{ ref('int_input__field_history') }}
+int_parsed__field_history as (
+    select * from {{ ref('int_parsed__field_history') }}
+    where
+        reason_codes is null
+        and field in ('amount', 'expected_close_date', 'sales_rep_id')
 ),
 
 int_as_of as (
     select * from {{ ref('int_as_of') }}
 ),
 
-changes as (
-    select
-        {{ to_text('int_input__field_history.deal_id') }} as deal_id,
-        lower({{ to_text('int_input__field_history.field') }}) as field,
-        {{ to_text('int_input__field_history.old_value') }} as old_value,
-        {{ to_text('int_input__field_history.new_value') }} as new_value,
-        {{ to_timestamp('int_input__field_history.changed_at', 'field_history') }} as changed_at,
-        int_as_of.as_of_date
-    from int_input__field_history
-    cross join int_as_of
-),
-
 tracked as (
     select
-        deal_id,
-        field,
-        changed_at,
-        new_value is not null and not (field = 'amount' and coalesce({{ to_amount('new_value', 'field_history') }} = 0, false)) as is_filled,
-        old_value,
-        new_value
-    from changes
-    where
-        cast(changed_at as date) <= as_of_date
-        and field in ('amount', 'expected_close_date', 'sales_rep_id')
+        changes.deal_id,
+        changes.field,
+        changes.changed_at,
+        changes.new_value is not null
+        and not (changes.field = 'amount' and coalesce({{ to_amount('changes.new_value', values_input()) }} = 0, false)) as is_filled,
+        changes.old_value,
+        changes.new_value
+    from int_parsed__field_history as changes
+    cross join int_as_of
+    where cast(changes.changed_at as date) <= int_as_of.as_of_date
 ),
 
 known as (
@@ -53,8 +43,8 @@ typed as (
         field,
         changed_at,
         is_filled,
-        case when field = 'amount' then {{ to_amount('known_value', 'field_history') }} end as deal_amount,
-        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value', 'field_history') }} as date) end as expected_close_date,
+        case when field = 'amount' then {{ to_amount('known_value', values_input()) }} end as deal_amount,
+        case when field = 'expected_close_date' then cast({{ to_timestamp('known_value', values_input()) }} as date) end as expected_close_date,
         case when field = 'sales_rep_id' then known_value end as sales_rep_id
     from known
 ),
@@ -78,7 +68,10 @@ final as (
         deal_id,
         max(deal_amount) as deal_amount,
         max(expected_close_date) as expected_close_date,
-        max(sales_rep_id) as sales_rep_id
+        max(sales_rep_id) as sales_rep_id,
+        max(case when field = 'amount' then changed_at end) as amount_changed_at,
+        max(case when field = 'expected_close_date' then changed_at end) as close_date_changed_at,
+        max(case when field = 'sales_rep_id' then changed_at end) as owner_changed_at
     from ranked
     where recency = 1
     group by deal_id

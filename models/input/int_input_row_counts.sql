@@ -40,8 +40,34 @@ counted as (
             inner join int_as_of
                 on cast({{ to_timestamp('field_history.changed_at', 'field_history') }} as date) > int_as_of.as_of_date
         ) as not_yet_known_count,
-        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}) as accepted_count,
-        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}) as duplicate_count
+        (
+            select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'field_history'
+        ) as accepted_count,
+        (
+            select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'field_history'
+        ) as duplicate_count
+
+    union all
+
+    select
+        'value_intervals' as input,
+        (select count(*) from {{ ref('int_input__value_intervals') }}) as row_count,
+        0 as filtered_count,
+        (
+            select count(*) from {{ ref('int_input__value_intervals') }} as value_intervals
+            inner join int_as_of
+                on cast({{ to_timestamp('value_intervals.valid_from', 'value_intervals') }} as date) > int_as_of.as_of_date
+        ) as not_yet_known_count,
+        (
+            select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'value_intervals'
+        ) as accepted_count,
+        (
+            select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}
+            where input = 'value_intervals'
+        ) as duplicate_count
 
     union all
 

@@ -6,15 +6,11 @@ checked as (
     select
         *,
         case when reason_codes is not null then cast(to_json(raw) as {{ dbt.type_string() }}) end as raw_values
-    from {{ ref('int_checked__deals') }}
+    from {{ ref('int_sourced_deals') }}
 ),
 
 int_segment_spellings as (
     select * from {{ ref('int_segment_spellings') }}
-),
-
-int_current_field_values as (
-    select * from {{ ref('int_current_field_values') }}
 ),
 
 int_bands as (
@@ -34,18 +30,11 @@ valued as (
         {% for each in own if each.get('kind') != 'number' -%}
         coalesce({{ each.dimension }}_spellings.segment_value, 'Unknown') as {{ each.dimension }}_value,
         {% endfor -%}
-        coalesce({{ in_home_currency('field_values.deal_amount', 'deals.home_rate') }}, deals.stated_amount) as known_amount,
-        coalesce(field_values.deal_amount, deals.amount_in_currency) as known_amount_in_currency,
-        coalesce(field_values.sales_rep_id, deals.sales_rep_id, 'Unknown') as known_sales_rep_id,
-        coalesce(field_values.expected_close_date, deals.expected_close_date) as known_expected_close_date,
-        field_values.deal_amount is null as is_amount_undated,
         cast({{ dbt.datediff('deals.created_date', 'deals.closed_date', 'day') }} as integer) as cycle_days,
         cast(
             {{ dbt.datediff('deals.created_date', 'coalesce(deals.closed_date, deals.as_of_date)', 'day') }} as integer
         ) as age_days
     from checked as deals
-    left join int_current_field_values as field_values
-        on deals.deal_id = field_values.deal_id
     left join int_segment_spellings as industry_spellings
         on industry_spellings.segment_dimension = 'industry' and deals.industry = industry_spellings.spelling
     left join int_segment_spellings as region_spellings
@@ -137,6 +126,10 @@ final as (
         weighed.competitor_value as competitor,
         weighed.next_step,
         weighed.updated_at,
+        weighed.recorded_at,
+        weighed.amount_newer_in,
+        weighed.close_date_newer_in,
+        weighed.owner_newer_in,
         weighed.is_closed_date_unreadable,
         weighed.has_close_date_while_open,
         weighed.closes_later,

@@ -26,7 +26,7 @@ rejected as (
     union all
 
     select
-        'field_history' as input,
+        input,
         deal_id,
         reason_codes as reason,
         reason_codes,

@@ -22,6 +22,17 @@
     'amounts_undated': (
         'deals.is_amount_undated', "amounts of an unknown day: the file's own, which may be later than the as-of date",
     ),
+    'amounts_other_than_history': (
+        'deals.amount_newer_in is not null', 'amounts of the deals file that are not the last ones of the field history: the newer of the two counts',
+    ),
+    'close_dates_other_than_history': (
+        'deals.close_date_newer_in is not null',
+        'expected close dates of the deals file that are not the last ones of the field history: the newer of the two counts',
+    ),
+    'owners_other_than_history': (
+        'deals.owner_newer_in is not null',
+        'owners of the deals file who are not the last ones of the field history: the newer of the two counts, and of a closed deal the owner at its close',
+    ),
     'deals_edited_after_close': (
         'cast(deals.updated_at as date) > deals.closed_date', 'deals edited after their close: final values may not be those of the day',
     ),

@@ -120,6 +120,18 @@ checks as (
 
     select
         input,
+        check_name,
+        cast(row_count as double) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        message
+    from {{ ref('int_history_checks') }}
+
+    union all
+
+    select
+        input,
         concat('ignored_column: ', column_name) as check_name,
         1 as check_value,
         cast(null as bigint) as all_row_count,

@@ -14,7 +14,7 @@ changes as (
     select
         deal_id,
         changed_at,
-        cast({{ to_timestamp('coalesce(old_value, new_value)', 'field_history') }} as date) as expected_close_date
+        cast({{ to_timestamp('coalesce(old_value, new_value)', values_input()) }} as date) as expected_close_date
     from {{ ref('int_checked__field_history') }}
     where
         reason_codes is null

@@ -1,0 +1,2 @@
+{{ config(enabled = reads_files()) }}
+select * from {{ source("landing", "value_intervals") }}
