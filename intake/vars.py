@@ -92,7 +92,12 @@ def wrong_zones(zones: Any) -> list[str]:
     if not each_value(zones):
         return []
     with duckdb.connect() as connection:
-        known = [name for (name,) in connection.execute("select name from pg_timezone_names() where name like '%/%' and name not like 'SystemV%' or name = 'UTC' order by 1").fetchall()]
+        known = [
+            name
+            for (name,) in connection.execute(
+                "select name from pg_timezone_names() where name like '%/%' and name not like 'SystemV%' or name = 'UTC' order by 1"
+            ).fetchall()
+        ]
     found = []
     for zone in each_value(zones):
         if zone not in known:

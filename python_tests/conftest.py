@@ -92,7 +92,7 @@ def run_dbt(
     scratch = database.parent / (database.stem + "_dbt")
     arguments = ["--no-use-colors", *(command.split() if isinstance(command, str) else command), "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
-    given = json.dumps(variables or {}, default=lambda value: relative(value, database.parent))
+    given = json.dumps(variables or {}, default=lambda value: relative(value, database.parent), ensure_ascii=False)
     arguments += ["--vars", given]
     if select:
         arguments += ["--indirect-selection", "buildable", "--select", *select.split()]
