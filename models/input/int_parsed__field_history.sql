@@ -27,7 +27,7 @@ recorded as (
         {{ to_text('valid_from') }} as stated_changed_at,
         {{ to_text('valid_to') }} as stated_valid_to,
         {{ to_timestamp('valid_from', 'value_intervals') }} as changed_at,
-        {{ to_timestamp('valid_to', 'value_intervals') }} as valid_to
+        case when year({{ to_timestamp('valid_to', 'value_intervals') }}) < 9999 then {{ to_timestamp('valid_to', 'value_intervals') }} end as valid_to
     from {{ ref('int_input__value_intervals') }}
 ),
 
