@@ -27,7 +27,7 @@ recorded as (
         {{ to_text('valid_from') }} as stated_changed_at,
         {{ to_text('valid_to') }} as stated_valid_to,
         {{ to_timestamp('valid_from', 'value_intervals') }} as changed_at,
-        case when year({{ to_timestamp('valid_to', 'value_intervals') }}) < 9999 then {{ to_timestamp('valid_to', 'value_intervals') }} end as valid_to
+        {{ to_timestamp('valid_to', 'value_intervals') }} as valid_to
     from {{ ref('int_input__value_intervals') }}
 ),
 
@@ -99,7 +99,8 @@ final as (
         old_value,
         new_value,
         changed_at,
-        valid_to,
+        -- A far-future sentinel means that the value still stands.
+        case when year(valid_to) < 9999 then valid_to end as valid_to,
         stated_deal_id,
         stated_field,
         stated_old_value,
