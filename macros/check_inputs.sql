@@ -5,7 +5,7 @@
     {% if execute and flags.WHICH in ["build", "run", "seed", "test", "snapshot"] %}
         {% set variables = {} %}
         {% for name in fromjson(run_query("select project_vars()").rows[0][0]) %}
-            {# YAML makes a date of 2025-12-31 without quotes. #}
+            {# A date that isn't quoted is no text to YAML. #}
             {% set value = var(name, none) %}
             {% do variables.update({name: value.isoformat() if value.isoformat is defined else value}) %}
         {% endfor %}
