@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from intake.histories import problems_of_fields
 from intake.landing import DELIMITERS, Dialect, Landed, Unusable, land, nearest, position, read_header
 from intake.places import problem_of_published, problem_of_replacing, published
 from intake.stages import problems_of_stages
@@ -122,10 +123,13 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
             connection.execute(f"create table landing.{source.name} ({', '.join(f'{column} varchar' for column in source.columns)})")
     if not found and request.path("stages"):
         stage_map = (request.variables.get("value_maps") or {}).get("deal_stage") or {}
-        found += problems_of_stages(connection, request.path("stages"), stage_map)
+        percent, decimal_mark = request.of_input("percent", "stages", None), request.of_input("decimal_mark", "stages", ".")
+        found += problems_of_stages(connection, request.path("stages"), stage_map, percent, decimal_mark)
     if not found and request.path("deals"):
         found += problems_of_currencies(connection, request)
         found += problems_of_values(connection, request)
+    if not found and request.path("field_history") and request.path("value_intervals"):
+        found += problems_of_fields(connection, (request.variables.get("value_maps") or {}).get("field") or {})
     return found
 
 
@@ -168,6 +172,10 @@ def problems_of_combinations(request: Request) -> list[str]:
         found.append("home_currency is set without deals_file: the demo CRM names no currency, so set deals_file or unset home_currency")
     if variables.get("keep_history") and not request.path("deals"):
         found.append("keep_history is true without deals_file: the demo CRM has its histories, so set deals_file or unset keep_history")
+    if variables.get("keep_history") and request.path("value_intervals"):
+        found.append(
+            "keep_history is true beside value_intervals_file, and both would tell of the same changes: unset keep_history, or leave the file out"
+        )
     if variables.get("keep_history") and not as_of:
         found.append(
             "keep_history is true without as_of_date: set as_of_date to the day of the export, because what is kept can't be corrected later"
@@ -264,6 +272,23 @@ def problems_of_dimensions(connection: duckdb.DuckDBPyConnection, request: Reque
     return found
 
 
+def currency_marks(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Signs, or codes, of several currencies that stand in the amounts themselves; none where there is one kind at most."""
+    columns = [name for name, *_ in connection.execute("describe landing.deals").fetchall()]
+    if "deal_amount" not in columns:
+        return []
+    marks = """
+        select distinct regexp_extract(amount, $pattern, 1) as mark
+        from (select upper(trim(cast(deal_amount as varchar))) as amount from landing.deals where try_cast(deal_amount as double) is null)
+        where mark <> '' order by 1 limit 6
+    """
+    for pattern in (r"([A-Z]{0,2}\p{Sc})", r"^([A-Z]{3})\s?[-+(]?\d", r"\d\s?([A-Z]{3})$"):
+        found = {mark.replace("US$", "$") for (mark,) in connection.execute(marks, {"pattern": pattern}).fetchall()}
+        if len(found) > 1:
+            return sorted(found)
+    return []
+
+
 def problems_of_values(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """Own dimensions that tell deals apart instead of grouping them."""
     found = []
@@ -298,6 +323,11 @@ def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Reque
         return [
             f"home_currency is {home}, but nothing says what the currencies of {file} ({currencies}) are worth in it: "
             "set exchange_rates_file, or map home_amount to the column that holds converted amounts"
+        ]
+    if len(found) < 2 and (marks := currency_marks(connection)):
+        return [
+            f"{file} mixes currencies in '{request.mapping('deals').get('deal_amount', 'deal_amount')}' ({', '.join(marks)}): put their codes into a column "
+            "of their own, map it to currency_code, and set home_currency and exchange_rates_file"
         ]
     if home or len(found) < 2:
         return []

@@ -24,6 +24,7 @@ forecasts as (
         int_confidence_quantile.normal_quantile * sqrt(int_deal_forecasts.log_odds_variance) as half_width,
         case
             when int_deal_forecasts.rapv_probability is null then 'nothing mature: no closed deal of a mature cohort is known yet'
+            when int_deal_forecasts.deal_amount is null then 'the deal has no amount: its win probability is known, its value isn''t'
         end as missing_reason,
         nullif(concat_ws(
             '; ',

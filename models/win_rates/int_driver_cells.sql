@@ -30,6 +30,7 @@ closed as (
         {% for factor in factors -%}
         {{ frequent_value('int_deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
         {% endfor -%}
+        int_deals.closed_month is not null as is_dated,
         coalesce(int_deals.cycle_band, 'Unknown') as cycle_band,
         {{ period_start('int_deals.closed_month', 6) }} as half_year_start_date,
         int_deals.is_won
@@ -39,10 +40,11 @@ closed as (
     where not int_deals.is_open
 ),
 
--- The same deals twice: by half-year for the fit of what is known at creation, by cycle band for the fit that adds it.
+-- The same deals twice: by half-year for the fit of what is known at creation, by cycle band, where there is a cycle, for the fit that adds it.
 cells as (
     select
         grouping(cycle_band) = 0 as is_known_only_after_close,
+        is_dated,
         {% for factor in factors -%}
         {{ factor }},
         {% endfor -%}
@@ -52,9 +54,10 @@ cells as (
         sum(case when is_won then 1 else 0 end) as won_deal_count
     from closed
     group by grouping sets (  -- noqa: PRS
-        ({{ factors | join(', ') }}, half_year_start_date),
-        ({{ factors | join(', ') }}, cycle_band)
+        ({{ factors | join(', ') }}, half_year_start_date, is_dated),
+        ({{ factors | join(', ') }}, cycle_band, is_dated)
     )
+    having grouping(cycle_band) = 1 or is_dated
 ),
 
 -- Where the data begin within a half-year, they hold only its quick closes.

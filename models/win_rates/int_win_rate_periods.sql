@@ -29,7 +29,7 @@ closed_deals as (
         {% endfor -%}
         deals.closed_month
     from {{ ref('int_deals') }} as deals
-    where not deals.is_open
+    where not deals.is_open and deals.closed_month is not null
 ),
 
 cells as (
@@ -88,6 +88,21 @@ months as (
         sum(case when outcome = 'Lost' then deal_count else 0 end) as lost_deal_count,
         sum(case when outcome = 'Open' then deal_count else 0 end) as open_deal_count
     from int_cohort_day_counts
+    group by cohort_month
+
+    union all
+
+    -- Deals that closed on a day that nobody wrote down count in their cohorts.
+    select
+        'created_cohort' as basis,
+        cohort_month as month_start,
+        sum(case when is_won then deal_count else 0 end) as won_deal_count,
+        sum(case when is_won then 0 else deal_count end) as lost_deal_count,
+        0 as open_deal_count
+    from {{ ref('int_closed_deal_counts') }}
+    where
+        segment_dimension = 'all'
+        and closed_month is null
     group by cohort_month
 ),
 
