@@ -239,7 +239,7 @@ def test_the_pages_offer_them_under_their_labels(planted, monkeypatch):
     app.multiselect("deals-own-tier").set_value(["T07"])
     app.run()
     assert metric(app, "Open deals") == str(planted.query("select count(*) from intermediate.int_deals where is_open and tier = 'T07'")[0][0])
-    for page, key in (("drivers", "segment-dimension"), ("drivers", "driver-factor"), ("change", "change-dimension"), ("pipeline", "value-dimension")):
+    for page, key in (("drivers", "segment-dimension"), ("drivers", "driver-factor"), ("change", "change-dimension"), ("overview", "value-dimension")):
         app = run_page(page, planted.published, monkeypatch)
         assert shown in app.selectbox(key).options, key
         app.selectbox(key).set_value("tier")
@@ -279,7 +279,7 @@ def test_a_column_without_effect_gives_no_finding_whatever_its_names_and_values(
     assert len(pooled.split(", ")) == 101 and "all but the most frequent" in pooled
     assert odd.query(
         "select count(distinct second_segment_value) from marts.rpt_segment_win_rates where segment_dimension = 'region x serial'"
-    ) == [(100,)]
+    ) == [(101,)]
     [(label,)] = odd.query("select distinct label from marts.fct_deal_dimensions where dimension = 'tier'")
     assert label == "'; drop table x; --"
 

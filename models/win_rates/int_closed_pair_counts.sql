@@ -72,9 +72,7 @@ final as (
         deal_amount,
         squared_amount
     from pairs
-    where
-        first_segment_dimension <> second_segment_dimension
-        and '(rare)' not in (first_segment_value, second_segment_value)
+    where first_segment_dimension <> second_segment_dimension
 )
 
 select * from final
