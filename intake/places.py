@@ -72,7 +72,9 @@ def published(path: str) -> Published | None:
                 "select table_name, list(column_name) from duckdb_columns() where database_name = 'old' group by table_name"
             ).fetchall()
         )
-        rows = connection.execute("select check_value from old.rpt_data_quality where input = 'deals' and check_name = 'rows_in'").fetchall()
+        rows = connection.execute(
+            "select check_value from old.rpt_data_quality where input = 'deals' and check_name = 'rows_in'"
+        ).fetchall()
         row_count = int(rows[0][0]) if rows else None
         if "input_name" in columns.get("build_info", []):
             return Published(connection.execute("select input_name from old.build_info").fetchall()[0][0], row_count)

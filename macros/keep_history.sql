@@ -14,12 +14,46 @@
 {% endmacro %}
 
 
-{# The day of what is kept must be said: a typo in the file must not date it for ever. #}
-{% macro check_keep_history() %}
-    {% if var("keep_history", false) and not var("deals_file", none) %}
-        {% do stop("keep_history is true without deals_file: the demo CRM has its histories, so set deals_file or unset keep_history") %}
+{# Before anything is kept: a day long after the file's newest date is a typo, which would date for ever what is kept. #}
+{% macro check_kept_day() %}
+    {% if execute %}
+        {% set newest, days = run_query(
+            "select max(newest_date), cast('" ~ var("as_of_date") ~ "' as date) - max(newest_date) from (select greatest(created_date, "
+            ~ "case when lower(outcome) in ('won', 'lost') then closed_date end, cast(updated_at as date)) as newest_date from "
+            ~ ref("int_parsed__deals") ~ " where reason_codes is null) as dates where newest_date <= cast('" ~ var("as_of_date") ~ "' as date)"
+        ).rows[0] %}
+        {% if days and days > 31 %}
+            {% do exceptions.raise_compiler_error(
+                "Input check: keep_history would date what it keeps " ~ var("as_of_date") ~ ", " ~ days ~ " days after the newest date of '" ~ var("deals_file")
+                ~ "', " ~ newest ~ ", and that can't be corrected later: correct as_of_date, or unset keep_history until the CRM has newer dates."
+            ) %}
+        {% endif %}
     {% endif %}
-    {% if var("keep_history", false) and not var("as_of_date", none) %}
-        {% do stop("keep_history is true without as_of_date: set as_of_date to the day of the export, because what is kept can't be corrected later") %}
+{% endmacro %}
+
+
+{# After it: a build that keeps nothing says why. #}
+{% macro say_what_was_kept() %}
+    {% if execute %}
+        {% set as_of_date = var("as_of_date") | string %}
+        {% set kept, newest = run_query(
+            "select count(case when observed_date = cast('" ~ as_of_date ~ "' as date) then 1 end), max(observed_date) from " ~ this
+            ~ " where input_name = " ~ input_name_text()
+        ).rows[0] %}
+        {% set later, latest = run_query(
+            "select count(*), max(latest_date) from (select greatest(created_date, case when lower(outcome) in ('won', 'lost') then closed_date end, "
+            ~ "cast(updated_at as date)) as latest_date from " ~ ref("int_parsed__deals") ~ " where reason_codes is null) as dates "
+            ~ "where latest_date > cast('" ~ as_of_date ~ "' as date)"
+        ).rows[0] %}
+        {% if newest and newest | string > as_of_date %}
+            {% set reason = "what is kept knows " ~ newest ~ " already, and is only added to by later days" %}
+        {% elif later %}
+            {% set reason = later ~ " rows of '" ~ var("deals_file") ~ "' are of later days, the newest of " ~ latest ~ ", so it is not the export of that day" %}
+        {% else %}
+            {% set reason = "nothing changed since " ~ newest if newest else "no open deal has a value that could change" %}
+        {% endif %}
+        {% if not kept %}
+            {% do log("keep_history added nothing as of " ~ as_of_date ~ ": " ~ reason, info=true) %}
+        {% endif %}
     {% endif %}
 {% endmacro %}

@@ -1,5 +1,6 @@
 """The score file for the CRM: whole, of one build, and harmless to open."""
 
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ def published(demo, tmp_path_factory):
         connection.execute(f"attach '{demo.database}' as built (read_only)")
         for name in MARTS[1:]:
             connection.execute(f"create table {name} as select * from built.marts.{name}")
-        connection.execute("create table build_info as select 'abc123' as build_id, date '2025-12-31' as as_of_date")
+        connection.execute("create table build_info as select 'abc123' as build_id, 'acme' as input_name, date '2025-12-31' as as_of_date")
         first, second = [row[0] for row in connection.execute("select deal_id from fct_open_deals order by 1 limit 2").fetchall()]
         connection.execute("update fct_open_deals set deal_name = '=HYPERLINK(\"http://x\")' where deal_id = ?", [first])
         connection.execute("update fct_open_deals set deal_name = '-Smith, \"Sons\"\nLtd' where deal_id = ?", [second])
@@ -72,6 +73,21 @@ def test_the_last_file_stays_whole_when_a_new_one_cant_be_written(published, tmp
     # The same build gives the same bytes.
     export(str(published), out)
     assert out.read_bytes() == before
+
+
+def test_scores_of_another_input_are_replaced_only_when_told_to(published, tmp_path):
+    other = pathlib.Path(shutil.copy(published, tmp_path / "other.duckdb"))
+    with duckdb.connect(str(other)) as connection:
+        connection.execute("update build_info set input_name = 'demo'")
+    for name in ("scores.csv", "scores.parquet"):
+        out = tmp_path / name
+        export(str(published), out)
+        before = out.read_bytes()
+        with pytest.raises(ValueError, match="holds scores of the input 'acme', and .* is of the demo CRM: name another file, or give --replace-input"):
+            export(str(other), out)
+        assert out.read_bytes() == before
+        export(str(other), out, may_replace=True)
+        assert out.read_bytes() != before
 
 
 def test_what_cant_be_done_is_said_in_one_sentence(published, tmp_path):

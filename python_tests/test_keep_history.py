@@ -5,7 +5,7 @@ import datetime
 import pytest
 from conftest import DEAL_COLUMNS, Build, run_dbt, write_deals
 
-SELECT = "+fct_deal_stage_visits +fct_open_deals +rpt_data_capabilities"
+SELECT = "+fct_deal_stage_visits +fct_open_deals +int_data_levels"
 HEADER = DEAL_COLUMNS + ",expected_close_date"
 MON, TUE, THU = "2024-03-04", "2024-03-05", "2024-03-07"
 
@@ -64,13 +64,14 @@ def kept(tmp_path_factory) -> dict[str, dict[str, list]]:
     for step, (date, export) in steps.items():
         done = build(folder, date, export)
         found[step] = {
+            "output": done.output,
             "kept": done.query(KEPT),
             "visits": done.query(VISITS),
             "open": done.query(
                 "select deal_id, deal_amount::int, sales_rep_id, push_count, push_days, amount_change_count from marts.fct_open_deals order by 1"
             ),
             "capabilities": done.query(
-                "select is_available, reason, observed_since_date from marts.rpt_data_capabilities where mart in ('rpt_stage_durations', 'fct_open_deals') order by mart"
+                "select is_available, reason, observed_since_date from intermediate.int_data_levels where capability in ('open_deals', 'stage_history') order by capability"
             ),
         }
     return found
@@ -117,20 +118,32 @@ def test_visits_and_movements_are_those_that_happened(kept):
 
 
 def test_the_same_build_twice_appends_nothing(kept):
-    assert kept["tuesday again"] == kept["tuesday"]
-    assert kept["thursday again"] == kept["thursday"]
+    for again, first in (("tuesday again", "tuesday"), ("thursday again", "thursday")):
+        assert {**kept[again], "output": ""} == {**kept[first], "output": ""}
 
 
 def test_an_older_date_appends_nothing_and_sees_what_was_known_then(kept):
     for step in ("tuesday replayed", "the old file again"):
         assert kept[step]["kept"] == kept["thursday"]["kept"]
+        assert f"keep_history added nothing as of {TUE}: what is kept knows {THU} already" in kept[step]["output"]
         assert kept[step]["visits"] == kept["tuesday"]["visits"]
         assert kept[step]["open"] == kept["tuesday"]["open"]
 
 
 def test_a_replay_before_anything_was_kept_appends_nothing(tmp_path):
     """As of Tuesday the file of Thursday holds stages of Thursday."""
-    assert build(tmp_path, TUE, THU).query(KEPT) == []
+    done = build(tmp_path, TUE, THU)
+    assert done.query(KEPT) == []
+    assert f"keep_history added nothing as of {TUE}: 1 rows of '{THU}.csv' are of later days, the newest of 2024-03-06" in done.output
+
+
+def test_a_day_long_after_the_file_is_a_typo(tmp_path):
+    """The newest date of Monday's file is that Monday; a year and a day later is 366 days."""
+    deals = write_deals(tmp_path / "deals.csv", *EXPORTS[MON], header=HEADER)
+    variables = {"deals_file": deals, "keep_history": True, "as_of_date": "2025-03-05"}
+    stopped = run_dbt(tmp_path / "stopped.duckdb", variables, command="run", select="+int_kept_changes", with_tests=False)
+    assert stopped.exit_code != 0
+    assert "would date what it keeps 2025-03-05, 366 days after the newest date of 'deals.csv', 2024-03-04" in stopped.output
 
 
 @pytest.mark.parametrize(("missing", "sentence"), [("deals_file", "without deals_file"), ("as_of_date", "without as_of_date")])

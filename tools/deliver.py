@@ -11,7 +11,7 @@ A URL that several names hold gets each message once.
 
 Due are alerts that are sent at once (`delivery` immediate in fct_alerts) and not resolved, and the digests of the newest build: daily for managers, and
 for reps with an open alert, weekly for the CRO, monthly for executives. SALES_MARTS_DB (marts.duckdb) is read only. SALES_DELIVERY_STATE
-(delivery.sqlite) holds what became of each message; lose it and all that is due is sent again.
+(delivery.sqlite) holds what became of each message, and of which input they are: marts of another one are refused. Lose it and all that is due is sent again.
 
 A message is recorded as `waiting` when it is due, and as `sending` before it leaves. If nothing can have been sent, it stays `waiting`: it is tried again at
 once where that may help (no connection, HTTP 408, 429, 500 or 503, SMTP 4xx), and by the next run in any case (a wrong token or password, another HTTP 4xx,
@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be sent, and send and record nothing")
     parser.add_argument("--resend", action="append", default=[], metavar="KEY", help="send this message again, whose fate is unknown")
     parser.add_argument("--settle", action="append", default=[], metavar="KEY", help="this message of unknown fate did arrive")
+    parser.add_argument(
+        "--replace-input", action="store_true", help="deliver although the marts are of another input than those delivered last"
+    )
     parser.add_argument(
         "--quiet-hours", default=os.environ.get("SALES_QUIET_HOURS"), metavar="20:00-07:00", help="send nothing then ($SALES_QUIET_HOURS)"
     )
@@ -183,11 +186,13 @@ def deliver(arguments: argparse.Namespace, environment: dict[str, str], now: dat
         raise DeliveryError(f"SALES_DELIVERY_STATE '{path}' can't be used: there is no folder '{path.parent}'")
     if arguments.dry_run:
         state = State.copy(path)
+        state.claim(published.input_name, arguments.replace_input)
         for message, destination in list_due(state, messages, destinations, arguments.resend):
             print(f"would send {message.key} to {destination.name}: {message.title}")
         return 0
     with locked(path):
         state = State(path)
+        state.claim(published.input_name, arguments.replace_input)
         state.find_killed()
         settle(state, arguments.settle)
         due = list_due(state, messages, destinations, arguments.resend)

@@ -7,11 +7,14 @@ its place and renamed into it, so whoever reads it has the old one or the new on
 """
 
 import argparse
+import glob
 import os
 import sys
 from pathlib import Path
 
 import duckdb
+
+from intake.places import shown
 
 MARTS = ("build_info", "fct_open_deals", "fct_deal_scores", "fct_deal_score_reasons", "fct_recommended_actions")
 # A spreadsheet takes these for the beginning of a formula. The hyphen is last: the regular expression below holds them in brackets.
@@ -26,6 +29,7 @@ TEXT_COLUMNS = (
     "reasons",
     "actions",
     "first_action_id",
+    "input_name",
 )
 
 QUERY = """
@@ -63,7 +67,8 @@ select
     scores.score_reason,
     coalesce(reasons.reasons, '') as reasons,
     coalesce(actions.actions, '') as actions,
-    coalesce(actions.first_action_id, '') as first_action_id
+    coalesce(actions.first_action_id, '') as first_action_id,
+    build_info.input_name
 from fct_deal_scores as scores
 inner join fct_open_deals as deals on scores.deal_id = deals.deal_id
 cross join build_info
@@ -94,11 +99,29 @@ def open_marts(database: str) -> duckdb.DuckDBPyConnection:
             f"'{database}' has no {', '.join(missing)}: it is no file of published marts, or of an older version; run `dbt build`"
         )
     connection.execute(f"""use "{found["build_info"]}" """)
+    if "input_name" not in [column for column, *_ in connection.execute("describe build_info").fetchall()]:
+        raise ValueError(f"'{database}' is of a version before 0.2, which doesn't say of which input it is: run `dbt build`")
     return connection
 
 
-def export(database: str, out: Path) -> int:
-    """Write the scores of the published marts to `out` and return the number of deals. Raises ValueError in one sentence."""
+def input_of(out: Path) -> str | None:
+    """The input whose scores a file holds; none if there is no such file, or it doesn't say."""
+    if not out.is_file():
+        return None
+    try:
+        with duckdb.connect() as connection:
+            scan = "read_parquet(?)" if out.suffix.lower() == ".parquet" else "read_csv(?, all_varchar = true, header = true)"
+            found = connection.execute(f"select input_name from {scan} limit 1", [glob.escape(str(out))]).fetchall()
+    except duckdb.Error:
+        return None
+    return found[0][0] if found else None
+
+
+def export(database: str, out: Path, may_replace: bool = False) -> int:
+    """Write the scores of the published marts to `out` and return the number of deals. Raises ValueError in one sentence.
+
+    `may_replace`: may they replace those of another input?
+    """
     if out.suffix.lower() not in (".csv", ".parquet"):
         raise ValueError(f"'{out}' ends neither with .csv nor with .parquet")
     if not out.parent.is_dir():
@@ -108,6 +131,11 @@ def export(database: str, out: Path) -> int:
     file = str(unfinished).replace("'", "''")
     columns = f"* replace ({', '.join(harmless(column) for column in TEXT_COLUMNS)})" if is_csv else "*"
     with open_marts(database) as connection:
+        [(name,)] = connection.execute("select input_name from build_info").fetchall()
+        if not may_replace and (old := input_of(out)) not in (None, name):
+            raise ValueError(
+                f"'{out}' holds scores of {shown(old)}, and '{database}' is of {shown(name)}: name another file, or give --replace-input"
+            )
         try:
             [(count,)] = connection.execute(
                 f"copy (select {columns} from ({QUERY}) as scored order by scored.deal_id) to '{file}' ({'format csv, header' if is_csv else 'format parquet'})"
@@ -122,6 +150,7 @@ def export(database: str, out: Path) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="file to write; its ending, .csv or .parquet, says how")
+    parser.add_argument("--replace-input", action="store_true", help="write over the scores of another input")
     parser.add_argument(
         "--marts", default=os.environ.get("SALES_MARTS_DB", "marts.duckdb"), help="published file (SALES_MARTS_DB, marts.duckdb)"
     )
@@ -129,7 +158,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     try:
-        count = export(arguments.marts, arguments.out)
+        count = export(arguments.marts, arguments.out, arguments.replace_input)
     except ValueError as error:
         print(f"Export: {error}.", file=sys.stderr)
         return 1

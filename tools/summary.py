@@ -55,9 +55,7 @@ def deals(connection: duckdb.DuckDBPyConnection, relation: str, request: dict) -
         f"select count(case when outcome = 'Won' then 1 end), count(case when outcome = 'Lost' then 1 end), count(case when outcome = 'Open' then 1 end) from {relation}"
     ).fetchall()
     [(as_of, is_given)] = connection.execute(f"select as_of_date, is_given from {request['as_of']}").fetchall()
-    return (
-        f"{request['input_name']} as of {as_of} ({'as_of_date' if is_given else 'its newest date'}): {won:,} won, {lost:,} lost, {still_open:,} open"
-    )
+    return f"{request['input_name']} as of {as_of} ({'as_of_date' if is_given else 'its newest date'}): {won:,} won, {lost:,} lost, {still_open:,} open"
 
 
 def findings(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:

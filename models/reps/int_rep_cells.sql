@@ -1,10 +1,18 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set factors = dimensions_of('driver_factors', known=['creation']) | reject('equalto', 'sales_rep_id') | list %}
 
 with
 
 int_deals as (
-    select * from {{ ref('int_deals') }}
-    where not is_open
+    select
+        {% for factor in factors -%}
+        {{ frequent_value('deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
+        {% endfor -%}
+        deals.sales_rep_id,
+        deals.cohort_month,
+        deals.is_won
+    from {{ ref('int_deals') }} as deals
+    where not deals.is_open
 ),
 
 int_as_of as (
@@ -33,7 +41,7 @@ final as (
     select
         int_deals.sales_rep_id,
         {% for factor in factors -%}
-        coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
+        int_deals.{{ factor }},
         {% endfor -%}
         cast(coalesce(creation_periods.period_start_date, int_deals.cohort_month) as {{ dbt.type_string() }})
         || case when creation_periods.is_mature then ', half-year' else ', month' end as creation_period,
@@ -45,7 +53,7 @@ final as (
     group by
         int_deals.sales_rep_id,
         {% for factor in factors -%}
-        coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown'),
+        int_deals.{{ factor }},
         {% endfor -%}
         coalesce(creation_periods.period_start_date, int_deals.cohort_month),
         creation_periods.is_mature

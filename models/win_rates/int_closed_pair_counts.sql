@@ -1,3 +1,4 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set listed = var('segment_dimensions') %}
 {% set dimensions = dimensions_of('segment_dimensions') %}
 {# Own dimensions meet those that the var lists and not each other, so that one more brings in no more pairs than there are of these. The first
@@ -12,8 +13,15 @@
 with
 
 int_deals as (
-    select *{{ unknown_for_blank(dimensions) }} from {{ ref('int_deals') }}
-    where not is_open
+    select
+        {% for dimension in dimensions -%}
+        {{ frequent_value('deals.' ~ dimension, dimension, frequent_values) }} as {{ dimension }},
+        {% endfor -%}
+        deals.is_won,
+        deals.cycle_days,
+        deals.deal_amount
+    from {{ ref('int_deals') }} as deals
+    where not deals.is_open
 ),
 
 cells as (
@@ -64,7 +72,9 @@ final as (
         deal_amount,
         squared_amount
     from pairs
-    where first_segment_dimension <> second_segment_dimension
+    where
+        first_segment_dimension <> second_segment_dimension
+        and '(rare)' not in (first_segment_value, second_segment_value)
 )
 
 select * from final

@@ -1,3 +1,4 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set factors = dimensions_of('driver_factors', known=['creation']) %}
 
 with
@@ -27,7 +28,7 @@ mature_cohorts as (
 closed as (
     select
         {% for factor in factors -%}
-        coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
+        {{ frequent_value('int_deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
         {% endfor -%}
         int_deals.closed_month is not null as is_dated,
         coalesce(int_deals.cycle_band, 'Unknown') as cycle_band,

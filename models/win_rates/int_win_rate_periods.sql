@@ -1,3 +1,4 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set factors = dimensions_of('driver_factors', known=['creation']) %}
 
 with
@@ -21,16 +22,25 @@ fit as (
     from ml_win_rate_drivers
 ),
 
+closed_deals as (
+    select
+        {% for factor in factors -%}
+        {{ frequent_value('deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
+        {% endfor -%}
+        deals.closed_month
+    from {{ ref('int_deals') }} as deals
+    where not deals.is_open and deals.closed_month is not null
+),
+
 cells as (
     select
         closed_month,
         {% for factor in factors -%}
-        coalesce(cast({{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
+        {{ factor }},
         {% endfor -%}
         count(*) as closed_deal_count
-    from {{ ref('int_deals') }}
-    where not is_open and closed_month is not null
-    group by closed_month{% for factor in factors %}, {{ factor }}{% endfor %}
+    from closed_deals
+    group by all
 ),
 
 scored as (

@@ -41,6 +41,7 @@ class Published:
     as_of_date: datetime.date
     due: list[Message]
     over: list[Message]  # immediate alerts that are resolved: too late to send them
+    input_name: str | None  # null in files of a version before 0.2
 
 
 def read_destinations(environment: dict[str, str]) -> list[Destination]:
@@ -85,6 +86,10 @@ def read_published(path: Path) -> Published:
                 "select digest_key, title, digest_text, slack_payload, audience, recipient, recipient_name from published.rpt_digests "
                 "order by cadence, recipient, digest_key"
             ).fetchall()
+            found_names = connection.execute(
+                "select count(*) from duckdb_columns() where database_name = 'published' and table_name = 'build_info' and column_name = 'input_name'"
+            ).fetchall()
+            input_name = connection.execute("select input_name from published.build_info").fetchall()[0][0] if found_names[0][0] else None
     except duckdb.Error as error:
         raise DeliveryError(f"'{path}' can't be read: {str(error).splitlines()[0]}") from None
     if as_of_date is None:
@@ -95,7 +100,7 @@ def read_published(path: Path) -> Published:
         recipients = tuple((each, tuple(filter(None, members.get(each, ())))) for each in audience.split())
         found[is_over].append(Message(key, title, text, False, payload, recipients))
     due = [Message(key, title, text, True, payload, ((audience, names),)) for key, title, text, payload, audience, *names in digests]
-    return Published(as_of_date, found[False] + due, found[True])
+    return Published(as_of_date, found[False] + due, found[True], input_name)
 
 
 def with_note(message: Message, note: str) -> Message:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from intake.places import shown
 from tools.delivery.messages import DeliveryError
 
 TABLE = """
@@ -19,6 +20,9 @@ TABLE = """
         note text, first_at text not null, changed_at text not null, primary key (message_key, destination)
     )
 """
+
+# The input whose messages were delivered last: one row.
+INPUT_TABLE = "create table if not exists delivered_input (input_name text not null)"
 
 
 @contextlib.contextmanager
@@ -39,6 +43,7 @@ class State:
             self.connection = sqlite3.connect(path, isolation_level=None)
         self.execute("pragma synchronous = full")
         self.execute(TABLE)
+        self.execute(INPUT_TABLE)
 
     def execute(self, query: str, values: tuple = ()) -> list[tuple]:
         with told(self.path):
@@ -52,6 +57,7 @@ class State:
             with told(path), contextlib.closing(sqlite3.connect(path)) as source:
                 source.backup(state.connection)
             state.execute(TABLE)
+            state.execute(INPUT_TABLE)
         return state
 
     def rows(self, *statuses: str) -> list[tuple[str, str, str, str, str | None]]:
@@ -60,6 +66,19 @@ class State:
             "select message_key, destination, status, title, note from deliveries order by first_at, message_key, destination"
         )
         return [row for row in found if not statuses or row[2] in statuses]
+
+    def claim(self, input_name: str | None, may_replace: bool) -> None:
+        """Note whose messages these are; another input's than before are refused, unless they may replace them."""
+        last = [name for (name,) in self.execute("select input_name from delivered_input")]
+        if input_name is None or last == [input_name]:
+            return
+        if last and not may_replace:
+            raise DeliveryError(
+                f"the published marts are of {shown(input_name)}, and what was delivered last was of {shown(last[0])}: "
+                "name another file in SALES_MARTS_DB or SALES_DELIVERY_STATE, or give --replace-input"
+            )
+        self.execute("delete from delivered_input")
+        self.execute("insert into delivered_input values (?)", (input_name,))
 
     def statuses(self) -> dict[tuple[str, str], str]:
         return {(key, destination): status for key, destination, status, _, _ in self.rows()}
