@@ -59,8 +59,9 @@ summed as (
         sum(revenue_at_risk_amount) as revenue_at_risk_amount,
         -- Sums of doubles differ in their last digits: where all is certain, one may be above the other.
         case
+            when sum(raw_amount) <= 0 or sum(rapv_amount) < 0 then null
             when sum(rapv_amount) > sum(raw_amount) then 0
-            when sum(rapv_amount) >= 0 then 1 - sum(rapv_amount) / nullif(sum(raw_amount), 0)
+            else 1 - sum(rapv_amount) / sum(raw_amount)
         end as optimism_gap,
         sum(case when amount_rank <= 5 then outcome_variance end) / nullif(sum(outcome_variance), 0) as largest_five_variance_rate,
         max(as_of_date) as as_of_date

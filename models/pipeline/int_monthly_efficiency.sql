@@ -62,7 +62,7 @@ final as (
         basis,
         period_start_date,
         mean_won_amount as metric_value,
-        greatest(0, mean_won_amount - normal_quantile * amount_error) as value_lower,
+        least(mean_won_amount, greatest(0, mean_won_amount - normal_quantile * amount_error)) as value_lower,
         mean_won_amount + normal_quantile * amount_error as value_upper,
         valued_won_deal_count as deal_count
     from means

@@ -23,7 +23,7 @@ int_cohort_maturity as (
     select * from {{ ref('int_cohort_maturity') }}
 ),
 
--- Of a young cohort only the quick deals have closed, so each is a period of its own; old ones stand together by half-year.
+-- A cohort none of whose closes has a date has no maturity. Of a young cohort only the quick deals have closed, so each is a period of its own; old ones stand together by half-year.
 creation_periods as (
     select
         int_cohort_maturity.cohort_month,
@@ -43,19 +43,19 @@ final as (
         {% for factor in factors -%}
         int_deals.{{ factor }},
         {% endfor -%}
-        cast(creation_periods.period_start_date as {{ dbt.type_string() }})
+        cast(coalesce(creation_periods.period_start_date, int_deals.cohort_month) as {{ dbt.type_string() }})
         || case when creation_periods.is_mature then ', half-year' else ', month' end as creation_period,
         cast(count(*) as bigint) as closed_deal_count,
         cast(sum(case when int_deals.is_won then 1 else 0 end) as bigint) as won_deal_count
     from int_deals
-    inner join creation_periods
+    left join creation_periods
         on int_deals.cohort_month = creation_periods.cohort_month
     group by
         int_deals.sales_rep_id,
         {% for factor in factors -%}
         int_deals.{{ factor }},
         {% endfor -%}
-        creation_periods.period_start_date,
+        coalesce(creation_periods.period_start_date, int_deals.cohort_month),
         creation_periods.is_mature
 )
 
