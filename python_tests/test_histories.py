@@ -141,7 +141,7 @@ def test_a_replay_is_a_build_on_what_was_known(date, tmp_path):
 
 def test_a_planned_meeting_does_not_move_the_as_of_date(tmp_path):
     activities = "deal_id,activity_type,occurred_at\nPushed,call,2025-11-01\nPushed,meeting,2026-03-15\n"
-    done = build(tmp_path, "+int_history_checks", deals_file=DEALS, activities_file=activities)
+    done = build(tmp_path, "+int_history_checks", deals_file=DEALS, activities_file=activities, max_date_gap_days=366)
     assert done.query("select as_of_date::varchar from intermediate.int_as_of") == [("2025-11-15",)]
     assert ("activities_planned", 1) in done.query("select check_name, row_count from intermediate.int_history_checks")
 
