@@ -1,7 +1,7 @@
 """p values of single tests. Those of many tests at once are of `multiplicity`."""
 
 import numpy as np
-from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import chdtrc, gammaln, ndtr, ndtri, stdtr, stdtrit
 
 from inference.intervals import Proportion, ratio
 
@@ -118,3 +118,38 @@ def student_score(z: float, freedom: int) -> float:
     3.8499
     """
     return float(stdtrit(freedom, ndtr(z)))
+
+
+def fisher_exact(hits: int, count: int, other_hits: int, other_count: int) -> float:
+    """Two-sided p value of Fisher's exact test that two groups have the same share of hits.
+
+    Parameters
+    ----------
+    hits, count, other_hits, other_count : int
+        Hits of and cases in the first group and in the other.
+
+    Returns
+    -------
+    float
+        Sum of the probabilities of all tables with these margins that are no likelier than this one; 1 where a margin is 0.
+
+    References
+    ----------
+    Agresti (2013), Categorical Data Analysis, 3rd ed., 3.5.
+
+    Examples
+    --------
+    >>> round(fisher_exact(1, 10, 11, 14), 6)
+    0.002759
+    """
+    total = hits + other_hits
+    least, most = max(0, total - other_count), min(total, count)
+    table = np.arange(least, most + 1)
+
+    def log_choose(n: int, k: Array) -> Array:
+        return gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)
+
+    log_chance = log_choose(count, table) + log_choose(other_count, total - table)
+    chance = np.exp(log_chance - log_chance.max())
+    # As far as rounding can tell, a table is as likely as this one.
+    return float(min(1.0, chance[chance <= chance[hits - least] * (1 + 1e-7)].sum() / chance.sum()))

@@ -14,12 +14,14 @@ from typing import Any
 
 import duckdb
 
+from intake.histories import problems_of_fields
 from intake.landing import DELIMITERS, Dialect, Landed, Unusable, land, nearest, position, read_header
 from intake.places import problem_of_published, problem_of_replacing, published
 from intake.stages import problems_of_stages
 from intake.vars import problems as problems_of_vars
 
 RESERVED_NAMES = {"demo": "is the demo CRM's", "before_0.2": "is that of rows whose input is not known"}
+MOST_VALUES = 10_000
 TABLES = {
     "files": "input varchar, file_name varchar, row_count bigint, rejected_count bigint, fingerprint varchar",
     "columns": "input varchar, column_name varchar, is_read boolean",
@@ -121,9 +123,13 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
             connection.execute(f"create table landing.{source.name} ({', '.join(f'{column} varchar' for column in source.columns)})")
     if not found and request.path("stages"):
         stage_map = (request.variables.get("value_maps") or {}).get("deal_stage") or {}
-        found += problems_of_stages(connection, request.path("stages"), stage_map)
+        percent, decimal_mark = request.of_input("percent", "stages", None), request.of_input("decimal_mark", "stages", ".")
+        found += problems_of_stages(connection, request.path("stages"), stage_map, percent, decimal_mark)
     if not found and request.path("deals"):
         found += problems_of_currencies(connection, request)
+        found += problems_of_values(connection, request)
+    if not found and request.path("field_history") and request.path("value_intervals"):
+        found += problems_of_fields(connection, (request.variables.get("value_maps") or {}).get("field") or {})
     return found
 
 
@@ -166,6 +172,10 @@ def problems_of_combinations(request: Request) -> list[str]:
         found.append("home_currency is set without deals_file: the demo CRM names no currency, so set deals_file or unset home_currency")
     if variables.get("keep_history") and not request.path("deals"):
         found.append("keep_history is true without deals_file: the demo CRM has its histories, so set deals_file or unset keep_history")
+    if variables.get("keep_history") and request.path("value_intervals"):
+        found.append(
+            "keep_history is true beside value_intervals_file, and both would tell of the same changes: unset keep_history, or leave the file out"
+        )
     if variables.get("keep_history") and not as_of:
         found.append(
             "keep_history is true without as_of_date: set as_of_date to the day of the export, because what is kept can't be corrected later"
@@ -206,7 +216,7 @@ TAKEN = frozenset(
     reason_codes recency regression_band regression_count row_count sample_number score_status second_segment_value segment_amount
     segment_dimension segment_value segment_win_rate squared_amount stage_weighted_amount state tested_until_date trained_as_of_date
     trained_from_date trained_until_date typical_cycle_days unseen_dimensions until_date win_log_odds win_probability won_amount
-    won_deal_count
+    won_deal_count amount_in_currency deal_amount_in_currency home_rate input_name
     """.split()
 )
 
@@ -262,6 +272,38 @@ def problems_of_dimensions(connection: duckdb.DuckDBPyConnection, request: Reque
     return found
 
 
+def currency_marks(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Signs, or codes, of several currencies that stand in the amounts themselves; none where there is one kind at most."""
+    columns = [name for name, *_ in connection.execute("describe landing.deals").fetchall()]
+    if "deal_amount" not in columns:
+        return []
+    marks = """
+        select distinct regexp_extract(amount, $pattern, 1) as mark
+        from (select upper(trim(cast(deal_amount as varchar))) as amount from landing.deals where try_cast(deal_amount as double) is null)
+        where mark <> '' order by 1 limit 6
+    """
+    for pattern in (r"([A-Z]{0,2}\p{Sc})", r"^([A-Z]{3})\s?[-+(]?\d", r"\d\s?([A-Z]{3})$"):
+        found = {mark.replace("US$", "$") for (mark,) in connection.execute(marks, {"pattern": pattern}).fetchall()}
+        if len(found) > 1:
+            return sorted(found)
+    return []
+
+
+def problems_of_values(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
+    """Own dimensions that tell deals apart instead of grouping them."""
+    found = []
+    for each in request.variables.get("own_dimensions") or []:
+        if each.get("kind", "text") != "text":
+            continue
+        [(count,)] = connection.execute(f"select count(distinct {each['dimension']}) from landing.deals").fetchall()
+        if count > MOST_VALUES:
+            found.append(
+                f"own_dimensions has {each['dimension']}, whose column '{each['column']}' has {count:,} values, more than the {MOST_VALUES:,} that "
+                "groups of deals may have: take it out, or give it as kind: number if it is one"
+            )
+    return found
+
+
 def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """Why amounts of deals can't be added up, or can't be converted to the home currency."""
     home, file = request.variables.get("home_currency"), f"deals_file '{request.path('deals')}'"
@@ -281,6 +323,11 @@ def problems_of_currencies(connection: duckdb.DuckDBPyConnection, request: Reque
         return [
             f"home_currency is {home}, but nothing says what the currencies of {file} ({currencies}) are worth in it: "
             "set exchange_rates_file, or map home_amount to the column that holds converted amounts"
+        ]
+    if len(found) < 2 and (marks := currency_marks(connection)):
+        return [
+            f"{file} mixes currencies in '{request.mapping('deals').get('deal_amount', 'deal_amount')}' ({', '.join(marks)}): put their codes into a column "
+            "of their own, map it to currency_code, and set home_currency and exchange_rates_file"
         ]
     if home or len(found) < 2:
         return []
@@ -382,13 +429,9 @@ def land_parquet(connection: duckdb.DuckDBPyConnection, request: Request, source
     return problems_of_rows(request, source, row_count)
 
 
-def keep(
-    connection: duckdb.DuckDBPyConnection, name: str, file: Path, seen: str, landed: Landed, places: Sequence[int | None]
-) -> None:
+def keep(connection: duckdb.DuckDBPyConnection, name: str, file: Path, seen: str, landed: Landed, places: Sequence[int | None]) -> None:
     """Note what the models must know of a file; `seen` is its fingerprint of before it was read."""
-    connection.execute(
-        "insert into landing.files values (?, ?, ?, ?, ?)", [name, str(file), landed.row_count, len(landed.rejected), seen]
-    )
+    connection.execute("insert into landing.files values (?, ?, ?, ?, ?)", [name, str(file), landed.row_count, len(landed.rejected), seen])
     known = {column for (column,) in connection.execute("select column_name from landing.columns where input = ?", [name]).fetchall()}
     columns = [(name, column, place in places) for place, column in enumerate(landed.header) if column not in known]
     if columns:

@@ -115,7 +115,9 @@ def read_header(path: Path, dialect: Dialect) -> tuple[list[str], int]:
             line, number = file.readline(), dialect.skip_lines + 1
             if (separator := declared_separator(line)) is not None:
                 if separator != dialect.delimiter:
-                    raise Unusable(f"says in its first line that its columns are separated by {separator!r}: set delimiter to {separator!r}")
+                    raise Unusable(
+                        f"says in its first line that its columns are separated by {separator!r}: set delimiter to {separator!r}"
+                    )
                 line, number = file.readline(), number + 1
             header = next(csv.reader([line, *file_head(file, line)], delimiter=dialect.delimiter), [])
     except READING as error:

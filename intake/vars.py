@@ -7,7 +7,6 @@ import codecs
 import datetime
 import difflib
 import json
-import zoneinfo
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -90,12 +89,20 @@ def problem_of_format(text: str) -> str | None:
 
 
 def wrong_zones(zones: Any) -> list[str]:
-    known = zoneinfo.available_timezones()
+    if not each_value(zones):
+        return []
+    with duckdb.connect() as connection:
+        known = [
+            name
+            for (name,) in connection.execute(
+                "select name from pg_timezone_names() where name like '%/%' and name not like 'SystemV%' or name = 'UTC' order by 1"
+            ).fetchall()
+        ]
     found = []
     for zone in each_value(zones):
         if zone not in known:
             near = difflib.get_close_matches(zone.replace(" ", "_"), known, n=3, cutoff=0.5)
-            near += [name for name in sorted(known) if zone.lower() in name.lower() and name not in near][: 3 - len(near)]
+            near += [name for name in known if zone.lower() in name.lower() and name not in near][: 3 - len(near)]
             remedy = f"did you mean {' or '.join(near)}?" if near else "names look like Europe/Berlin"
             found.append(f"time_zone is {shown(zone)}, which is no zone of the IANA list: {remedy}")
     return found

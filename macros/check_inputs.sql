@@ -5,7 +5,9 @@
     {% if execute and flags.WHICH in ["build", "run", "seed", "test", "snapshot"] %}
         {% set variables = {} %}
         {% for name in fromjson(run_query("select project_vars()").rows[0][0]) %}
-            {% do variables.update({name: var(name, none)}) %}
+            {# YAML makes a date of 2025-12-31 without quotes. #}
+            {% set value = var(name, none) %}
+            {% do variables.update({name: value.isoformat() if value.isoformat is defined else value}) %}
         {% endfor %}
         {% set request = tojson({
             "contract": input_contract(),

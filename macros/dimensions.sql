@@ -48,3 +48,18 @@
         {%- endfor %}
     ){% endif -%}
 {%- endmacro %}
+
+
+{# The value of a dimension in `column` as fits and pairs have it: of an own dimension '(rare)' if it isn't in the relation `frequent_values`. #}
+{% macro frequent_value(column, dimension, frequent_values) -%}
+    {%- if dimension in own_dimensions() | map(attribute="dimension") -%}
+    case
+        when {{ column }} in (
+            select frequent.dimension_value from {{ frequent_values }} as frequent
+            where frequent.dimension = '{{ dimension }}'
+        ) then {{ column }} else '(rare)'
+    end
+    {%- else -%}
+    coalesce(cast({{ column }} as {{ dbt.type_string() }}), 'Unknown')
+    {%- endif -%}
+{%- endmacro %}

@@ -48,8 +48,8 @@
     {% for name in ["int_kept_deal_scores", "int_kept_changes"] if name in kept %}
         {% do deals.append("select deal_id from " ~ kept[name]) %}
     {% endfor %}
-    {% set seed = graph.nodes["seed.pipeline_intelligence.demo_deals"] %}
-    {% set demo = adapter.get_relation(target.database, seed.schema, seed.alias) %}
+    {# The demo's seeds are no nodes of a build of files. #}
+    {% set demo = adapter.get_relation(target.database, graph.nodes["seed.pipeline_intelligence.bands"].schema, "demo_deals") %}
     {% set is_demo = sources.demo and not sources.files and demo and not strange_deals(deals, demo.include(database=false)) %}
     {% set is_own = reads_files() and not sources.demo and deals and not strange_deals(deals, "landing.deals") %}
     {% set others = "demo" if is_demo else input_name() if is_own else unknown %}

@@ -81,7 +81,7 @@
     {%- set value = to_text(text) -%}
     {%- set at_zone = " at time zone '" ~ zone ~ "'" if "%z" in pattern or "%Z" in pattern else "" -%}
     {%- set literal = pattern | replace("'", "''") -%}
-    {%- set number_pattern = literal | replace("%b", "%m") | replace("%B", "%m") -%}
+    {%- set number_pattern = literal | replace("%b", "#%m") | replace("%B", "#%m") -%}
     {%- set moments = ["(try_strptime(" ~ value ~ ", '" ~ literal ~ "')" ~ at_zone ~ ")"] -%}
     {%- if number_pattern != literal -%}
         {%- do moments.append("(try_strptime(" ~ month_as_number(value, '' if '%b.' in pattern or '%B.' in pattern else '[.]?') ~ ", '" ~ number_pattern ~ "')" ~ at_zone ~ ")") -%}
@@ -99,11 +99,11 @@
     )
 {%- endmacro %}
 
-{# A text with the name of a month, short or whole, in the languages of month_names(), replaced by its number; `dot` is what may end a short one. #}
+{# A text with the name of a month, short or whole, in the languages of month_names(), replaced by # and its number; `dot` is what may end a short one. #}
 {% macro month_as_number(text, dot) -%}
     {%- set value = namespace(text = text) -%}
     {%- for names in month_names() -%}
-        {%- set value.text = "regexp_replace(" ~ value.text ~ ", '(?i)(^|[^\\p{L}])(?:" ~ names ~ ")" ~ dot ~ "($|[^\\p{L}])', '\\1" ~ loop.index ~ "\\2')" -%}
+        {%- set value.text = "regexp_replace(" ~ value.text ~ ", '(?i)(^|[^\\p{L}])(?:" ~ names ~ ")" ~ dot ~ "($|[^\\p{L}])', '\\1#" ~ loop.index ~ "\\2')" -%}
     {%- endfor -%}
     {{ value.text }}
 {%- endmacro %}

@@ -49,20 +49,12 @@
 {# A probability from 0 to 1, null when blank, unreadable or outside. `75%` is 0.75; other numbers are hundredths where the whole column is
    percent (int_probability_scales). #}
 {% macro to_probability(column, input="deals") -%}
-    {%- set number = percent_number(column, input) -%}
     {%- set is_percent = "(select scales.is_percent from " ~ ref("int_probability_scales") ~ " as scales where scales.input = '" ~ input ~ "')" -%}
-    {%- set value = number ~ " / case when " ~ has_percent_sign(column) ~ " or " ~ is_percent ~ " then 100 else 1 end" -%}
-    case when {{ value }} between 0 and 1 then {{ value }} end
+    {%- set share = to_number(column, input) ~ " / case when " ~ is_percent ~ " then 100 else 1 end" -%}
+    coalesce(case when {{ share }} between 0 and 1 then {{ share }} end, case when {{ to_percent(column, input) }} between 0 and 100 then {{ to_percent(column, input) }} / 100 end)
 {%- endmacro %}
 
-{# The number of a share, before it is known whether it means hundredths. #}
-{% macro percent_number(column, input) -%}
-    case
-        when {{ has_percent_sign(column) }} then {{ to_number("rtrim(" ~ to_text(column) ~ ", ' %')", input) }}
-        else {{ to_number(column, input) }}
-    end
-{%- endmacro %}
-
-{% macro has_percent_sign(column) -%}
-    coalesce(ends_with({{ to_text(column) }}, '%'), false)
+{# The number before a % sign; null of what ends otherwise. #}
+{% macro to_percent(column, input) -%}
+    case when ends_with({{ to_text(column) }}, '%') then {{ to_number("regexp_replace(" ~ to_text(column) ~ ", '\\p{Zs}*%$', '')", input) }} end
 {%- endmacro %}

@@ -319,3 +319,28 @@
         else ''
     end
 {%- endmacro %}
+
+{# What a row of int_missing_by_outcome says: both shares, the figures they are about, and the bounds of their win rate. #}
+{% macro missing_by_outcome_finding(row) -%}
+    'closed deals ' || case {{ row }}.problem
+        when 'rejected' then 'turned away'
+        when 'no_amount' then 'without an amount that counts'
+        else 'without a close date'
+    end
+    || ': ' || {{ row }}.won_missing_count || ' of ' || {{ row }}.won_deal_count || ' won' || coalesce(' (' || {{ percent(row ~ ".won_missing_rate") }} || ')', '')
+    || ' and ' || {{ row }}.lost_missing_count || ' of ' || {{ row }}.lost_deal_count || ' lost ones' || coalesce(' (' || {{ percent(row ~ ".lost_missing_rate") }} || ')', '')
+    || case
+        when {{ row }}.is_outcome_dependent then ', more unequal than chance explains; '
+        else ', no more unequal than chance or 2 points explain; '
+    end
+    || case {{ row }}.problem
+        when 'rejected' then 'every rate leaves them out'
+        when 'no_amount' then 'win rates hold them, figures of money and of deal sizes leave them out'
+        else 'win rates of all time and of cohorts hold them, periods, cycles and what is learnt from them leave them out'
+    end
+    || coalesce(
+        '; with them ' || {{ percent(row ~ ".all_win_rate") }} || ' were won, ' || coalesce('without them ' || {{ percent(row ~ ".known_win_rate") }}, 'and without them nothing is left')
+        || ', and if their outcomes weren''t known it could be anything from ' || {{ percent(row ~ ".win_rate_if_missing_lost") }} || ' (all of them lost) to '
+        || {{ percent(row ~ ".win_rate_if_missing_won") }} || ' (all won)', ''
+    )
+{%- endmacro %}

@@ -73,7 +73,7 @@ def published_file(database: pathlib.Path) -> pathlib.Path:
 def run_dbt(
     database: pathlib.Path,
     variables: dict | None = None,
-    command: str = "build",
+    command: str | list[str] = "build",
     select: str | None = None,
     selector: str | None = None,
     with_tests: bool = True,
@@ -90,9 +90,9 @@ def run_dbt(
     after `killed_after` seconds, or when what it prints matches `killed_at`.
     """
     scratch = database.parent / (database.stem + "_dbt")
-    arguments = ["--no-use-colors", *command.split(), "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    arguments = ["--no-use-colors", *(command.split() if isinstance(command, str) else command), "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
-    given = json.dumps(variables or {}, default=lambda value: relative(value, database.parent))
+    given = json.dumps(variables or {}, default=lambda value: relative(value, database.parent), ensure_ascii=False)
     arguments += ["--vars", given]
     if select:
         arguments += ["--indirect-selection", "buildable", "--select", *select.split()]

@@ -16,24 +16,29 @@ BAD = {
     "B02,,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "created_date_missing",
     "B03,2024-13-45,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "created_date_unreadable",
     "B04,31/12/2023,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "created_date_unreadable",
-    "B05,2024-01-01,soon,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "closed_date_unreadable",
+    "B05,1900-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "created_date_implausible",
     "B06,2024-01-31,2024-01-01,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "closed_before_created",
-    "B07,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,-5,30,Won": "deal_amount_not_positive",
-    "B08,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,0,30,Won": "deal_amount_not_positive",
-    "B09,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,99999999999,30,Won": "deal_amount_too_large",
-    "B10,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,,30,Won": "deal_amount_missing",
-    "B11,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5k,30,Won": "deal_amount_unreadable",
     "B12,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Maybe": "outcome_unknown",
-    "B13,2024-01-01,,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,,Won": "closed_date_missing",
-    "B14,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Demo,5000,,Open": "outcome_missing",
-    "B15,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Signed,5000,30,Won": "deal_stage_unknown",
-    "B16,2099-01-01,,rep_1,SaaS,Europe,Core,Inbound,Demo,5000,,": "created_date_implausible",
-    "B17,2024-01-01,2099-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "closed_date_implausible",
     "B18,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": "deal_id_conflicting",
     "B18,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5001,30,Won": "deal_id_conflicting",
     "B19,2024-01-01,2024-01-31,rep_1,Saa,S,Europe,Core,Inbound,Closed,5000,30,Won": "line_unreadable",
     "B20,2024-01-01": "line_unreadable",
 }
+
+# Accepted all the same: outcome, close date and why the amount doesn't count. What they lack takes them out of the figures that need it.
+LACKING = {
+    "L05,2024-01-01,soon,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": ("Won", None, None),
+    "L07,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,-5,30,Won": ("Won", "2024-01-31", "negative"),
+    "L08,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,0,30,Won": ("Won", "2024-01-31", "zero"),
+    "L09,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,99999999999,30,Won": ("Won", "2024-01-31", "too_large"),
+    "L10,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,,30,Lost": ("Lost", "2024-01-31", "missing"),
+    "L11,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5k,30,Lost": ("Lost", "2024-01-31", "unreadable"),
+    "L13,2024-01-01,,rep_1,SaaS,Europe,Core,Inbound,Closed,,,Lost": ("Lost", None, "missing"),
+    "L14,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Demo,5000,30,Open": ("Open", None, None),
+    "L15,2024-01-01,2024-01-31,rep_1,SaaS,Europe,Core,Inbound,Signed,5000,30,Won": ("Won", "2024-01-31", None),
+    "L17,2024-01-01,2099-01-31,rep_1,SaaS,Europe,Core,Inbound,Closed,5000,30,Won": ("Open", None, None),
+}
+LATER = ["N16,2099-01-01,,rep_1,SaaS,Europe,Core,Inbound,Demo,5000,,"]
 
 
 def identity(build) -> dict[str, float]:
@@ -43,32 +48,48 @@ def identity(build) -> dict[str, float]:
 
 def test_every_bad_row_is_quarantined_with_its_reason_and_nothing_is_lost(tmp_path):
     repeated = [GOOD[0], GOOD[0]]
-    deals = write_deals(tmp_path / "deals.csv", *GOOD, *repeated, *BAD)
+    deals = write_deals(tmp_path / "deals.csv", *GOOD, *repeated, *BAD, *LACKING, *LATER)
     build = run_dbt(tmp_path / "bad.duckdb", {"deals_file": deals}).check()
 
     expected = sorted(BAD.values())
     found = build.query("select reason_codes from marts.fct_quarantined_rows")
     assert sorted(code for (code,) in found) == expected
-    assert build.query("select deal_id from marts.fct_deals order by 1") == [("D1",), ("D2",), ("D3",)]
     assert identity(build) == {
-        "rows_in": len(GOOD) + 2 + len(BAD),
-        "rows_accepted": 3,
+        "rows_in": len(GOOD) + 2 + len(BAD) + len(LACKING) + len(LATER),
+        "rows_accepted": 3 + len(LACKING),
         "rows_quarantined": len(BAD),
         "rows_duplicate": 2,
-        "rows_not_yet_known": 0,
+        "rows_filtered": 0,
+        "rows_not_yet_known": 1,
         "row_identity_difference": 0,
     }
-    [(reason, raw)] = build.query("select reason, raw_values from marts.fct_quarantined_rows where deal_id = 'B15'")
-    assert reason == "deal_stage_unknown: Signed"
+    [(reason, raw)] = build.query("select reason, raw_values from marts.fct_quarantined_rows where deal_id = 'B12'")
+    assert reason == "outcome_unknown: Maybe"
     assert '"deal_amount":"5000"' in raw
+
+    lacking = build.query("select deal_id, outcome, cast(closed_date as varchar), amount_problem from marts.fct_deals where deal_id like 'L%' order by 1")
+    assert lacking == [(row.split(",")[0], *facts) for row, facts in LACKING.items()]
+    # 10 of 12: D1, D2 and those of LACKING that closed; 4 amounts: D1, D2 of 5,000 and 6,000, L05 and L15 of 5,000 each.
+    [figures] = build.query(
+        "select closed_deal_count, won_deal_count, no_close_date_deal_count, no_amount_deal_count, closed_amount, mean_deal_amount, mean_cycle_days "
+        "from marts.rpt_segment_win_rates where segment_dimension = 'all' and period = 'all'"
+    )
+    assert [float(figure) for figure in figures] == [10, 6, 2, 6, 21_000, 5_250, 30]
+    checks = dict(build.query("select check_name, check_value from marts.rpt_data_quality where input = 'deals' and is_finding"))
+    for name, count in {
+        "amounts_missing": 2, "amounts_unreadable": 1, "amounts_zero": 1, "amounts_negative": 1, "amounts_too_large": 1,
+        "closed_deals_without_close_date": 2, "close_dates_unreadable": 1, "open_deals_with_close_date": 1,
+        "dates_beyond_gap": 1, "dates_beyond_gap: closed_date": 1, "unknown_stage: Signed": 1,
+    }.items():  # fmt: skip
+        assert checks[name] == count, name
 
 
 STOPS = {
     "no such file": (None, "names no file"),
     "empty file": (b"", "is empty"),
     "header only": (DEAL_COLUMNS.encode() + b"\n", "has a header and no row"),
-    "missing column": (b"deal_id,created_date\nD1,2024-01-01\n", "has no column 'closed_date'"),
-    "misnamed column": ("\n".join([DEAL_COLUMNS.replace("deal_amount", "value"), GOOD[0]]).encode(), "has no column 'deal_amount'"),
+    "missing column": (b"deal_id,created_date\nD1,2024-01-01\n", "outcome"),
+    "misnamed column": ("\n".join([DEAL_COLUMNS.replace("created_date", "created"), GOOD[0]]).encode(), "has no column 'created_date'"),
     "other delimiter": ("\n".join([DEAL_COLUMNS, GOOD[0]]).replace(",", ";").encode(), "its columns are separated by semicolons, so set delimiter to ';'"),
     "wrong encoding": ("\n".join([DEAL_COLUMNS, GOOD[0].replace("SaaS", "Santé")]).encode("latin-1"), "is not text in the encoding utf-8"),
     "mixed currencies": (
@@ -151,6 +172,9 @@ def test_unusable_stages_stop_the_build(case, tmp_path):
 EXTREMES = {
     "one row": GOOD[:1],
     "all open": [f"D{n},2024-01-{n:02d},,rep_1,SaaS,Europe,Core,Inbound,Demo,{1000 * n},," for n in range(1, 29)],
+    "no amounts": [f"D{n},2024-01-{n:02d},2024-03-{n:02d},rep_1,SaaS,Europe,Core,Inbound,Closed,,60,{'Won' if n % 3 else 'Lost'}" for n in range(1, 29)],
+    "no close dates": [f"D{n},2024-01-{n:02d},,rep_1,SaaS,Europe,Core,Inbound,Closed,{1000 * n},,{'Won' if n % 3 else 'Lost'}" for n in range(1, 29)],
+    "neither": [f"D{n},2024-01-{n:02d},,rep_1,SaaS,Europe,Core,Inbound,Closed,,,{['Won', 'Lost', ''][n % 3]}" for n in range(1, 29)],
     "all won": [f"D{n},2024-01-{n:02d},2024-03-{n:02d},rep_1,SaaS,Europe,Core,Inbound,Closed,{1000 * n},60,Won" for n in range(1, 29)],
 }
 

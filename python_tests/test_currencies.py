@@ -9,6 +9,7 @@ from conftest import PROJECT, run_dbt
 
 from intake.inputs import Input, Request, check
 
+CONTRACT = Input("deals", ["deal_id", "created_date", "closed_date", "outcome", "deal_amount"], ["currency_code", "home_amount"])
 HEADER = "deal_id,created_date,closed_date,outcome,deal_amount,currency_code"
 DEALS = [
     "D1,2025-01-10,2025-02-10,Won,1000,USD",
@@ -74,14 +75,24 @@ def test_amounts_that_the_crm_converted_are_taken_as_they_are(tmp_path):
         (DEALS, None, "EUR", "home_currency is EUR, but nothing says what the currencies of deals_file"),
         (DEALS, RATES, None, "exchange_rates_file is set without home_currency"),
         (["D1,2025-01-10,2025-02-10,Won,1000,"], RATES, "EUR", "no deal of deals_file"),
+        (["D1,2025-01-10,2025-02-10,Won,$1000,", "D2,2025-01-10,,Open,1000 €,"], None, None, "mixes currencies in 'deal_amount' ($, €)"),
+        (["D1,2025-01-10,2025-02-10,Won,USD 1000,", "D2,2025-01-10,,Open,EUR 1000,"], None, None, "mixes currencies in 'deal_amount' (EUR, USD)"),
     ],
 )
 def test_what_is_missing_is_said_before_the_build(tmp_path, deals, rates, home, sentence):
     variables = {"deals_file": write(tmp_path, "deals.csv", HEADER, *deals)}
     variables |= {"exchange_rates_file": write(tmp_path, "rates.csv", rates)} if rates else {}
     variables = {name: str(path) for name, path in variables.items()} | ({"home_currency": home} if home else {})
-    contract = [Input("deals", HEADER.split(",")[:5], ["currency_code", "home_amount"]), Input("exchange_rates", ["currency", "valid_from", "rate"], [])]
+    contract = [CONTRACT, Input("exchange_rates", ["currency", "valid_from", "rate"], [])]
     defaults = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
     with duckdb.connect() as connection:
         [problem] = check(connection, Request(contract, [], defaults | variables, list(variables)))
     assert sentence in problem
+
+
+@pytest.mark.parametrize("amounts", [["$1000", "US$20", "30"], ["10 EUR", "20 EUR", "TBD", "n/a"], ["1.000 €", "20", ""]])
+def test_one_currency_in_the_amounts_is_no_mixture(tmp_path, amounts):
+    path = write(tmp_path, "deals.csv", HEADER, *(f"D{number},2025-01-10,,Open,{amount}," for number, amount in enumerate(amounts)))
+    defaults = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+    with duckdb.connect() as connection:
+        assert check(connection, Request([CONTRACT], [], defaults | {"deals_file": str(path)}, ["deals_file"])) == []

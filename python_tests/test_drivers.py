@@ -649,3 +649,15 @@ def test_the_temporal_holdout_of_the_reference_is_reproduced(reference, real_dea
         "calibration_intercept": calibration.coefficients[0], "calibration_slope": calibration.coefficients[1],
     }  # fmt: skip
     close(list(found.values()), [expected[key][name] for name in found], 1e-6)
+
+
+def test_an_own_factor_of_many_levels_leaves_the_others_their_fit():
+    """400 deals, 160 won: 5 won a parameter allow 32. Region has 2 levels; of the own factor's 40 with 10 deals each none stays, of 8 with 50 all do."""
+    settings = dataclasses.replace(SETTINGS, factors=["region"], own_dimensions=[{"dimension": "tier"}], min_level_deals=5, min_outcomes_per_parameter=5)
+    index = np.arange(400)
+    won, region = (index % 5 < 2).astype(float), np.where(index % 2, "A", "B")
+    for tiers, kept in ((40, 1), (8, 8)):
+        values = {"region": region, "tier": np.array([f"T{each % tiers:02d}" for each in index])}
+        deals = simulation.drivers.group_within_reach(values, won, np.ones(400), settings)
+        assert [len(factor.levels) for factor in deals.factors] == [2, kept]
+        assert simulation.drivers.estimate(deals, settings).fit is not None

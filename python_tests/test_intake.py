@@ -115,8 +115,27 @@ def test_a_file_that_cant_be_read_is_said_in_a_sentence(written, name, sentence,
         landed(tmp_path / name)
 
 
+def test_amounts_in_several_currencies_are_said(tmp_path):
+    path = tmp_path / "deals.csv"
+    contract = [Input("deals", ["deal_id", "deal_amount"], ["currency_code"])]
+    for amounts, signs in [(["$1", "€2", "3"], "$, €"), (["1 USD", "EUR 2"], "EUR, USD"), (["$1", "2 USD", "TBD", "3"], None)]:
+        path.write_text("deal_id,deal_amount\n" + "".join(f"D,{amount}\n" for amount in amounts))
+        with duckdb.connect() as connection:
+            found = check(connection, Request(contract, [], {**VARIABLES, "deals_file": str(path)}, []))
+        assert [f"({signs})" in problem for problem in found] == ([True] if signs else [])
+
+
+def test_a_first_line_that_names_another_separator_is_said(tmp_path):
+    path = tmp_path / "deals.csv"
+    path.write_text("sep=;\ndeal_id,created_date\nD1,2024-01-01\n")
+    [problem] = checked({"deals_file": str(path)})
+    assert problem.endswith("says in its first line that its columns are separated by ';': set delimiter to ';'")
+    path.write_text('"sep=;"\r\ndeal_id;created_date\r\nD1;2024-01-01\r\n')
+    assert checked({"deals_file": str(path), "delimiter": ";"}) == []
+
+
 def checked(variables: dict, given: list[str] | None = None) -> list[str]:
-    contract = [Input("deals", ["deal_id", "created_date"], ["region", "currency_code"])]
+    contract = [Input("deals", ["deal_id", "created_date"], ["region", "currency_code", "deal_amount"])]
     with duckdb.connect() as connection:
         return check(connection, Request(contract, [], {**VARIABLES, **variables}, given or list(variables)))
 
@@ -148,7 +167,7 @@ def test_a_folders_name_is_no_column(tmp_path):
     path = tmp_path / "region=APAC" / "deals.csv"
     path.parent.mkdir()
     path.write_text("deal_id,created_date,region\n1,2024-01-01,North\n")
-    contract = [Input("deals", ["deal_id", "created_date"], ["region", "currency_code"])]
+    contract = [Input("deals", ["deal_id", "created_date"], ["region", "currency_code", "deal_amount"])]
     with duckdb.connect() as connection:
         assert check(connection, Request(contract, [], {**VARIABLES, "deals_file": str(path)}, [])) == []
         assert connection.execute("select region from landing.deals").fetchall() == [("North",)]
@@ -167,6 +186,14 @@ def test_vars_and_their_schema_name_the_same(tmp_path):
         ("segment_dimensions", ["industry", "industry"], "none twice"),
         ("rep_funnel_levels", [0.5], "rep_funnel_levels is [0.5], but must be a list of a number between 0 and 1"),
         ("score_factors", [{"factor": "x", "lable": "y"}], "score_factors[0] has lable, which is none of factor, label"),
+        ("date_format", "%d.%m", 'date_format is "%d.%m", which has no year: add %Y'),
+        ("date_format", {"deals": ["iso", "%Q"]}, 'date_format is "%Q", which can\'t be read as a pattern'),
+        ("date_format", "dd.mm.yyyy", "which is none of iso, epoch_ms, epoch_s, excel and no pattern: such as"),
+        ("date_format", "epoch", "did you mean epoch_s?"),
+        ("decimal_mark", "'", "decimal_mark is \"'\", but must be"),
+        ("percent", "percents", "but must be one of fraction, percent"),
+        ("time_zone", "America/Los Angles", "which is no zone of the IANA list: did you mean America/Los_Angeles"),
+        ("time_zone", {"deals": "Berlin"}, "Europe/Berlin"),
         ("keep_history", "yes", 'keep_history is "yes", but must be true or false'),
         ("deals_file", "", 'deals_file is "", but must be text that isn\'t blank, or unset'),
     ],

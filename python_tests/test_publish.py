@@ -21,6 +21,7 @@ import pytest
 import sqlalchemy
 from conftest import PROJECT, published_file, run_dbt, write_deals
 
+from intake.inputs import fingerprint
 from tools.publish import BUILD_INFO_COLUMNS, publish
 
 ROWS = 1_000
@@ -153,6 +154,18 @@ def test_the_builds_own_database_is_refused(build, tmp_path):
     connection, asked = build
     with pytest.raises(ValueError, match="is the build's own database"):
         publish(connection, str(tmp_path / "sales.duckdb"), asked)
+
+
+def test_a_file_that_was_replaced_since_the_check_is_refused(build, tmp_path):
+    connection, asked = build
+    deals = tmp_path / "deals.csv"
+    deals.write_text("deal_id\nD1\n")
+    connection.execute("create schema landing")
+    connection.execute("create table landing.files as select 'deals' as input, ? as file_name, ? as fingerprint", [str(deals), fingerprint(deals)])
+    publish(connection, str(tmp_path / "marts.duckdb"), asked)
+    deals.write_text("deal_id\nD1\nD2\n")
+    with pytest.raises(ValueError, match=r"^deals_file '.*deals.csv' was changed or replaced while the build read it: run the build again$"):
+        publish(connection, str(tmp_path / "marts.duckdb"), asked)
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_beside_it(build, tmp_path):

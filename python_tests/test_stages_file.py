@@ -1,14 +1,17 @@
 """The stages file before the first node: what is wrong with pipelines, aliases and mapped spellings, and what may stand there."""
 
+import re
+
 import duckdb
 import pytest
+from conftest import PROJECT
 
-from intake.stages import problems_of_stages
+from intake.stages import FALSE, TRUE, problems_of_stages
 
 HEADER = ("stage", "stage_order", "is_closed", "is_won", "is_late", "default_probability", "pipeline", "alias_of")
 
 
-def problems(*rows: tuple, stage_map: dict | None = None) -> list[str]:
+def problems(*rows: tuple, stage_map: dict | None = None, **declared: str) -> list[str]:
     """Of rows that may end early: what is missing is blank."""
     with duckdb.connect() as connection:
         connection.execute("create schema landing")
@@ -16,7 +19,7 @@ def problems(*rows: tuple, stage_map: dict | None = None) -> list[str]:
         connection.executemany(
             f"insert into landing.stages values ({', '.join('?' * len(HEADER))})", [(*row, *[None] * (len(HEADER) - len(row))) for row in rows]
         )
-        return problems_of_stages(connection, "stages.csv", stage_map or {})
+        return problems_of_stages(connection, "stages.csv", stage_map or {}, **declared)
 
 
 def stage(name: str, order: object, pipeline: str | None = None, closed: str = "false") -> tuple:
@@ -34,6 +37,7 @@ GOOD = {
     "closed stages of all pipelines": [stage("Demo", 1, "New"), stage("Notice", 1, "Renewal"), stage("Won", 1, closed="true")],
     "aliases of aliases": [stage("Notice", 1, "Renewal"), alias("Note", "notify", "renewal"), alias("Notify", "NOTICE", "Renewal")],
     "an alias in all pipelines": [stage("Demo", 1, "New"), stage("Demo", 1, "Renewal"), alias("Trial", "Demo")],
+    "other words, signs and white space": [("Demo\u200b", "1", "nein", "", "x", "25 %"), ("\ufeffTerms", "2", "Non", "", "", "50%")],
     "yes, no, 1 and percentages": [("Demo", "1", "no", "", "0", "25 %"), ("Won", "2.0", " YES ", "1", "TRUE", "100"), ("Lost", "3", "y", "n", "f", "0")],
     "quotes, commas, umlauts, emoji": [stage('"Größe", 1/2 \'x\' 🚀', 1)],
     "fifty stages in each of two pipelines": [stage(f"S{place:02}", place, name) for name in ("A", "B") for place in range(50)],
@@ -69,6 +73,19 @@ def test_unusable_stages_are_refused_in_a_sentence(case):
     rows, sentence = BAD[case]
     [found] = problems(*rows)
     assert found.startswith("stages_file 'stages.csv' can't be used: ") and sentence in found
+
+
+def test_percentages_and_decimal_marks_are_read_as_declared():
+    few = [("Demo", "1", "no", "", "", "0,5"), ("Terms", "2", "no", "", "", "50")]
+    assert problems(*few, percent="percent", decimal_mark=",") == []
+    assert "nor the column one of percentages from 0 to 100 (stage 'Terms')" in problems(*few, percent="fraction", decimal_mark=",")[0]
+    assert len(problems(*few)) == len(problems(*few, decimal_mark=",")) == 1
+
+
+def test_the_words_of_booleans_are_those_of_the_macro():
+    macro = (PROJECT / "macros" / "parse.sql").read_text().split("macro to_boolean")[1].split("endmacro")[0]
+    found = [re.findall(r"'([^']+)'", line.split(" in (")[1]) for line in macro.splitlines() if " in (" in line]
+    assert found == [list(TRUE), list(FALSE)]
 
 
 def test_all_faults_are_said_at_once():

@@ -18,7 +18,9 @@ open_deals as (
         sum(deal_amount) as amount,
         count(*) as deal_count
     from {{ ref('int_deals') }}
-    where is_open
+    where
+        is_open
+        and deal_amount > 0
 )
 
 select bridged.*

@@ -43,7 +43,7 @@ final as (
     where
         moves.newest_first = 1
         and moves.movement = 'moved_out'
-        and (fct_deals.closed_date is null or fct_deals.closed_date >= {{ dbt.dateadd('month', 3, 'moves.quarter_start_date') }})
+        and (fct_deals.is_open or fct_deals.closed_date >= {{ dbt.dateadd('month', 3, 'moves.quarter_start_date') }})
 )
 
 select * from final

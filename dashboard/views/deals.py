@@ -113,7 +113,8 @@ def totals(build: Build, where: str, parameters: list) -> None:
         f"""
         select
             count(*) as deals, coalesce(sum(deals.deal_amount), 0)::double as amount, sum(deal_values.rapv_amount) as rapv,
-            sum(deal_values.revenue_at_risk_amount) as at_risk, count(deal_values.rapv_amount) as valued
+            sum(deal_values.revenue_at_risk_amount) as at_risk, count(deal_values.rapv_amount) as valued,
+            count(deals.deal_amount) as with_amount
         {SOURCE} {where}
         """,
         *parameters,
@@ -121,7 +122,7 @@ def totals(build: Build, where: str, parameters: list) -> None:
     boxes = st.columns(4)
     valued = f"of {words.count(row.valued)} deals that have a value."
     parts.figure(boxes[0], "Open deals", words.count(row.deals), "that pass the filters.", "deals-count")
-    parts.figure(boxes[1], "Amount", words.money(row.amount), f"of {words.count(row.deals)} deals.", "deals-amount")
+    parts.figure(boxes[1], "Amount", words.money(row.amount), f"of {words.count(row.with_amount)} deals that have one.", "deals-amount")
     parts.figure(boxes[2], "Risk-adjusted value", words.money(row.rapv), valued, "deals-rapv")
     parts.figure(boxes[3], "Revenue at risk", words.money(row.at_risk), valued, "deals-at-risk")
 

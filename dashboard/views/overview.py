@@ -117,11 +117,12 @@ def headline_figures(build: Build) -> None:
         weighted = "the CRM gives no stage weights"
         if row.stage_weighted_deal_count:
             weighted = f"the CRM's stage weights make it {words.money(row.stage_weighted_amount)}"
+        bare = f", {words.count(row.no_amount_deal_count)} of them without an amount" if row.no_amount_deal_count else ""
         parts.figure(
             pipeline,
             "Open pipeline",
             words.money(row.raw_amount),
-            f"{words.count(row.open_deal_count)} open deals; {weighted}.",
+            f"{words.count(row.open_deal_count)} open deals{bare}; {weighted}.",
             "pipeline",
         )
         parts.figure(

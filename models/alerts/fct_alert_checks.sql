@@ -31,7 +31,7 @@ final as (
         found.is_signal,
         {{ meets_threshold('found.value', 'rules') }}
         and (found.is_signal or not rules.needs_signal)
-        and (found.deal_amount > rules.above_amount or rules.above_amount is null) as is_met,
+        and coalesce(found.deal_amount > rules.above_amount, rules.above_amount is null) as is_met,
         rules.needs_signal,
         rules.description as title,
         rules.severity,

@@ -121,7 +121,7 @@ met as (
                 when status = 'ongoing' then delivery
                 when
                     status = 'raised' and cadence = 'immediate' and subject_type = 'deal' and row_number() over (
-                        partition by cadence, status order by subject_type = 'deal', -severity_rank, -deal_amount nulls first, subject_id
+                        partition by cadence, status order by subject_type = 'deal', -severity_rank, -deal_amount nulls last, subject_id
                     ) > {{ var('alert_cap') }}
                     then 'daily'
                 when status = 'raised' then cadence

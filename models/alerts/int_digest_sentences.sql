@@ -51,6 +51,7 @@ sentences as (
         4 as topic_order,
         cast(null as {{ dbt.type_string() }}) as verdict,
         open_deal_count || case open_deal_count when 1 then ' open deal holds ' else ' open deals hold ' end || {{ money('raw_amount') }}
+        || case when no_amount_deal_count > 0 then ' (' || no_amount_deal_count || ' without an amount)' else '' end
         || coalesce(
             case open_deal_count when 1 then ' and is worth ' else ' and are worth ' end || {{ money('rapv_amount') }} || ' after '
             || case open_deal_count when 1 then 'its' else 'their' end || ' risk' || band_text,

@@ -24,7 +24,7 @@ open_alerts as (
         digests.digest_key,
         alerts.alert_key,
         alerts.alert_rule_id,
-        alerts.deal_amount,
+        case when alerts.subject_type = 'deal' then coalesce(-alerts.deal_amount, 0) else -alerts.deal_amount end as amount_order,
         sentences.row_text as told_text,
         case when alerts.first_seen_date >= digests.period_start_date then 'new' else 'ongoing' end as verdict,
         case when alerts.first_seen_date >= digests.period_start_date then 1000 else 2000 end - 10 * alerts.severity_rank as row_order,
@@ -53,7 +53,7 @@ candidates as (
         sentences.topic,
         sentences.verdict,
         open_alerts.alert_key,
-        open_alerts.deal_amount,
+        open_alerts.amount_order,
         sentences.topic_order as row_order,
         0 as sent_order,
         coalesce(open_alerts.row_text, sentences.row_text) as row_text
@@ -71,7 +71,7 @@ candidates as (
         coalesce(open_alerts.alert_rule_id, 'none') as topic,
         open_alerts.verdict,
         open_alerts.alert_key,
-        open_alerts.deal_amount,
+        open_alerts.amount_order,
         coalesce(open_alerts.row_order, 1000) as row_order,
         coalesce(open_alerts.sent_order, 0) as sent_order,
         coalesce(open_alerts.row_text, 'No alert is open.') as row_text
@@ -84,7 +84,7 @@ candidates as (
 ranked as (
     select
         *,
-        row_number() over (partition by digest_key order by row_order + sent_order, -deal_amount nulls first, row_text, alert_key) as place,
+        row_number() over (partition by digest_key order by row_order + sent_order, amount_order nulls first, row_text, alert_key) as place,
         count(*) over (partition by digest_key) as all_row_count
     from candidates
 ),
@@ -98,7 +98,7 @@ final as (
         digests.period_start_date,
         digests.period_end_date,
         cast(row_number() over (
-            partition by ranked.digest_key order by ranked.row_order, -ranked.deal_amount nulls first, ranked.row_text, ranked.alert_key
+            partition by ranked.digest_key order by ranked.row_order, ranked.amount_order nulls first, ranked.row_text, ranked.alert_key
         ) as integer) as row_number,
         ranked.section,
         ranked.topic,

@@ -13,6 +13,13 @@ int_deals as (
     where is_open
 ),
 
+bent as (
+    select problem from {{ ref('int_missing_by_outcome') }}
+    where
+        problem = 'no_close_date'
+        and is_bending
+),
+
 int_confidence_quantile as (
     select * from {{ ref('int_confidence_quantile') }}
 ),
@@ -24,6 +31,7 @@ forecasts as (
         int_confidence_quantile.normal_quantile * sqrt(int_deal_forecasts.log_odds_variance) as half_width,
         case
             when int_deal_forecasts.rapv_probability is null then 'nothing mature: no closed deal of a mature cohort is known yet'
+            when int_deal_forecasts.deal_amount is null then 'the deal has no amount: its win probability is known, its value isn''t'
         end as missing_reason,
         nullif(concat_ws(
             '; ',
@@ -32,7 +40,11 @@ forecasts as (
                 when not int_deal_forecasts.has_stage_rates and int_deal_forecasts.stage is not null
                     then 'no mature deal has stage history: valued by the age of the deal'
             end,
-            case when int_deal_forecasts.effective_deal_count = 0 then 'no mature deal was seen at this age: valued at the parent''s rate' end,
+            case
+                when exists(select 1 from bent)
+                    then 'won and lost deals lack their close dates unequally often: valued at the rate of all closed deals'
+            end,
+            case when int_deal_forecasts.effective_deal_count = 0 and not exists(select 1 from bent) then 'no mature deal was seen at this age: valued at the parent''s rate' end,
             case
                 when int_deal_forecasts.unseen_dimensions is not null
                     then concat('no deal has closed in this ', int_deal_forecasts.unseen_dimensions, ': valued at the rate of all deals')

@@ -14,6 +14,14 @@ age_stages as (
         'all' as stage
 ),
 
+-- Where won and lost deals lack their close date unequally often, the days of the others say nothing about the rate of all.
+bent as (
+    select problem from {{ ref('int_missing_by_outcome') }}
+    where
+        problem = 'no_close_date'
+        and is_bending
+),
+
 -- Days of one deal are one piece of evidence: (sum of days)^2 / sum of squared days is the number of deals they are worth.
 observed as (
     select
@@ -24,7 +32,9 @@ observed as (
         cast(won_days as double) / deal_days as observed_rate,
         cast(deal_days as double) * deal_days / squared_days as effective_deal_count
     from {{ ref('int_training_deal_days') }}
-    where segment_dimension = 'all'
+    where
+        segment_dimension = 'all'
+        and not exists (select 1 from bent)
 ),
 
 trained as (
@@ -32,6 +42,15 @@ trained as (
         forecast_date,
         band_type
     from observed
+
+    union all
+
+    select
+        dates.forecast_date,
+        'deal_age_band' as band_type
+    from {{ ref('int_forecast_dates') }} as dates
+    inner join bent
+        on bent.problem is not null
 ),
 
 -- The parent of a stage's bands is the stage, and the stage's is the rate of all closed deals, as it is of the bands of deal age.

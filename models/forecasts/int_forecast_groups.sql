@@ -27,11 +27,11 @@ segmented as (
     where forecasts.is_as_of_date
 ),
 
--- Deals of a class are nearly alike: amounts within 13 %, probabilities within a point.
+-- Deals of a class are nearly alike: amounts within 13 % and of one sign, probabilities within a point.
 deals as (
     select
         *,
-        cast(floor(8 * ln(raw_amount)) as integer) as amount_class,
+        cast(case when raw_amount < 0 then -1000 else 0 end + floor(8 * ln(abs(raw_amount))) as integer) as amount_class,
         cast(floor(100 * {{ var('default_value_method') }}_amount / raw_amount) as integer) as probability_class
     from segmented
 ),

@@ -75,7 +75,7 @@ final as (
             int_stages.default_probability
         ) as stage_probability,
         open_deals.is_open as is_still_open,
-        case when open_deals.is_won then open_deals.deal_amount else 0 end as won_amount
+        case when open_deals.is_won then coalesce(open_deals.deal_amount, int_past_amounts.known_amount) else 0 end as won_amount
     from open_deals
     left join int_past_amounts
         on

@@ -11,6 +11,15 @@ band_types as (
     where band_type in ('stage_age_band', 'deal_age_band')
 ),
 
+-- Where won and lost deals lack their amount unequally often, bands of amounts tell the outcome of closed deals alone.
+bent as (
+    select 'deal_size_band' as segment_dimension
+    from {{ ref('int_missing_by_outcome') }}
+    where
+        problem = 'no_amount'
+        and is_bending
+),
+
 -- score: won days beyond those the cells expect. information: what one unit of log odds would add to it. score_variance: that of
 -- the score if all segments were alike, the days of a deal moving together.
 scores as (
@@ -31,6 +40,7 @@ scores as (
             and days.band = rates.band
     where
         days.segment_dimension <> 'all'
+        and days.segment_dimension not in (select bent.segment_dimension from bent)
         and days.band <> 'all'
     group by days.forecast_date, days.band_type, days.segment_dimension, days.segment_value
 ),

@@ -38,7 +38,7 @@ LEVELS = {"yield_p10_amount": 0.1, "yield_p50_amount": 0.5, "yield_p90_amount": 
 class Settings:
     method: str
     draws: int
-    exact_share: float  # a deal with more than this share of the variance is drawn by itself, all others are one normal amount
+    exact_share: float  # a deal with more than this share of the variance is drawn by itself, as negative amounts are; all others are one normal amount
     shock_degrees_of_freedom: float
     min_dates: int
 
@@ -101,7 +101,7 @@ def draw_yields(pipeline: Pipeline, deviation: float, settings: Settings, rng: n
     shift = deviation * rng.permutation(stdtrit(settings.shock_degrees_of_freedom, level))
     shift = shift + np.sqrt(pipeline.rate_variance) * rng.permutation(ndtri(level))
     deal_variance = pipeline.amount**2 * pipeline.probability * (1 - pipeline.probability)
-    is_exact = deal_variance > settings.exact_share * pipeline.variance.sum()
+    is_exact = (deal_variance > settings.exact_share * pipeline.variance.sum()) | (pipeline.amount < 0)
     total = np.zeros(settings.draws)
     for group in np.flatnonzero(is_exact):
         count, chance = int(pipeline.count[group]), shift_log_odds(pipeline.probability[group], shift)

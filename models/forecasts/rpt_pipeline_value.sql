@@ -38,7 +38,7 @@ segments as (
 ranked as (
     select
         *,
-        row_number() over (partition by segment_dimension, segment_value order by raw_amount desc, deal_id asc) as amount_rank
+        row_number() over (partition by segment_dimension, segment_value order by raw_amount desc nulls last, deal_id asc) as amount_rank
     from segments
 ),
 
@@ -47,7 +47,8 @@ summed as (
         segment_dimension,
         segment_value,
         count(*) as open_deal_count,
-        cast(sum(raw_amount) as decimal(18, 2)) as raw_amount,
+        count(*) - count(raw_amount) as no_amount_deal_count,
+        cast(coalesce(sum(raw_amount), 0) as decimal(18, 2)) as raw_amount,
         count(stage_weighted_amount) as stage_weighted_deal_count,
         sum(stage_weighted_amount) as stage_weighted_amount,
         sum(flat_amount) as flat_amount,
@@ -57,7 +58,11 @@ summed as (
         sum(published_aging_amount) as published_aging_amount,
         sum(revenue_at_risk_amount) as revenue_at_risk_amount,
         -- Sums of doubles differ in their last digits: where all is certain, one may be above the other.
-        case when sum(rapv_amount) > sum(raw_amount) then 0 else 1 - sum(rapv_amount) / sum(raw_amount) end as optimism_gap,
+        case
+            when sum(raw_amount) <= 0 or sum(rapv_amount) < 0 then null
+            when sum(rapv_amount) > sum(raw_amount) then 0
+            else 1 - sum(rapv_amount) / sum(raw_amount)
+        end as optimism_gap,
         sum(case when amount_rank <= 5 then outcome_variance end) / nullif(sum(outcome_variance), 0) as largest_five_variance_rate,
         max(as_of_date) as as_of_date
     from ranked

@@ -26,7 +26,8 @@ typed as (
         *,
         cast({{ to_timestamp('period_start', 'forecast_calls') }} as date) as period_start_date,
         {{ to_timestamp('called_at', 'forecast_calls') }} as call_at,
-        {{ to_amount('amount', 'forecast_calls') }} as call_amount
+        {{ to_amount('amount', 'forecast_calls') }} as call_amount,
+        {{ mapped('category', 'forecast_category') }} as call_category
     from distinct_rows
 ),
 
@@ -56,7 +57,7 @@ judged as (
             ("sales_rep_id is not null and call_at is not null and period_start_date is not null and period_end_date is null", "period_end_missing"),
             ("called_at is null", "called_at_missing"),
             ("called_at is not null and call_at is null", "called_at_unreadable"),
-            ("category is null", "category_missing"),
+            ("call_category is null", "category_missing"),
             ("amount is null", "amount_missing"),
             ("amount is not null and call_amount is null", "amount_unreadable"),
             ("call_amount < 0", "amount_negative"),
@@ -70,10 +71,10 @@ versions as (
         *,
         min(call_amount) over same_calls <> max(call_amount) over same_calls as is_conflicting,
         row_number() over (
-            partition by sales_rep_id, period_start_date, lower(category), call_at, own_reason_codes order by call_amount, category, period_start, called_at, amount
+            partition by sales_rep_id, period_start_date, lower(call_category), call_at, own_reason_codes order by call_amount, call_category, category, period_start, called_at, amount
         ) as version_number
     from judged
-    window same_calls as (partition by sales_rep_id, period_start_date, lower(category), call_at, own_reason_codes)
+    window same_calls as (partition by sales_rep_id, period_start_date, lower(call_category), call_at, own_reason_codes)
 ),
 
 final as (
@@ -81,7 +82,7 @@ final as (
         sales_rep_id,
         period_start_date,
         period_end_date,
-        category,
+        call_category as category,
         call_at as called_at,
         call_amount,
         row_count,

@@ -19,6 +19,17 @@ deal_counts as (
     from int_deals
 ),
 
+-- Value intervals are another way to give field history.
+companions as (
+    select
+        input,
+        case
+            when input = 'field_history' then sum(case when input in ('field_history', 'value_intervals') then accepted_count else 0 end) over ()
+            else accepted_count
+        end as accepted_count
+    from int_input_row_counts
+),
+
 levels as (
     select
         'closed_deals' as capability,
@@ -77,8 +88,8 @@ levels as (
                 )
             else concat('no row of the ', replace(input, '_', ' '), ' was accepted: see fct_quarantined_rows')
         end as reason_when_missing
-    from int_input_row_counts
-    where input not in ('deals', 'reps', 'exchange_rates')
+    from companions
+    where input not in ('deals', 'reps', 'exchange_rates', 'value_intervals')
 ),
 
 final as (

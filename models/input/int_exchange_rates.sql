@@ -19,7 +19,7 @@ typed as (
         *,
         upper(currency) as currency_code,
         cast({{ to_timestamp('valid_from', 'exchange_rates') }} as date) as valid_from_date,
-        {{ try_cast('rate', 'double') }} as home_rate
+        {{ to_number('rate', 'exchange_rates') }} as home_rate
     from distinct_rows
 ),
 
@@ -43,7 +43,7 @@ judged as (
             ("rate is null", "rate_missing"),
             ("rate is not null and (home_rate is null or isnan(home_rate) or isinf(home_rate))", "rate_unreadable"),
             ("home_rate <= 0", "rate_not_positive"),
-            ("currency_code = upper('" ~ (var('home_currency') or '') ~ "') and home_rate <> 1", "rate_of_home_currency_not_one"),
+            ("currency_code = " ~ home_currency() ~ " and home_rate <> 1", "rate_of_home_currency_not_one"),
         ]) }} as own_reason_codes
     from known
 ),

@@ -30,7 +30,7 @@ rated as (
         dated.*,
         case
             when dated.home_amount <> 0 and dated.stated_amount <> 0 then cast(dated.home_amount as double) / cast(dated.stated_amount as double)
-            when dated.currency_code = upper('{{ var('home_currency') | trim | replace("'", "''") }}') then 1
+            when dated.currency_code = {{ home_currency() }} then 1
             else int_exchange_rates.home_rate
         end as home_rate
     from dated

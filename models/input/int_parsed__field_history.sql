@@ -1,8 +1,4 @@
 {{ config(materialized = "view") }}
-{% set amount = to_amount('owned.new_value', values_input()) %}
-{% set is_amount = "owned.field = 'amount' and owned.new_value is not null" %}
-{% set is_unreadable_moment = is_unreadable('owned.stated_changed_at', 'owned.changed_at') %}
-{% set is_interval = "owned.input = 'value_intervals'" %}
 with
 
 recorded as (
@@ -37,13 +33,9 @@ recorded as (
 
 -- Of tens of millions of rows only the few spellings are folded.
 spellings as (
-    select distinct field as raw_field
-    from {{ ref('int_input__field_history') }}
-
+    select field as raw_field from {{ ref('int_input__field_history') }}
     union
-
-    select distinct field as raw_field
-    from {{ ref('int_input__value_intervals') }}
+    select field as raw_field from {{ ref('int_input__value_intervals') }}
 ),
 
 field_names as (
@@ -80,45 +72,57 @@ owned as (
         on named.new_owner = new_owners.spelling
 ),
 
+valued as (
+    select
+        *,
+        case when field = 'amount' then {{ to_amount('new_value', values_input()) }} end as new_amount,
+        case when field = 'expected_close_date' then {{ to_timestamp('new_value', values_input()) }} end as new_close_at
+    from owned
+),
+
+read as (
+    select
+        *,
+        {{ is_unreadable('stated_changed_at', 'changed_at') }} as is_moment_unreadable,
+        {{ is_unreadable('stated_valid_to', 'valid_to') }} as is_end_unreadable,
+        {{ is_unreadable(
+            "case when field in ('amount', 'expected_close_date') then new_value end", 'coalesce(cast(new_amount as double), epoch(new_close_at))'
+        ) }} as is_value_unreadable
+    from valued
+),
+
 final as (
     select
-        owned.input,
-        owned.stated_deal_id as deal_id,
-        owned.field,
-        owned.old_value,
-        owned.new_value,
-        owned.changed_at,
-        owned.valid_to,
-        owned.stated_deal_id,
-        owned.stated_field,
-        owned.stated_old_value,
-        owned.stated_new_value,
-        owned.stated_changed_at,
-        owned.stated_valid_to,
+        input,
+        stated_deal_id as deal_id,
+        field,
+        old_value,
+        new_value,
+        changed_at,
+        -- A far-future sentinel means that the value still stands.
+        case when year(valid_to) < 9999 then valid_to end as valid_to,
+        stated_deal_id,
+        stated_field,
+        stated_old_value,
+        stated_new_value,
+        stated_changed_at,
+        stated_valid_to,
         {{ reason_codes([
-            ("owned.stated_deal_id is null", "deal_id_missing"),
-            ("owned.changed_at is null and not " ~ is_unreadable_moment ~ " and not " ~ is_interval, "changed_at_missing"),
-            (is_unreadable_moment ~ " and not " ~ is_interval, "changed_at_unreadable"),
-            ("owned.changed_at < cast('1990-01-01' as timestamp) and not " ~ is_interval, "changed_at_implausible"),
-            ("owned.changed_at is null and not " ~ is_unreadable_moment ~ " and " ~ is_interval, "valid_from_missing"),
-            (is_unreadable_moment ~ " and " ~ is_interval, "valid_from_unreadable"),
-            ("owned.changed_at < cast('1990-01-01' as timestamp) and " ~ is_interval, "valid_from_implausible"),
-            (
-                is_unreadable('owned.stated_valid_to', 'owned.valid_to') ~ " and owned.stated_valid_to not like '%9999%'",
-                "valid_to_unreadable",
-            ),
-            ("owned.valid_to < owned.changed_at", "valid_to_before_valid_from"),
-            ("owned.field is null", "field_missing"),
-            (is_amount ~ " and " ~ is_unreadable('owned.new_value', amount), "new_value_unreadable"),
-            (is_amount ~ " and " ~ amount ~ " < 0", "new_value_negative"),
-            (is_amount ~ " and " ~ amount ~ " >= " ~ var('max_deal_amount'), "new_value_too_large"),
-            (
-                "owned.field = 'expected_close_date' and "
-                ~ is_unreadable('owned.new_value', to_timestamp('owned.new_value', values_input())),
-                "new_value_unreadable",
-            ),
+            ("stated_deal_id is null", "deal_id_missing"),
+            ("changed_at is null and not is_moment_unreadable and input = 'field_history'", "changed_at_missing"),
+            ("is_moment_unreadable and input = 'field_history'", "changed_at_unreadable"),
+            ("changed_at < cast('1990-01-01' as timestamp) and input = 'field_history'", "changed_at_implausible"),
+            ("changed_at is null and not is_moment_unreadable and input = 'value_intervals'", "valid_from_missing"),
+            ("is_moment_unreadable and input = 'value_intervals'", "valid_from_unreadable"),
+            ("changed_at < cast('1990-01-01' as timestamp) and input = 'value_intervals'", "valid_from_implausible"),
+            ("is_end_unreadable", "valid_to_unreadable"),
+            ("valid_to < changed_at", "valid_to_before_valid_from"),
+            ("field is null", "field_missing"),
+            ("is_value_unreadable", "new_value_unreadable"),
+            ("new_amount < 0", "new_value_negative"),
+            ("new_amount >= " ~ var('max_deal_amount'), "new_value_too_large"),
         ]) }} as reason_codes
-    from owned
+    from read
 )
 
 select * from final

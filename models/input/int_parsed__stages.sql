@@ -12,10 +12,10 @@ typed as (
         lower({{ to_text('stage') }}) as stage_text,
         lower({{ to_text('alias_of') }}) as alias_text,
         cast({{ to_text('stage_order') }} as integer) as stage_order,
-        cast({{ to_text('is_closed') }} as boolean) as is_closed,
-        cast({{ to_text('is_won') }} as boolean) as is_won,
-        coalesce(cast({{ to_text('is_late') }} as boolean), false) as is_late,
-        {{ try_cast("replace(" ~ to_text('default_probability') ~ ", '%', '')", 'double') }} as stated_probability
+        {{ to_boolean('is_closed') }} as is_closed,
+        {{ to_boolean('is_won') }} as is_won,
+        coalesce({{ to_boolean('is_late') }}, false) as is_late,
+        {{ to_probability('default_probability', 'stages') }} as default_probability
     from int_input__stages
 ),
 
@@ -34,7 +34,6 @@ pipelines as (
         null as pipeline
 ),
 
--- A column that goes beyond 1 is of percentages.
 final as (
     select
         pipelines.pipeline_text,
@@ -46,7 +45,7 @@ final as (
         typed.is_closed,
         typed.is_won,
         typed.is_late,
-        typed.stated_probability / case when max(typed.stated_probability) over () > 1 then 100 else 1 end as default_probability
+        typed.default_probability
     from typed
     inner join pipelines
         on case

@@ -4,8 +4,8 @@ with
 stated as (
     select
         'deals' as input,
-        {{ percent_number('stage_probability', 'deals') }} as number,
-        {{ has_percent_sign('stage_probability') }} as has_percent_sign
+        {{ to_number('stage_probability', 'deals') }} as number,
+        {{ to_percent('stage_probability', 'deals') }} as percent
     from {{ ref('int_input__deals') }}
     where stage_probability is not null
 
@@ -13,10 +13,21 @@ stated as (
 
     select
         'stages' as input,
-        {{ percent_number('default_probability', 'stages') }} as number,
-        {{ has_percent_sign('default_probability') }} as has_percent_sign
-    from {{ ref('stg_files__stages') if var('stages_file', none) else ref('pipeline_stages') }}
+        {{ to_number('default_probability', 'stages') }} as number,
+        {{ to_percent('default_probability', 'stages') }} as percent
+    from {{ ref('int_input__stages') }}
     where default_probability is not null
+),
+
+counts as (
+    select
+        input,
+        count(coalesce(number, percent)) as value_count,
+        count(case when percent is not null or number > 1 then 1 end) as percent_count,
+        count(case when not coalesce(percent, number) between 0 and 100 then 1 end) as outside_percent_count,
+        count(case when not coalesce(percent / 100, number) between 0 and 1 then 1 end) as outside_fraction_count
+    from stated
+    group by input
 ),
 
 inputs (input, column_name, declared_scale) as (
@@ -30,28 +41,24 @@ scales as (
         inputs.input,
         inputs.column_name,
         inputs.declared_scale <> '' as is_declared,
-        inputs.declared_scale = 'percent'
-        or (inputs.declared_scale = '' and count(case when stated.has_percent_sign or stated.number > 1 then 1 end) > 0) as is_percent
+        inputs.declared_scale = 'percent' or (inputs.declared_scale = '' and coalesce(counts.percent_count, 0) > 0) as is_percent,
+        coalesce(counts.value_count, 0) as value_count,
+        counts.outside_percent_count,
+        counts.outside_fraction_count
     from inputs
-    left join stated
-        on inputs.input = stated.input
-    group by inputs.input, inputs.column_name, inputs.declared_scale
+    left join counts
+        on inputs.input = counts.input
 ),
 
 final as (
     select
-        scales.input,
-        scales.column_name,
-        scales.is_declared,
-        scales.is_percent,
-        count(stated.number) as value_count,
-        count(
-            case when stated.number < 0 or stated.number > case when scales.is_percent or stated.has_percent_sign then 100 else 1 end then 1 end
-        ) as outside_count
+        input,
+        column_name,
+        is_declared,
+        is_percent,
+        value_count,
+        coalesce(case when is_percent then outside_percent_count else outside_fraction_count end, 0) as outside_count
     from scales
-    left join stated
-        on scales.input = stated.input
-    group by scales.input, scales.column_name, scales.is_declared, scales.is_percent
 )
 
 select * from final

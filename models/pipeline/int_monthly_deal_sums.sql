@@ -12,6 +12,7 @@ monthly as (
         'closed_date' as basis,
         closed_month as period_start_date
     from int_closed_deal_counts
+    where closed_month is not null
 
     union all
 
@@ -29,6 +30,12 @@ final as (
         period_start_date,
         cast(sum(deal_count) as bigint) as closed_deal_count,
         cast(sum(case when is_won then deal_count else 0 end) as bigint) as won_deal_count,
+        cast(sum(valued_deal_count) as bigint) as valued_deal_count,
+        cast(sum(case when is_won then valued_deal_count else 0 end) as bigint) as valued_won_deal_count,
+        cast(sum(case when is_won and cycle_days is not null then deal_count else 0 end) as bigint) as dated_won_deal_count,
+        cast(sum(case when is_won and cycle_days is not null then valued_deal_count else 0 end) as bigint) as valued_dated_won_deal_count,
+        cast(sum(case when is_won and cycle_days is not null then deal_amount else 0 end) as double) as dated_won_amount,
+        cast(sum(case when is_won then valued_deal_count * cycle_days else 0 end) as double) as valued_won_days,
         cast(sum(deal_amount) as double) as amount,
         cast(sum(squared_amount) as double) as squared_amount,
         cast(sum(case when is_won then deal_amount else 0 end) as double) as won_amount,

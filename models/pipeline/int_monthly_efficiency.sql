@@ -22,19 +22,33 @@ means as (
         sums.won_deal_count,
         months.open_deal_count,
         quantile.normal_quantile,
-        sums.won_amount / sums.won_deal_count as mean_won_amount,
-        sums.won_days / sums.won_deal_count as mean_won_days,
-        sqrt(greatest(0, sums.squared_won_amount / sums.won_deal_count - power(sums.won_amount / sums.won_deal_count, 2)) / nullif(sums.won_deal_count - 1, 0))
-            as amount_error,
-        sqrt(greatest(0, sums.squared_won_days / sums.won_deal_count - power(sums.won_days / sums.won_deal_count, 2)) / nullif(sums.won_deal_count - 1, 0))
-            as days_error,
-        sums.won_amount / sums.closed_deal_count / nullif(sums.won_days / sums.won_deal_count, 0) as revenue_efficiency,
-        -- Of the logarithm of win rate x mean won amount / mean won cycle, per deal: x / X + y / Y - z / Z has the mean 1.
+        sums.valued_won_deal_count,
+        sums.dated_won_deal_count,
+        sums.won_amount / nullif(sums.valued_won_deal_count, 0) as mean_won_amount,
+        sums.won_days / nullif(sums.dated_won_deal_count, 0) as mean_won_days,
+        sqrt(
+            greatest(0, sums.squared_won_amount / nullif(sums.valued_won_deal_count, 0) - power(sums.won_amount / nullif(sums.valued_won_deal_count, 0), 2))
+            / nullif(sums.valued_won_deal_count - 1, 0)
+        ) as amount_error,
+        sqrt(
+            greatest(0, sums.squared_won_days / nullif(sums.dated_won_deal_count, 0) - power(sums.won_days / nullif(sums.dated_won_deal_count, 0), 2))
+            / nullif(sums.dated_won_deal_count - 1, 0)
+        ) as days_error,
+        sums.won_deal_count * 1.0 / sums.closed_deal_count
+        * (sums.won_amount / nullif(sums.valued_won_deal_count, 0))
+        / nullif(sums.won_days / nullif(sums.dated_won_deal_count, 0), 0) as revenue_efficiency,
+        -- Of the logarithm of win rate x mean won amount / mean won cycle, per deal: each mean is one over the deals that have its value.
         sqrt(greatest(
             0,
-            sums.squared_won_amount / power(sums.won_amount, 2) + 1.0 / sums.won_deal_count
-            + sums.squared_won_days / nullif(power(sums.won_days, 2), 0)
-            - 2 * sums.won_amount_days / nullif(sums.won_amount * sums.won_days, 0) - 1.0 / sums.closed_deal_count
+            1.0 / sums.won_deal_count - 1.0 / sums.closed_deal_count
+            + sums.squared_won_amount / nullif(power(sums.won_amount, 2), 0) - 1.0 / nullif(sums.valued_won_deal_count, 0)
+            + sums.squared_won_days / nullif(power(sums.won_days, 2), 0) - 1.0 / nullif(sums.dated_won_deal_count, 0)
+            - 2 * (
+                sums.won_amount_days / nullif(sums.won_amount * sums.won_days, 0)
+                - sums.dated_won_amount / nullif(sums.won_amount * sums.dated_won_deal_count, 0)
+                - sums.valued_won_days / nullif(sums.won_days * sums.valued_won_deal_count, 0)
+                + sums.valued_dated_won_deal_count * 1.0 / nullif(sums.valued_won_deal_count * sums.dated_won_deal_count, 0)
+            )
         )) as relative_error
     from int_monthly_deal_sums as sums
     cross join int_confidence_quantile as quantile
@@ -48,9 +62,9 @@ final as (
         basis,
         period_start_date,
         mean_won_amount as metric_value,
-        greatest(0, mean_won_amount - normal_quantile * amount_error) as value_lower,
+        least(mean_won_amount, greatest(0, mean_won_amount - normal_quantile * amount_error)) as value_lower,
         mean_won_amount + normal_quantile * amount_error as value_upper,
-        won_deal_count as deal_count
+        valued_won_deal_count as deal_count
     from means
     where basis = 'created_cohort'
 
@@ -63,7 +77,7 @@ final as (
         mean_won_days as metric_value,
         greatest(0, mean_won_days - normal_quantile * days_error) as value_lower,
         mean_won_days + normal_quantile * days_error as value_upper,
-        won_deal_count as deal_count
+        dated_won_deal_count as deal_count
     from means
 
     union all

@@ -34,11 +34,13 @@ shares as (
         'amount_win_rate' as metric,
         basis,
         period_start_date,
-        won_amount / amount as share,
-        amount * amount / squared_amount as effective_count,
-        closed_deal_count as deal_count
+        won_amount / nullif(amount, 0) as share,
+        amount * amount / nullif(squared_amount, 0) as effective_count,
+        valued_deal_count as deal_count
     from int_monthly_deal_sums
-    where basis = 'closed_date'
+    where
+        basis = 'closed_date'
+        and won_amount between 0 and amount
 
     union all
 

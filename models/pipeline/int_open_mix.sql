@@ -47,7 +47,7 @@ mixes as (
 ),
 
 amounts as (
-    select avg(deal_amount) / percentile_cont(0.5) within group (order by deal_amount) as mean_to_median_ratio
+    select avg(deal_amount) / nullif(percentile_cont(0.5) within group (order by deal_amount), 0) as mean_to_median_ratio
     from int_deals
     where is_open
 ),

@@ -68,10 +68,10 @@ counted as (
         balance_date,
         sales_rep_id,
         {{ date_segment('expected_quarter') }} as expected_close_quarter,
-        sum(deal_amount) as amount,
-        count(*) as deal_count
+        sum(case when deal_amount > 0 then deal_amount else 0 end) as amount,
+        sum(case when deal_amount > 0 then 1 else 0 end) as deal_count,
+        sum(case when deal_amount > 0 then 0 else 1 end) as no_amount_deal_count
     from known
-    where deal_amount > 0
     group by balance_date, sales_rep_id, expected_quarter
 ),
 
@@ -81,9 +81,11 @@ final as (
         {{ segment_dimension(dimensions) }} as segment_dimension,
         {{ segment_value(dimensions) }} as segment_value,
         cast(sum(amount) as decimal(18, 2)) as amount,
-        cast(sum(deal_count) as bigint) as deal_count
+        cast(sum(deal_count) as bigint) as deal_count,
+        cast(sum(no_amount_deal_count) as bigint) as no_amount_deal_count
     from counted
     group by {{ segment_sets(['balance_date'], dimensions) }} -- noqa: PRS
+    having sum(deal_count) > 0
 )
 
 select * from final

@@ -81,7 +81,7 @@ final as (
         days.event_date,
         days.closed_as,
         int_deal_gaps.deal_id is null and (int_dated_deals.closed_date is null or days.event_date < int_dated_deals.closed_date) as is_open,
-        coalesce(amounts.deal_amount, int_dated_deals.deal_amount) as deal_amount,
+        greatest(coalesce(amounts.deal_amount, int_dated_deals.deal_amount, 0), 0) as deal_amount,
         coalesce(owners.sales_rep_id, int_dated_deals.sales_rep_id) as sales_rep_id,
         coalesce(expected.expected_close_date, int_dated_deals.expected_close_date) as expected_close_date
     from days

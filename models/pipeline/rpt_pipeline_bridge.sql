@@ -52,7 +52,8 @@ items as (
         balances.segment_value,
         balance_dates.item,
         balances.amount,
-        balances.deal_count
+        balances.deal_count,
+        balances.no_amount_deal_count
     from balance_dates
     inner join int_pipeline_balances as balances
         on balance_dates.balance_date = balances.balance_date
@@ -70,7 +71,8 @@ items as (
         segment_value,
         movement as item,
         amount,
-        deal_count
+        deal_count,
+        0 as no_amount_deal_count
     from daily
 ),
 
@@ -107,7 +109,8 @@ final as (
         cast(sum(case when items.item = 'won' then items.deal_count else 0 end) as bigint) as won_deal_count,
         cast(sum(case when items.item = 'lost' then items.deal_count else 0 end) as bigint) as lost_deal_count,
         cast(sum(case when items.item = 'removed' then items.deal_count else 0 end) as bigint) as removed_deal_count,
-        cast(sum(case when items.item = 'closing' then items.deal_count else 0 end) as bigint) as closing_deal_count
+        cast(sum(case when items.item = 'closing' then items.deal_count else 0 end) as bigint) as closing_deal_count,
+        cast(sum(case when items.item = 'closing' then items.no_amount_deal_count else 0 end) as bigint) as no_amount_deal_count
     from items
     inner join int_bridge_periods as periods
         on

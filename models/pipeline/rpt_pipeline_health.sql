@@ -45,17 +45,17 @@ metrics as (
         case health_metrics.metric
             when 'raw_amount' then month_ends.raw_amount
             when 'risk_adjusted_amount' then month_ends.rapv_amount
-            when 'optimism_gap' then 1 - month_ends.rapv_amount / month_ends.raw_amount
+            when 'optimism_gap' then 1 - month_ends.rapv_amount / nullif(month_ends.raw_amount, 0)
             when 'revenue_at_risk' then month_ends.raw_amount - month_ends.rapv_amount
         end as metric_value,
         case health_metrics.metric
             when 'risk_adjusted_amount' then month_ends.p10_amount
-            when 'optimism_gap' then 1 - month_ends.p90_amount / month_ends.raw_amount
+            when 'optimism_gap' then 1 - month_ends.p90_amount / nullif(month_ends.raw_amount, 0)
             when 'revenue_at_risk' then month_ends.raw_amount - month_ends.p90_amount
         end as value_lower,
         case health_metrics.metric
             when 'risk_adjusted_amount' then month_ends.p90_amount
-            when 'optimism_gap' then 1 - month_ends.p10_amount / month_ends.raw_amount
+            when 'optimism_gap' then 1 - month_ends.p10_amount / nullif(month_ends.raw_amount, 0)
             when 'revenue_at_risk' then month_ends.raw_amount - month_ends.p10_amount
         end as value_upper,
         month_ends.open_deal_count as deal_count

@@ -13,9 +13,29 @@
         'deals.is_open and coalesce(stages.is_closed, false)', 'open deals whose stage in the deals file is a closed one',
     ),
     'deals_without_stage': ('deals.deal_stage is null', 'deals without a stage in the deals file'),
+    'closed_deals_without_close_date': (
+        'not deals.is_open and deals.closed_date is null',
+        'closed deals whose close date is not known: they count in win rates of all time and of cohorts, not in periods and cycles',
+    ),
+    'close_dates_unreadable': (
+        'deals.is_closed_date_unreadable', 'close dates that could not be read: they count as missing; say how dates are written with date_format',
+    ),
+    'open_deals_with_close_date': (
+        'deals.has_close_date_while_open', 'close dates of open deals: they count as the days on which the close is expected',
+    ),
     'deals_with_other_cycle': (
         'deals.cycle_days <> deals.stated_cycle_days', 'deals whose sales_cycle_days is not closed_date - created_date: the dates count',
     ),
+    'amounts_missing': ("deals.amount_problem = 'missing'", 'deals without an amount: they count in all figures but those of money'),
+    'amounts_unreadable': (
+        "deals.amount_problem = 'unreadable'", 'amounts that could not be read: they count as missing; say how numbers are written with decimal_mark',
+    ),
+    'amounts_zero': ("deals.amount_problem = 'zero'", 'amounts of 0: they count as missing'),
+    'amounts_negative': (
+        "deals.amount_problem = 'negative'",
+        'amounts below 0: they count as missing, but for the deal types that negative_amount_deal_types names',
+    ),
+    'amounts_too_large': ("deals.amount_problem = 'too_large'", 'amounts of max_deal_amount or more: they count as missing'),
     'amount_outliers': (
         'deals.deal_amount > bounds.outlier_amount', 'amounts above the third quartile + 1.5 interquartile ranges: kept, and flagged in fct_deals',
     ),

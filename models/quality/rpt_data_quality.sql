@@ -28,6 +28,40 @@ checks as (
         rows_in, rows_accepted, rows_quarantined, rows_duplicate, rows_filtered, rows_not_yet_known, row_identity_difference
     ))
 
+    {% if not var('as_of_date', none) -%}
+    union all
+
+    -- With no date given, of what happened only what lies far beyond all other days is not yet known.
+    select
+        input,
+        'dates_beyond_gap' as check_name,
+        rows_not_yet_known as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        'rows dated far beyond all others, which count as not yet known: mend their dates, or set as_of_date' as message
+    from row_counts
+    where
+        rows_not_yet_known > 0
+        and input in ('deals', 'stage_history', 'field_history', 'value_intervals')
+
+    union all
+
+    select
+        'deals' as input,
+        'dates_beyond_gap: closed_date' as check_name,
+        cast(sum(row_count) as double) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        'close dates far beyond all other days: their deals count as open; mend the dates, or set as_of_date' as message
+    from {{ ref('int_judged_deals') }}
+    where
+        reason_codes is null
+        and closes_later
+    having sum(row_count) > 0
+
+    {% endif -%}
     union all
 
     select
@@ -65,6 +99,18 @@ checks as (
         'open deals that no mart knows of, of all open ones: see fct_quarantined_rows' as message
     from {{ ref('int_judged_deals') }}
     where outcome = 'Open'
+
+    union all
+
+    select
+        'deals' as input,
+        concat('outcome_dependent_loss: ', problem) as check_name,
+        cast(won_missing_count + lost_missing_count as double) as check_value,
+        won_deal_count + lost_deal_count as all_row_count,
+        'rows' as unit,
+        is_outcome_dependent as is_finding_above_zero,
+        {{ missing_by_outcome_finding('missing') }} as message
+    from {{ ref('int_missing_by_outcome') }} as missing
 
     union all
 

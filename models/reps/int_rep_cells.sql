@@ -1,10 +1,18 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set factors = dimensions_of('driver_factors', known=['creation']) | reject('equalto', 'sales_rep_id') | list %}
 
 with
 
 int_deals as (
-    select * from {{ ref('int_deals') }}
-    where not is_open
+    select
+        {% for factor in factors -%}
+        {{ frequent_value('deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
+        {% endfor -%}
+        deals.sales_rep_id,
+        deals.cohort_month,
+        deals.is_won
+    from {{ ref('int_deals') }} as deals
+    where not deals.is_open
 ),
 
 int_as_of as (
@@ -15,7 +23,7 @@ int_cohort_maturity as (
     select * from {{ ref('int_cohort_maturity') }}
 ),
 
--- Of a young cohort only the quick deals have closed, so each is a period of its own; old ones stand together by half-year.
+-- A cohort none of whose closes has a date has no maturity. Of a young cohort only the quick deals have closed, so each is a period of its own; old ones stand together by half-year.
 creation_periods as (
     select
         int_cohort_maturity.cohort_month,
@@ -33,21 +41,21 @@ final as (
     select
         int_deals.sales_rep_id,
         {% for factor in factors -%}
-        coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
+        int_deals.{{ factor }},
         {% endfor -%}
-        cast(creation_periods.period_start_date as {{ dbt.type_string() }})
+        cast(coalesce(creation_periods.period_start_date, int_deals.cohort_month) as {{ dbt.type_string() }})
         || case when creation_periods.is_mature then ', half-year' else ', month' end as creation_period,
         cast(count(*) as bigint) as closed_deal_count,
         cast(sum(case when int_deals.is_won then 1 else 0 end) as bigint) as won_deal_count
     from int_deals
-    inner join creation_periods
+    left join creation_periods
         on int_deals.cohort_month = creation_periods.cohort_month
     group by
         int_deals.sales_rep_id,
         {% for factor in factors -%}
-        coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown'),
+        int_deals.{{ factor }},
         {% endfor -%}
-        creation_periods.period_start_date,
+        coalesce(creation_periods.period_start_date, int_deals.cohort_month),
         creation_periods.is_mature
 )
 

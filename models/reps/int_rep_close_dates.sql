@@ -2,7 +2,7 @@ with
 
 int_deals as (
     select * from {{ ref('int_deals') }}
-    where not is_open
+    where not is_open and closed_date is not null
 ),
 
 int_capabilities as (

@@ -45,7 +45,9 @@ said as (
             replayed.deal_id = past_owners.deal_id
             and replayed.forecast_date >= past_owners.known_from_date
             and replayed.forecast_date < past_owners.changed_date
-    where replayed.stage_probability is not null
+    where
+        replayed.stage_probability is not null
+        and replayed.deal_amount is not null
 ),
 
 -- A deal stands at several dates, so its amounts are summed before they are squared; rows of dates only count them.

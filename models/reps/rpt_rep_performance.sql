@@ -25,12 +25,13 @@ open_deals as (
     select
         deals.sales_rep_id,
         count(*) as open_deal_count,
-        sum(deals.deal_amount) as open_amount,
+        count(*) - count(deals.deal_amount) as no_amount_deal_count,
+        coalesce(sum(deals.deal_amount), 0) as open_amount,
         sum(deal_values.rapv_amount) as rapv_amount,
         sum(deal_values.revenue_at_risk_amount) as revenue_at_risk_amount,
         avg(scores.risk_score) as mean_risk_score,
         sum(case when scores.risk_category in ({{ at_risk }}) then 1 else 0 end) as at_risk_deal_count,
-        sum(case when scores.risk_category in ({{ at_risk }}) then deals.deal_amount else 0 end) as at_risk_amount,
+        sum(case when scores.risk_category in ({{ at_risk }}) then coalesce(deals.deal_amount, 0) else 0 end) as at_risk_amount,
         sum(cast(deals.is_stalled as integer)) as stalled_deal_count
     from {{ ref('fct_open_deals') }} as deals
     left join {{ ref('fct_deal_values') }} as deal_values
@@ -77,6 +78,7 @@ joined as (
         coalesce(rates.verdict, 'insufficient_n') as verdict,
         case when rates.verdict is null then 'no deal has closed' else rates.missing_reason end as missing_reason,
         cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.open_deal_count end as bigint) as open_deal_count,
+        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.no_amount_deal_count end as bigint) as no_amount_deal_count,
         cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.open_amount end as decimal(18, 2)) as open_amount,
         cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.rapv_amount end as double) as rapv_amount,
         cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.revenue_at_risk_amount end as double) as revenue_at_risk_amount,

@@ -18,6 +18,13 @@ weights as (
     from {{ ref('health_weights') }}
 ),
 
+bent as (
+    select problem from {{ ref('int_missing_by_outcome') }}
+    where
+        problem = 'no_close_date'
+        and is_bending
+),
+
 unseen_values as (
     select
         deal_id,
@@ -99,7 +106,13 @@ final as (
         scored.activity_health_weight,
         scored.schedule_health,
         scored.schedule_health_weight,
-        {{ score_reason('scored.win_probability', 'scored.score_status', 'scored.training_deal_count') }} as score_reason,
+        case
+            when exists(select 1 from bent) and scored.win_probability is not null
+                then
+                    'The base rate of ' || scored.training_deal_count || ' closed deals: won and lost ones lack their close dates unequally often, '
+                    || 'so those that have one train no score. See rpt_data_quality.'
+            else {{ score_reason('scored.win_probability', 'scored.score_status', 'scored.training_deal_count') }}
+        end as score_reason,
         scored.fallback_reason,
         scored.as_of_date
     from scored

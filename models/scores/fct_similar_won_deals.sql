@@ -85,9 +85,11 @@ final as (
         similar_deal_id || ' was won on ' || cast(similar_won_date as {{ dbt.type_string() }}) || ' after ' || similar_cycle_days || ' days by '
         || similar_sales_rep_id || ': '
         || case when matching_dimension_count = 0 then 'no segment in common' else matching_values || ' in common' end
-        || ' (' || matching_dimension_count || ' of {{ dimensions | length }}), an amount of '
-        || cast(cast(similar_deal_amount as decimal(18, 0)) as {{ dbt.type_string() }}) || ' where this deal has '
-        || cast(cast(deal_amount as decimal(18, 0)) as {{ dbt.type_string() }}) || '.'
+        || ' (' || matching_dimension_count || ' of {{ dimensions | length }})'
+        || coalesce(
+            ', an amount of ' || cast(cast(similar_deal_amount as decimal(18, 0)) as {{ dbt.type_string() }}) || ' where this deal has '
+            || cast(cast(deal_amount as decimal(18, 0)) as {{ dbt.type_string() }}), ''
+        ) || '.'
         || case
             when similar_days_in_stage is null or days_in_stage is null then ''
             else ' It spent ' || similar_days_in_stage || ' days in ' || stage || ', where this deal has been for ' || days_in_stage || '.'

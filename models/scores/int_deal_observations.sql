@@ -33,7 +33,7 @@ observed as (
         end = 1
 ),
 
--- Before its first record nobody knew what an input would tell.
+-- Before its first record nobody knew what an input would tell. Amounts that won and lost deals have unequally often tell the outcome.
 first_records as (
     select
         (
@@ -50,7 +50,14 @@ first_records as (
             select cast(min(activities.occurred_at) as date)
             from {{ ref('int_checked__activities') }} as activities
             where activities.reason_codes is null
-        ) as activities_date
+        ) as activities_date,
+        exists(
+            select 1
+            from {{ ref('int_missing_by_outcome') }} as missing
+            where
+                missing.problem = 'no_amount'
+                and missing.is_bending
+        ) as is_amount_bent
 ),
 
 -- What the input can't know is null; what a deal of a known input doesn't have is 0, or counts from its creation.
@@ -71,7 +78,7 @@ final as (
         {% for each in own_dimensions(['creation', 'changes']) -%}
         observed.{{ each.dimension }},
         {% endfor -%}
-        coalesce(amounts.known_amount, observed.deal_amount) as deal_amount,
+        case when not records.is_amount_bent then coalesce(amounts.known_amount, observed.deal_amount) end as deal_amount,
         cast({{ dbt.datediff('observed.created_date', 'observed.observation_date', 'day') }} as integer) as age_days,
         visits.stage,
         cast({{ dbt.datediff('visits.entered_date', 'observed.observation_date', 'day') }} as integer) as days_in_stage,

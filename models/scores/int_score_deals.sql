@@ -4,9 +4,17 @@ int_dated_deals as (
     select * from {{ ref('int_dated_deals') }}
 ),
 
+-- Where won and lost deals lack their close date unequally often, those that have one train nothing.
 int_cohort_maturity as (
     select * from {{ ref('int_cohort_maturity') }}
-    where is_mature
+    where
+        is_mature
+        and not exists (
+            select 1 from {{ ref('int_missing_by_outcome') }} as missing
+            where
+                missing.problem = 'no_close_date'
+                and missing.is_bending
+        )
 ),
 
 hashed as (

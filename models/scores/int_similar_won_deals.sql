@@ -97,8 +97,13 @@ neighbours as (
         sides.similar_deal_id,
         sides.recency,
         sides.matching_dimension_count,
-        cast(least(sought.deal_amount, sides.similar_deal_amount) as double)
-        / cast(greatest(sought.deal_amount, sides.similar_deal_amount) as double) as amount_likeness
+        case
+            when sought.deal_amount > 0 and sides.similar_deal_amount > 0
+                then
+                    cast(least(sought.deal_amount, sides.similar_deal_amount) as double)
+                    / cast(greatest(sought.deal_amount, sides.similar_deal_amount) as double)
+            else 0
+        end as amount_likeness
     from sought
     inner join sides
         on

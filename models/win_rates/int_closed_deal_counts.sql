@@ -16,6 +16,7 @@ final as (
         cycle_days,
         is_won,
         count(*) as deal_count,
+        count(deal_amount) as valued_deal_count,
         cast(coalesce(sum(deal_amount), 0) as decimal(38, 2)) as deal_amount,
         cast(coalesce(sum(cast(deal_amount as decimal(38, 4)) * deal_amount), 0) as decimal(38, 4)) as squared_amount
     from int_deals

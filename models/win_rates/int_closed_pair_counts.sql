@@ -1,3 +1,4 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set listed = var('segment_dimensions') %}
 {% set dimensions = dimensions_of('segment_dimensions') %}
 {# Own dimensions meet those that the var lists and not each other, so that one more brings in no more pairs than there are of these. The first
@@ -12,8 +13,15 @@
 with
 
 int_deals as (
-    select *{{ unknown_for_blank(dimensions) }} from {{ ref('int_deals') }}
-    where not is_open
+    select
+        {% for dimension in dimensions -%}
+        {{ frequent_value('deals.' ~ dimension, dimension, frequent_values) }} as {{ dimension }},
+        {% endfor -%}
+        deals.is_won,
+        deals.cycle_days,
+        deals.deal_amount
+    from {{ ref('int_deals') }} as deals
+    where not deals.is_open
 ),
 
 cells as (
@@ -21,6 +29,8 @@ cells as (
         is_won,
         {{ dimensions | join(', ') }},
         count(*) as deal_count,
+        count(deal_amount) as valued_deal_count,
+        count(cycle_days) as dated_deal_count,
         sum(cycle_days) as cycle_days,
         sum(deal_amount) as deal_amount,
         sum(cast(deal_amount as decimal(38, 4)) * deal_amount) as squared_amount
@@ -36,7 +46,9 @@ pairs as (
         {{ segment_value(dimensions | reverse | list) }} as second_segment_value,
         is_won,
         cast(sum(deal_count) as bigint) as deal_count,
-        cast(sum(cycle_days) as bigint) as cycle_days,
+        cast(sum(valued_deal_count) as bigint) as valued_deal_count,
+        cast(sum(dated_deal_count) as bigint) as dated_deal_count,
+        cast(coalesce(sum(cycle_days), 0) as bigint) as cycle_days,
         cast(coalesce(sum(deal_amount), 0) as decimal(38, 2)) as deal_amount,
         cast(coalesce(sum(squared_amount), 0) as decimal(38, 4)) as squared_amount
     from cells
@@ -54,6 +66,8 @@ final as (
         second_segment_value,
         is_won,
         deal_count,
+        valued_deal_count,
+        dated_deal_count,
         cycle_days,
         deal_amount,
         squared_amount

@@ -27,9 +27,9 @@ final as (
         int_closed_deal_counts.is_won,
         int_closed_deal_counts.cycle_days,
         {% if var('maturity_filter') -%}
-        mature_cohorts.cohort_month is not null as is_included,
+        mature_cohorts.cohort_month is not null and int_closed_deal_counts.cycle_days is not null as is_included,
         {%- else -%}
-        true as is_included,
+        int_closed_deal_counts.cycle_days is not null as is_included,
         {%- endif %}
         cast(sum(int_closed_deal_counts.deal_count) as bigint) as deal_count
     from int_closed_deal_counts

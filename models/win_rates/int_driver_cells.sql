@@ -1,3 +1,4 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set factors = dimensions_of('driver_factors', known=['creation']) %}
 
 with
@@ -27,8 +28,9 @@ mature_cohorts as (
 closed as (
     select
         {% for factor in factors -%}
-        coalesce(cast(int_deals.{{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
+        {{ frequent_value('int_deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
         {% endfor -%}
+        int_deals.closed_month is not null as is_dated,
         coalesce(int_deals.cycle_band, 'Unknown') as cycle_band,
         {{ period_start('int_deals.closed_month', 6) }} as half_year_start_date,
         int_deals.is_won
@@ -38,10 +40,11 @@ closed as (
     where not int_deals.is_open
 ),
 
--- The same deals twice: by half-year for the fit of what is known at creation, by cycle band for the fit that adds it.
+-- The same deals twice: by half-year for the fit of what is known at creation, by cycle band, where there is a cycle, for the fit that adds it.
 cells as (
     select
         grouping(cycle_band) = 0 as is_known_only_after_close,
+        is_dated,
         {% for factor in factors -%}
         {{ factor }},
         {% endfor -%}
@@ -51,9 +54,10 @@ cells as (
         sum(case when is_won then 1 else 0 end) as won_deal_count
     from closed
     group by grouping sets (  -- noqa: PRS
-        ({{ factors | join(', ') }}, half_year_start_date),
-        ({{ factors | join(', ') }}, cycle_band)
+        ({{ factors | join(', ') }}, half_year_start_date, is_dated),
+        ({{ factors | join(', ') }}, cycle_band, is_dated)
     )
+    having grouping(cycle_band) = 1 or is_dated
 ),
 
 -- Where the data begin within a half-year, they hold only its quick closes.

@@ -21,8 +21,11 @@ counts as (
     from int_closing_fact_counts
     inner join int_periods
         on
-            int_closing_fact_counts.closed_month >= cast({{ dbt.date_trunc('month', 'int_periods.period_start_date') }} as date)
-            and int_closing_fact_counts.closed_month <= int_periods.period_end_date
+            int_periods.period = 'all'
+            or (
+                int_closing_fact_counts.closed_month >= cast({{ dbt.date_trunc('month', 'int_periods.period_start_date') }} as date)
+                and int_closing_fact_counts.closed_month <= int_periods.period_end_date
+            )
     group by int_closing_fact_counts.segment_value
 ),
 

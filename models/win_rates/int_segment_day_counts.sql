@@ -26,6 +26,7 @@ segments as (
         cycle_days,
         is_won,
         deal_count,
+        valued_deal_count,
         deal_amount,
         squared_amount,
         false as is_known_only_after_close
@@ -40,6 +41,7 @@ segments as (
         int_closed_deal_counts.cycle_days,
         int_closed_deal_counts.is_won,
         int_closed_deal_counts.deal_count,
+        int_closed_deal_counts.valued_deal_count,
         int_closed_deal_counts.deal_amount,
         int_closed_deal_counts.squared_amount,
         true as is_known_only_after_close
@@ -57,12 +59,14 @@ segments as (
         cycle_days,
         is_won,
         deal_count,
+        valued_deal_count,
         deal_amount,
         squared_amount,
         true as is_known_only_after_close
     from int_closing_fact_counts
 ),
 
+-- All time holds the deals too whose close has no date; they are in no other period and in no band of cycles.
 final as (
     select
         segments.segment_dimension,
@@ -72,13 +76,17 @@ final as (
         segments.cycle_days,
         segments.is_won,
         cast(sum(segments.deal_count) as bigint) as deal_count,
+        cast(sum(segments.valued_deal_count) as bigint) as valued_deal_count,
         cast(sum(segments.deal_amount) as decimal(38, 2)) as deal_amount,
         cast(sum(segments.squared_amount) as decimal(38, 4)) as squared_amount
     from segments
     inner join int_periods
         on
-            segments.closed_month >= cast({{ dbt.date_trunc('month', 'int_periods.period_start_date') }} as date)
-            and segments.closed_month <= int_periods.period_end_date
+            int_periods.period = 'all'
+            or (
+                segments.closed_month >= cast({{ dbt.date_trunc('month', 'int_periods.period_start_date') }} as date)
+                and segments.closed_month <= int_periods.period_end_date
+            )
     where
         int_periods.period = 'all'
         or not segments.is_known_only_after_close

@@ -73,7 +73,7 @@ day_counts as (
         segment_value,
         period,
         cycle_days,
-        sum(deal_count) as deal_count
+        sum(case when cycle_days is null then 0 else deal_count end) as deal_count
     from int_segment_day_counts
     group by segment_dimension, segment_value, period, cycle_days
 ),

@@ -36,6 +36,8 @@ counts as (
         is_known_only_after_close,
         is_won,
         deal_count,
+        valued_deal_count,
+        case when cycle_days is null then 0 else deal_count end as dated_deal_count,
         deal_count * cycle_days as cycle_days,
         deal_amount,
         squared_amount
@@ -52,6 +54,8 @@ counts as (
         false as is_known_only_after_close,
         is_won,
         deal_count,
+        valued_deal_count,
+        dated_deal_count,
         cycle_days,
         deal_amount,
         squared_amount
@@ -69,6 +73,8 @@ counts as (
         false as is_known_only_after_close,
         false as is_won,
         0 as deal_count,
+        0 as valued_deal_count,
+        0 as dated_deal_count,
         0 as cycle_days,
         0 as deal_amount,
         0 as squared_amount
@@ -92,7 +98,10 @@ final as (
         end as verdict_tier,
         cast(sum(deal_count) as bigint) as closed_deal_count,
         cast(sum(case when is_won then deal_count else 0 end) as bigint) as won_deal_count,
-        cast(sum(cycle_days) as bigint) as cycle_days,
+        cast(sum(valued_deal_count) as bigint) as valued_deal_count,
+        cast(sum(case when is_won then valued_deal_count else 0 end) as bigint) as valued_won_deal_count,
+        cast(sum(dated_deal_count) as bigint) as dated_deal_count,
+        cast(coalesce(sum(cycle_days), 0) as bigint) as cycle_days,
         cast(sum(deal_amount) as decimal(38, 2)) as closed_amount,
         cast(sum(case when is_won then deal_amount else 0 end) as decimal(38, 2)) as won_amount,
         cast(sum(squared_amount) as double) as squared_amount,

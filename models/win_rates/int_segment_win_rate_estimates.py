@@ -11,7 +11,9 @@ from inference.intervals import Proportion, newcombe, normal_quantile, ratio, wi
 from inference.tables import from_columns, read_columns
 
 KEYS = ("segment_dimension", "segment_value", "period")
-SUMS = ("closed_deal_count", "won_deal_count", "closed_amount", "won_amount", "squared_amount", "won_squared_amount")
+SUMS = (
+    "closed_deal_count", "won_deal_count", "valued_deal_count", "valued_won_deal_count", "closed_amount", "won_amount", "squared_amount", "won_squared_amount",
+)  # fmt: skip
 ESTIMATES = (
     "win_rate_lower",
     "win_rate_upper",
@@ -102,7 +104,9 @@ def shrink(won: np.ndarray, count: np.ndarray, default_prior: float) -> tuple[fl
 def estimate(sums: dict[str, list], confidence_level: float, default_prior_deals: float) -> dict[str, np.ndarray]:
     """Estimates of every row; `sums` holds the columns KEYS (text) and SUMS (numbers)."""
     quantile = normal_quantile(confidence_level)
-    count, won, amount, won_amount, squared, won_squared = (np.asarray(sums[name], float) for name in SUMS)
+    count, won, valued, valued_won, amount, won_amount, squared, won_squared = (np.asarray(sums[name], float) for name in SUMS)
+    # Where contractions outweigh the rest, won amounts are no part of the closed ones and have no rate.
+    amount = np.where((won_amount >= 0) & (won_amount <= amount), amount, np.nan)
     families = np.array([f"{d}\0{p}" for d, p in zip(sums["segment_dimension"], sums["period"], strict=True)])
     _, family = np.unique(families, return_inverse=True)
     rest_count = np.bincount(family, count)[family] - count
@@ -113,10 +117,10 @@ def estimate(sums: dict[str, list], confidence_level: float, default_prior_deals
     found = {"rest_deal_count": rest_count.astype(np.int64), "rest_win_rate": rest.rate}
     found["win_rate_lower"], found["win_rate_upper"] = wilson(segment, quantile)
     found["amount_win_rate_lower"], found["amount_win_rate_upper"] = amount_win_rate_interval(
-        count, amount, won_amount, squared, won_squared, quantile
+        valued, amount, won_amount, squared, won_squared, quantile
     )
     found["size_effect_lower"], found["size_effect_upper"] = size_effect_interval(
-        count, won, amount, won_amount, squared, won_squared, confidence_level
+        valued, valued_won, amount, won_amount, squared, won_squared, confidence_level
     )
     found["vs_rest_difference"], found["vs_rest_difference_lower"], found["vs_rest_difference_upper"] = newcombe(
         segment, rest, quantile

@@ -8,6 +8,7 @@ months as (
         sum(deal_count) as closed_deal_count,
         sum(case when is_won then deal_count else 0 end) as won_deal_count
     from {{ ref('int_closed_deal_counts') }}
+    where closed_month is not null
     group by segment_dimension, segment_value, closed_month
 ),
 

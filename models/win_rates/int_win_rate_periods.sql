@@ -1,3 +1,4 @@
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set factors = dimensions_of('driver_factors', known=['creation']) %}
 
 with
@@ -21,16 +22,25 @@ fit as (
     from ml_win_rate_drivers
 ),
 
+closed_deals as (
+    select
+        {% for factor in factors -%}
+        {{ frequent_value('deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
+        {% endfor -%}
+        deals.closed_month
+    from {{ ref('int_deals') }} as deals
+    where not deals.is_open and deals.closed_month is not null
+),
+
 cells as (
     select
         closed_month,
         {% for factor in factors -%}
-        coalesce(cast({{ factor }} as {{ dbt.type_string() }}), 'Unknown') as {{ factor }},
+        {{ factor }},
         {% endfor -%}
         count(*) as closed_deal_count
-    from {{ ref('int_deals') }}
-    where not is_open
-    group by closed_month{% for factor in factors %}, {{ factor }}{% endfor %}
+    from closed_deals
+    group by all
 ),
 
 scored as (
@@ -78,6 +88,21 @@ months as (
         sum(case when outcome = 'Lost' then deal_count else 0 end) as lost_deal_count,
         sum(case when outcome = 'Open' then deal_count else 0 end) as open_deal_count
     from int_cohort_day_counts
+    group by cohort_month
+
+    union all
+
+    -- Deals that closed on a day that nobody wrote down count in their cohorts.
+    select
+        'created_cohort' as basis,
+        cohort_month as month_start,
+        sum(case when is_won then deal_count else 0 end) as won_deal_count,
+        sum(case when is_won then 0 else deal_count end) as lost_deal_count,
+        0 as open_deal_count
+    from {{ ref('int_closed_deal_counts') }}
+    where
+        segment_dimension = 'all'
+        and closed_month is null
     group by cohort_month
 ),
 

@@ -35,6 +35,7 @@ from inference.significance import two_sided
 from inference.tables import from_rows
 
 RARE = "(rare)"
+NOT_FREQUENT = "all but the most frequent"  # what int_driver_cells has as RARE already
 TEXTS = ("factor", "level", "reference_level", "pooled_levels", "verdict", "stability_verdict", "missing_reason")
 COUNTS = (
     "closed_deal_count",
@@ -208,7 +209,7 @@ def group(
         code, names = pd.factorize(np.asarray(texts, object), sort=True)
         frequency = np.bincount(code, count, len(names))
         least = max(min_level_deals, own_level_deals) if name in own_factors else min_level_deals
-        pooled = tuple(names[frequency < least].tolist())
+        pooled = tuple(NOT_FREQUENT if each == RARE else each for each in names[(frequency < least) | (names == RARE)].tolist())
         level = np.where(frequency < least, RARE, names)
         merged = {each: float(frequency[level == each].sum()) for each in sorted(set(level.tolist()))}
         levels = tuple(sorted(merged, key=lambda each: (each == RARE, -merged[each]))[:1])

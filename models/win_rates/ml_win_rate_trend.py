@@ -195,7 +195,8 @@ def describe(row: dict, cohort_days: dict, quantile: float) -> dict:
     if row["basis"] == "created_cohort":
         found |= {"win_rate_least": won / everything, "win_rate_most": (won + still_open) / everything}
         if not row["is_mature"]:
-            found |= win_incidence(*cohort_days[row["period_type"], row["period_start_date"]], quantile)
+            known = cohort_days.get((row["period_type"], row["period_start_date"]))  # none where no deal of the cohort has a close date
+            found |= win_incidence(*known, quantile) if known else {}
     return found
 
 

@@ -35,13 +35,19 @@ joined as (
         counts.won_deal_count,
         counts.closed_deal_count - counts.won_deal_count as lost_deal_count,
         counts.won_deal_count * 1.0 / nullif(counts.closed_deal_count, 0) as win_rate,
+        cast(sum(counts.closed_deal_count - counts.dated_deal_count) over (partition by counts.segment_dimension, counts.segment_value) as bigint)
+            as no_close_date_deal_count,
         cast(counts.closed_amount as decimal(18, 2)) as closed_amount,
         cast(counts.won_amount as decimal(18, 2)) as won_amount,
         cast(counts.closed_amount - counts.won_amount as decimal(18, 2)) as lost_amount,
-        cast(counts.won_amount as double) / nullif(cast(counts.closed_amount as double), 0) as amount_win_rate,
-        cast(counts.closed_amount as double) / nullif(counts.closed_deal_count, 0) as mean_deal_amount,
+        case
+            when counts.won_amount between 0 and counts.closed_amount then cast(counts.won_amount as double) / nullif(cast(counts.closed_amount as double), 0)
+        end as amount_win_rate,
+        counts.closed_deal_count - counts.valued_deal_count as no_amount_deal_count,
+        counts.valued_won_deal_count * 1.0 / nullif(counts.valued_deal_count, 0) as valued_win_rate,
+        cast(counts.closed_amount as double) / nullif(counts.valued_deal_count, 0) as mean_deal_amount,
         medians.median_deal_amount,
-        counts.cycle_days * 1.0 / nullif(counts.closed_deal_count, 0) as mean_cycle_days,
+        counts.cycle_days * 1.0 / nullif(counts.dated_deal_count, 0) as mean_cycle_days,
         medians.median_cycle_days,
         counts.verdict_tier,
         estimates.win_rate_lower,
@@ -93,8 +99,8 @@ joined as (
 
 final as (
     select
-        joined.*,
-        joined.amount_win_rate / nullif(joined.win_rate, 0) as size_effect_ratio,
+        joined.* exclude (valued_win_rate),
+        joined.amount_win_rate / nullif(joined.valued_win_rate, 0) as size_effect_ratio,
         joined.closed_deal_count * (joined.pooled_win_rate - joined.shrunk_win_rate) as excess_lost_deal_count,
         cast(joined.closed_amount * (joined.pooled_win_rate - joined.shrunk_win_rate) as decimal(18, 2)) as excess_lost_amount,
         {{ win_rate_finding('joined') }} as finding

@@ -4,9 +4,28 @@ ml_win_rate_trend as (
     select * from {{ ref('ml_win_rate_trend') }}
 ),
 
+-- By closed date they are in no period; of cohorts they count.
+undated as (
+    select
+        cohort_month,
+        cast(sum(deal_count) as bigint) as deal_count
+    from {{ ref('int_closed_deal_counts') }}
+    where
+        segment_dimension = 'all'
+        and closed_month is null
+    group by cohort_month
+),
+
 worded as (
     select
         *,
+        (
+            select coalesce(sum(undated.deal_count), 0)
+            from undated
+            where
+                ml_win_rate_trend.basis = 'closed_date'
+                or undated.cohort_month between ml_win_rate_trend.period_start_date and ml_win_rate_trend.period_end_date
+        ) as no_close_date_deal_count,
         {{ trend_chart_finding('ml_win_rate_trend') }} as finding,
         {{ trend_finding('ml_win_rate_trend') }} as trend_finding
     from ml_win_rate_trend
@@ -25,6 +44,7 @@ final as (
         lost_deal_count,
         open_deal_count,
         won_deal_count + lost_deal_count as closed_deal_count,
+        cast(no_close_date_deal_count as bigint) as no_close_date_deal_count,
         win_rate,
         win_rate_lower,
         win_rate_upper,

@@ -1,7 +1,8 @@
 {# Fails on every row that breaks a rule of its relation, and says which rule it is: one test of many columns, because each test costs
    the build as much as a small model. Columns and values are given as comma-separated text.
    required: columns without nulls. accepted: column -> the values it may have besides null.
-   between: lists of columns with the `least` and `most` they may be; NaN is above every number, so it fails.
+   between: lists of columns with the `least` and `most` they may be; NaN is above every number, so it fails. Where `is_money`, the least
+   holds only if no deal type may have negative amounts.
    intervals: `lower <= estimate <= upper`, with both ends or none; ends are computed apart from the estimate, so they may touch it to rounding. #}
 {% test values_hold(model, required="", accepted={}, between=[], intervals=[]) %}
 {% set rules = [] %}
@@ -13,7 +14,7 @@
 {% endfor %}
 {% for range in between %}
     {% for column in words(range.columns) %}
-        {% if "least" in range %}{% do rules.append((column ~ " < " ~ range.least, column ~ " is below " ~ range.least)) %}{% endif %}
+        {% if "least" in range and not (range.get("is_money") and var("negative_amount_deal_types")) %}{% do rules.append((column ~ " < " ~ range.least, column ~ " is below " ~ range.least)) %}{% endif %}
         {% set most = range.get("most", 1e300) %}
         {% do rules.append((column ~ " > " ~ most, column ~ " is above " ~ most)) %}
     {% endfor %}
