@@ -90,6 +90,8 @@ def test_what_is_to_be_changed_stands_in_the_file_to_be_opened():
 
 def shown(value: object) -> str:
     """A default as docs/vars.md writes it."""
+    if value == []:
+        return "none"
     if isinstance(value, list):
         return f"{len(value)} factors" if isinstance(value[0], dict) else ", ".join(map(str, value))
     words = {None: "unset", "": "blank", True: "true", False: "false"}
@@ -126,7 +128,7 @@ def test_every_column_of_an_input_is_described():
     }
     assert len(columns) > 40
     page = (PROJECT / "docs" / "your_data.md").read_text()
-    seeds = ["pipeline_stages", "alert_rules", "playbook"]
+    seeds = ["pipeline_stages", "alert_rules", "playbook", "bands"]
     described = set(re.findall(r"`(\w+)`", page)).union(
         *((PROJECT / "seeds" / "reference" / f"{seed}.csv").read_text().splitlines()[0].split(",") for seed in seeds)
     )
