@@ -6,7 +6,7 @@ int_deals as (
 ),
 
 mature as (
-    select sum(case when is_mature then deal_count else 0 end) as mature_count
+    select sum(case when cohorts.is_mature then cohorts.deal_count else 0 end) as mature_count
     from {{ ref('int_cohort_maturity') }} as cohorts
     inner join {{ ref('int_as_of') }} as int_as_of
         on cohorts.forecast_date = int_as_of.as_of_date

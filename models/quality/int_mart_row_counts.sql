@@ -32,7 +32,7 @@
     'rpt_alert_rules_backtest': ['replay_date_count'],
     'fct_recommended_actions': [],
     'rpt_intervention_effects': ['difference'],
-    'fct_forecast_calls': [],
+    'fct_forecast_calls': [], 'fct_deal_dimensions': [], 'dim_bands': [], 'dim_dimensions': [],
 } %}
 
 {% for mart, columns in marts.items() -%}

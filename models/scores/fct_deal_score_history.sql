@@ -8,10 +8,12 @@ risk_categories as (
 
 int_kept_deal_scores as (
     select * from {{ ref('int_kept_deal_scores') }}
-    where
-        input_name = {{ input_name_text() }}
+    where input_name = {{ input_name_text() }}
     {%- if is_incremental() %}
-        and build_id not in (select distinct kept.build_id from {{ this }} as kept where kept.input_name = {{ input_name_text() }})
+    and build_id not in (
+        select distinct kept.build_id from {{ this }} as kept
+        where kept.input_name = {{ input_name_text() }}
+    )
     {%- endif %}
 ),
 

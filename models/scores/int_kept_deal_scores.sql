@@ -8,13 +8,19 @@ int_current_score_build as (
     select
         *,
         {% if is_incremental() -%}
-        (select coalesce(max(kept.build_number), 0) from {{ this }} as kept where kept.input_name = {{ input_name_text() }}) + 1 as build_number
+        (
+            select coalesce(max(kept.build_number), 0) from {{ this }} as kept
+            where kept.input_name = {{ input_name_text() }}
+        ) + 1 as build_number
         {%- else -%}
         1 as build_number
         {%- endif %}
     from {{ ref('int_current_score_build') }}
     {%- if is_incremental() %}
-    where build_id not in (select distinct kept.build_id from {{ this }} as kept where kept.input_name = {{ input_name_text() }})
+    where build_id not in (
+        select distinct kept.build_id from {{ this }} as kept
+        where kept.input_name = {{ input_name_text() }}
+    )
     {%- endif %}
 ),
 

@@ -37,7 +37,10 @@ new_builds as (
             builds.as_of_date > previous.as_of_date
             and builds.build_number > previous.build_number
     {%- if is_incremental() %}
-    where builds.build_id not in (select distinct kept.build_id from {{ this }} as kept where kept.input_name = {{ input_name_text() }})
+    where builds.build_id not in (
+        select distinct kept.build_id from {{ this }} as kept
+        where kept.input_name = {{ input_name_text() }}
+    )
     {%- endif %}
     qualify row_number() over (partition by builds.build_id order by previous.as_of_date desc, previous.build_number desc) = 1
 ),

@@ -5,7 +5,10 @@ with
 int_current_score_build as (
     select * from {{ ref('int_current_score_build') }}
     {%- if is_incremental() %}
-    where model_version not in (select distinct kept.model_version from {{ this }} as kept where kept.input_name = {{ input_name_text() }})
+    where model_version not in (
+        select distinct kept.model_version from {{ this }} as kept
+        where kept.input_name = {{ input_name_text() }}
+    )
     {%- endif %}
 ),
 
