@@ -81,7 +81,7 @@ def test_every_bad_row_is_quarantined_with_its_reason_and_nothing_is_lost(tmp_pa
     for name, count in {
         "amounts_missing": 2, "amounts_unreadable": 1, "amounts_zero": 1, "amounts_negative": 1, "amounts_too_large": 1,
         "closed_deals_without_close_date": 2, "close_dates_unreadable": 1, "open_deals_with_close_date": 1,
-        "dates_beyond_gap": 1, "dates_beyond_gap: closed_date": 1, "unknown_stage: Signed": 1,
+        "dates_beyond_gap": 1, "close_dates_beyond_gap": 1, "unknown_stage: Signed": 1,
     }.items():  # fmt: skip
         assert checks[name] == count, name
 
