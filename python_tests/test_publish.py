@@ -185,7 +185,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(build, tmp_path):
         publish(connection, str(path), broken)
     assert path.read_bytes() == before
     assert files_of(tmp_path) == ["marts.duckdb", "sales.duckdb"]
-    with pytest.raises(duckdb.IOException):
+    with pytest.raises(ValueError, match="there is no folder"):
         publish(connection, str(tmp_path / "no_folder" / "marts.duckdb"), asked)
 
 
