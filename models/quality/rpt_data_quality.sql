@@ -36,7 +36,7 @@ checks as (
         input,
         'dates_beyond_gap' as check_name,
         rows_not_yet_known as check_value,
-        cast(null as bigint) as all_row_count,
+        cast(known_row_count + rows_not_yet_known as bigint) as all_row_count,
         'rows' as unit,
         true as is_finding_above_zero,
         'rows dated far beyond all others, which count as not yet known: mend their dates, or set as_of_date' as message
@@ -50,16 +50,14 @@ checks as (
     select
         'deals' as input,
         'close_dates_beyond_gap' as check_name,
-        cast(sum(row_count) as double) as check_value,
-        cast(null as bigint) as all_row_count,
+        cast(sum(case when closes_later then row_count end) as double) as check_value,
+        cast(sum(row_count) as bigint) as all_row_count,
         'rows' as unit,
         true as is_finding_above_zero,
         'close dates far beyond all other days: their deals count as open; mend the dates, or set as_of_date' as message
     from {{ ref('int_judged_deals') }}
-    where
-        reason_codes is null
-        and closes_later
-    having sum(row_count) > 0
+    where reason_codes is null
+    having sum(case when closes_later then row_count end) > 0
 
     {% endif -%}
     union all
