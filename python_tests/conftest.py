@@ -24,8 +24,7 @@ PROJECT = pathlib.Path(__file__).resolve().parent.parent
 REFERENCE_FOLDER = os.environ.get("SALES_REFERENCE_DATA")
 
 DEAL_COLUMNS = (
-    "deal_id,created_date,closed_date,sales_rep_id,industry,region,product_type,lead_source,deal_stage,deal_amount,"
-    "sales_cycle_days,outcome"
+    "deal_id,created_date,closed_date,sales_rep_id,industry,region,product_type,lead_source,deal_stage,deal_amount,sales_cycle_days,outcome"
 )
 
 
@@ -90,7 +89,14 @@ def run_dbt(
     after `killed_after` seconds, or when what it prints matches `killed_at`.
     """
     scratch = database.parent / (database.stem + "_dbt")
-    arguments = ["--no-use-colors", *(command.split() if isinstance(command, str) else command), "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    arguments = [
+        "--no-use-colors",
+        *(command.split() if isinstance(command, str) else command),
+        "--project-dir",
+        str(PROJECT),
+        "--profiles-dir",
+        str(PROJECT),
+    ]
     arguments += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     given = json.dumps(variables or {}, default=lambda value: relative(value, database.parent), ensure_ascii=False)
     arguments += ["--vars", given]

@@ -98,7 +98,9 @@ def test_every_fact_of_the_playbook_leads_to_its_actions_and_nothing_else(demo):
 
 def test_action_texts_say_what_to_do_and_why(demo):
     texts = demo.query("select action_text, evidence, trigger_kind from marts.fct_recommended_actions")
-    assert any(text.startswith("Book the next step with the buyer: no activity for ") and text.endswith("(limit 14)") for text, _, _ in texts)
+    assert any(
+        text.startswith("Book the next step with the buyer: no activity for ") and text.endswith("(limit 14)") for text, _, _ in texts
+    )
     assert all("{" not in text and ": " in text and evidence for text, evidence, _ in texts)
 
 
@@ -129,7 +131,9 @@ def test_first_flags_of_the_demo_are_those_of_a_walk_through_every_day(demo):
                 break
             day += datetime.timedelta(1)
     expected = {deal: day for deal, day in expected.items() if day >= first}
-    found = dict(demo.query("select deal_id, flagged_date from intermediate.int_flagged_deals where action_id = 'all' and flagged_date is not null"))
+    found = dict(
+        demo.query("select deal_id, flagged_date from intermediate.int_flagged_deals where action_id = 'all' and flagged_date is not null")
+    )
     assert len(found) > 1_500
     assert found == expected
 
@@ -192,7 +196,9 @@ def test_fieller_limits_are_where_the_remaining_difference_is_just_within_chance
         arm_rows = {True: trial["offered"], False: ~trial["offered"]}
         within = []
         for rows in arm_rows.values():
-            deviations = np.concatenate([rest[rows & (trial["stratum"] == s)] - rest[rows & (trial["stratum"] == s)].mean() for s in range(4)])
+            deviations = np.concatenate(
+                [rest[rows & (trial["stratum"] == s)] - rest[rows & (trial["stratum"] == s)].mean() for s in range(4)]
+            )
             within.append(np.square(deviations).sum() / (rows.sum() - 4))
         for s in range(4):
             one, other = (rest[rows & (trial["stratum"] == s)] for rows in arm_rows.values())

@@ -14,11 +14,15 @@ def observed(demo) -> pandas.DataFrame:
     """A row per closed deal of a mature cohort and weekly date of the year, or the one before it, on which it was open, with what was known then."""
     deals = demo.frame("select deal_id, created_date, closed_date, is_won, deal_amount, cohort_month, as_of_date from marts.fct_deals")
     as_of = deals.as_of_date.max()
-    mature = demo.frame(f"select cohort_month from intermediate.int_cohort_maturity where is_mature and forecast_date = date '{as_of.date()}'").cohort_month
+    mature = demo.frame(
+        f"select cohort_month from intermediate.int_cohort_maturity where is_mature and forecast_date = date '{as_of.date()}'"
+    ).cohort_month
     until = mature.max() + pandas.offsets.MonthEnd(1)
     dates = [as_of - WEEK * step for step in range(1, 200)]
     closed = deals[deals.closed_date.notna() & deals.cohort_month.isin(mature)]
-    activities = demo.frame("select deal_id, cast(occurred_at as date) as day from intermediate.int_checked__activities where reason_codes is null")
+    activities = demo.frame(
+        "select deal_id, cast(occurred_at as date) as day from intermediate.int_checked__activities where reason_codes is null"
+    )
     rows = []
     begin = until - pandas.Timedelta(days=364)
     for date in (date for date in dates if begin - WEEK < date <= until):
@@ -88,7 +92,10 @@ def test_stalled_deals_fire_as_in_pandas(rule, above_amount, demo, observed):
     found, expected = row(demo, rule), fire(known, stalled > 14, above_amount)
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-9)
     # Large deals are lost more often anyway: against all deals it would look as if the rule knew something
-    assert found["base_rate"] == pytest.approx({"deal_stalled": 0.583, "large_deal_stalled": 0.717}[rule], abs=0.001) and abs(found["z_value"]) < 1
+    assert (
+        found["base_rate"] == pytest.approx({"deal_stalled": 0.583, "large_deal_stalled": 0.717}[rule], abs=0.001)
+        and abs(found["z_value"]) < 1
+    )
 
 
 def test_large_deals_at_risk_fire_as_in_pandas(demo, observed):
@@ -119,7 +126,9 @@ def test_rules_on_months_fire_as_in_pandas(demo):
     }
     for rule, months in (("win_rate_alarm", chart), ("volume_down", volume)):
         months = months.assign(met=is_met[rule]).set_index(months.period_start_date.dt.to_period("M"))
-        judged = [month for month in pandas.period_range(end=newest, periods=12, freq="M") if months.verdict[month] in ("signal", "no_signal")]
+        judged = [
+            month for month in pandas.period_range(end=newest, periods=12, freq="M") if months.verdict[month] in ("signal", "no_signal")
+        ]
         came = {month: months.value[month + 1] < months.expected[month] for month in judged if month < newest}
         fired = [month for month in judged if months.met[month] and not months.met[month - 1]]
         found = row(demo, rule)
@@ -132,9 +141,15 @@ def test_rules_on_months_fire_as_in_pandas(demo):
 
 
 def test_what_cannot_be_replayed_says_why(demo):
-    rows = demo.frame("select alert_rule_id, verdict, missing_reason, fired_count, finding from marts.rpt_alert_rules_backtest").set_index("alert_rule_id")
+    rows = demo.frame("select alert_rule_id, verdict, missing_reason, fired_count, finding from marts.rpt_alert_rules_backtest").set_index(
+        "alert_rule_id"
+    )
     for rule in ("segment_below_rest", "source_gap", "driver_sign_flip", "calibration_error"):
-        assert rows.verdict[rule] == "not_computable" and pandas.isna(rows.fired_count[rule]) and rows.missing_reason[rule] in rows.finding[rule]
+        assert (
+            rows.verdict[rule] == "not_computable"
+            and pandas.isna(rows.fired_count[rule])
+            and rows.missing_reason[rule] in rows.finding[rule]
+        )
     assert rows.verdict["win_rate_alarm"] == "insufficient_n" and rows.fired_count["win_rate_alarm"] >= 1
     assert rows.verdict["risk_crossed_75"] == "signal"
     # As docs/reading_marts.md says

@@ -106,7 +106,13 @@ def week(**known) -> replay.Week:
 
 def event(rule: str, subject: str, reason: str | None) -> dict:
     subject_type = "segment" if ":" in subject else "deal"
-    return {"alert_rule_id": rule, "subject_type": subject_type, "subject_id": subject, "status": "resolved" if reason else "ongoing", "status_reason": reason}
+    return {
+        "alert_rule_id": rule,
+        "subject_type": subject_type,
+        "subject_id": subject,
+        "status": "resolved" if reason else "ongoing",
+        "status_reason": reason,
+    }
 
 
 @pytest.mark.parametrize("reason", ENDED)
@@ -151,7 +157,11 @@ def test_the_same_build_and_a_past_date_append_nothing_and_a_full_refresh_keeps_
     # Alerts as they were that day
     assert past.query("select max(last_seen_date), max(resolved_date) from marts.fct_alerts") == [(END - WEEK, END - WEEK)]
     states = dict(past.query("select alert_key, state from marts.fct_alerts"))
-    expected = {row["alert_key"]: row["status"] for row in before.to_dict("records") if isinstance(row["alert_key"], str) and row["as_of_date"].date() <= END - WEEK}
+    expected = {
+        row["alert_key"]: row["status"]
+        for row in before.to_dict("records")
+        if isinstance(row["alert_key"], str) and row["as_of_date"].date() <= END - WEEK
+    }
     assert states == {key: {"raised": "new"}.get(status, status) for key, status in expected.items()}
 
 
@@ -190,7 +200,9 @@ def test_a_closed_gate_silences_scores_and_not_facts(replayed, tmp_path):
     with duckdb.connect(str(database)) as connection:
         connection.execute("update marts.rpt_score_quality set score_status = 'gated'")
     assert wrong_reasons(done) == []
-    assert done.query(f"select count(*) from marts.fct_alert_events where status = 'raised' and metric = 'risk_score' and as_of_date = date '{END}'") == [(0,)]
+    assert done.query(
+        f"select count(*) from marts.fct_alert_events where status = 'raised' and metric = 'risk_score' and as_of_date = date '{END}'"
+    ) == [(0,)]
 
 
 def wrong_reasons(done: Build, **variables: str) -> list[str]:
@@ -201,7 +213,9 @@ def wrong_reasons(done: Build, **variables: str) -> list[str]:
 def test_a_removed_rule_and_a_deleted_deal_resolve_what_they_raised(replayed, tmp_path):
     """Without a deal of the rule deal_stalled, and without the rule overdue."""
     database = copy(replayed, tmp_path)
-    [(deal,)] = replayed.query("select min(subject_id) from marts.fct_alert_events where alert_rule_id = 'deal_stalled' and status = 'ongoing'")
+    [(deal,)] = replayed.query(
+        "select min(subject_id) from marts.fct_alert_events where alert_rule_id = 'deal_stalled' and status = 'ongoing'"
+    )
     rules = tmp_path / "rules.csv"
     rules.write_text("".join(line for line in replay.RULES.read_text().splitlines(keepends=True) if not line.startswith("overdue")))
     with duckdb.connect(str(database)) as connection:
@@ -211,7 +225,11 @@ def test_a_removed_rule_and_a_deleted_deal_resolve_what_they_raised(replayed, tm
     variables = {"alert_rules_file": str(rules)}
     select = f"stg_files__alert_rules int_alert_rules fct_alert_checks {CHAIN}"
     done = run_dbt(database, variables | {"as_of_date": str(END)}, select=select, with_tests=False).check()
-    reasons = dict(done.query(f"select status_reason, count(*) from marts.fct_alert_events where as_of_date = date '{END}' and status = 'resolved' group by 1"))
+    reasons = dict(
+        done.query(
+            f"select status_reason, count(*) from marts.fct_alert_events where as_of_date = date '{END}' and status = 'resolved' group by 1"
+        )
+    )
     assert reasons["rule_removed"] >= 5 and reasons["no_longer_in_data"] >= 1
     assert wrong_reasons(done, **variables) == []
     by_the_seed = wrong_reasons(done)
@@ -329,7 +347,9 @@ class Machine:
 def test_alerts_live_as_the_state_machine_says(seed, compiled, workbench):
     draw, machine, date = random.Random(seed), Machine(), datetime.date(2025, 1, 1)
     severities = ["", "low", "medium", "high", "critical"]
-    insert(workbench, "intermediate.int_alert_rules", [{"alert_rule_id": rule, "needs_signal": False, "is_score": False} for rule, *_ in RULES])
+    insert(
+        workbench, "intermediate.int_alert_rules", [{"alert_rule_id": rule, "needs_signal": False, "is_score": False} for rule, *_ in RULES]
+    )
     deals, closed, levels = [f"D{number:02}" for number in range(25)], {}, {}
     expected, kinds, hidden = {}, set(), 0
     for _ in range(25):
@@ -369,12 +389,16 @@ def test_alerts_live_as_the_state_machine_says(seed, compiled, workbench):
             expected[date, rule, deal] = value
             kinds.add(value[:2])
             hidden += value[0] == "raised" and rule == "crossed" and build_before.get(deal, 0) > BAR
-    found = workbench.execute("select as_of_date, alert_rule_id, subject_id, status, status_reason, first_seen_date from marts.fct_alert_events").fetchall()
+    found = workbench.execute(
+        "select as_of_date, alert_rule_id, subject_id, status, status_reason, first_seen_date from marts.fct_alert_events"
+    ).fetchall()
     assert len(found) == len(expected)
     assert {(date, rule, deal): (status, reason, first) for date, rule, deal, status, reason, first in found} == expected
     assert hidden > 0  # crossings that the build before had seen already
     assert {status for status, _ in kinds} == {"raised", "ongoing", "suppressed", "resolved"} and len(kinds) >= 7
-    immediate = workbench.execute("select max(n) from (select count(*) as n from marts.fct_alert_events where status = 'raised' and delivery = 'immediate' group by as_of_date)")
+    immediate = workbench.execute(
+        "select max(n) from (select count(*) as n from marts.fct_alert_events where status = 'raised' and delivery = 'immediate' group by as_of_date)"
+    )
     assert immediate.fetchall()[0][0] <= CAP
 
 
@@ -399,7 +423,9 @@ def test_each_digest_holds_the_open_alerts_of_its_reader(replayed):
     team = replayed.frame("select distinct sales_rep_id, manager from marts.dim_reps where deal_count > 0")
     reps = set(alerts[(alerts.state != "resolved") & is_told(alerts, "rep")].sales_rep_id.dropna())
     assert len(reps) > 10
-    expected = {("rep", rep) for rep in reps} | {("manager", manager) for manager in team.manager} | {("cro", "cro"), ("executive", "executive")}
+    expected = (
+        {("rep", rep) for rep in reps} | {("manager", manager) for manager in team.manager} | {("cro", "cro"), ("executive", "executive")}
+    )
     assert set(zip(digests.audience, digests.recipient, strict=True)) == expected
     moved = 0
     for digest in digests.itertuples():
@@ -438,7 +464,7 @@ def test_each_digest_holds_the_open_alerts_of_its_reader(replayed):
 # Text of the user
 
 
-NASTY = "<!channel> & <b>*Big* _deal_</b> `x` [link](http://x) # | ~~y~~ \\ {{app_id}} \"quoted\"\nnew line"
+NASTY = '<!channel> & <b>*Big* _deal_</b> `x` [link](http://x) # | ~~y~~ \\ {{app_id}} "quoted"\nnew line'
 ONE_LINE = NASTY.replace("\n", " ")
 
 
@@ -464,8 +490,13 @@ def test_markup_in_names_is_shown_as_it_is(compiled, workbench):
         assert message == f"Large deal: {texts[deal]}"
     for model in ("intermediate.int_digests", "intermediate.int_digest_sentences", "marts.rpt_digest_rows", "marts.rpt_digests"):
         workbench.execute(f"create table {model} as {compiled[model.split('.')[1]]}")
-    digests = workbench.execute("select audience, title, digest_text, slack_payload from marts.rpt_digests where cadence = 'daily'").fetchall()
-    assert {audience: title for audience, title, *_ in digests} == {"rep": "Daily alerts for <Ada>, 2025-01-01", "manager": "Daily alerts for *Ines*, 2025-01-01"}
+    digests = workbench.execute(
+        "select audience, title, digest_text, slack_payload from marts.rpt_digests where cadence = 'daily'"
+    ).fetchall()
+    assert {audience: title for audience, title, *_ in digests} == {
+        "rep": "Daily alerts for <Ada>, 2025-01-01",
+        "manager": "Daily alerts for *Ines*, 2025-01-01",
+    }
     for _, title, text, payload in digests:
         rendered = markdown.markdown(text, extensions=["tables", "fenced_code"])
         assert set(re.findall(r"<(\w+)", rendered)) == {"h1", "h2", "p", "ul", "li"}
@@ -483,7 +514,11 @@ def test_markup_in_names_is_shown_as_it_is(compiled, workbench):
 def test_changes_of_volume_are_those_of_scipy(replayed):
     """Created deals by month and won deals by week, from fct_deals."""
     deals = replayed.frame("select created_date, closed_date, is_won from marts.fct_deals")
-    found = replayed.frame("select * from intermediate.int_volume_changes").set_index(["metric", "period_type", "period_start_date"]).sort_index()
+    found = (
+        replayed.frame("select * from intermediate.int_volume_changes")
+        .set_index(["metric", "period_type", "period_start_date"])
+        .sort_index()
+    )
     months = deals.created_date.dt.to_period("M").value_counts().sort_index()
     series = months[months.index > deals.created_date.min().to_period("M")]
     judged = 0
@@ -536,32 +571,48 @@ def test_good_scores_are_seldom_off(compiled):
             rows.append([extreme, *(value + step * 1.96 * error for value, error in (slope, intercept) for step in (0, -1, 1))])
     names = [f"calibration_{name}" for name in ("slope", "slope_lower", "slope_upper", "intercept", "intercept_lower", "intercept_upper")]
     sample = pandas.DataFrame(rows, columns=["extreme", *names]).assign(normal_quantile=1.96, score_status="model")
-    is_signal = re.search(r"quality\.(score_status = 'model' and \(.*?\)) as is_signal", compiled["int_company_alert_values"], re.DOTALL)[1].replace("quantiles.", "")
+    is_signal = re.search(r"quality\.(score_status = 'model' and \(.*?\)) as is_signal", compiled["int_company_alert_values"], re.DOTALL)[
+        1
+    ].replace("quantiles.", "")
     with duckdb.connect() as connection:
         connection.register("sample", sample)
         rates = dict(connection.execute(f"select extreme, avg(({is_signal})::int) from sample group by 1").fetchall())
-        assert connection.execute(f"select count(*) from (select * replace ('table' as score_status) from sample) where {is_signal}").fetchall() == [(0,)]
+        assert connection.execute(
+            f"select count(*) from (select * replace ('table' as score_status) from sample) where {is_signal}"
+        ).fetchall() == [(0,)]
     assert rates[1.0] < 0.012 and rates[2.0] > 0.95
     good = sample[sample.extreme == 1]
     slope_is_off = (good.calibration_slope_lower > 1) | (good.calibration_slope_upper < 1)
-    assert (slope_is_off | (good.calibration_intercept_lower > 0) | (good.calibration_intercept_upper < 0)).mean() > 0.07  # of intervals alone
+    assert (
+        slope_is_off | (good.calibration_intercept_lower > 0) | (good.calibration_intercept_upper < 0)
+    ).mean() > 0.07  # of intervals alone
 
 
 def test_scores_that_are_off_say_by_how_much(demo):
-    [(value, is_met, message)] = demo.query("select value, is_met, message from marts.fct_alert_checks where metric = 'calibration_error_pp'")
+    [(value, is_met, message)] = demo.query(
+        "select value, is_met, message from marts.fct_alert_checks where metric = 'calibration_error_pp'"
+    )
     bins = demo.frame("select * from marts.rpt_score_calibration where method = 'model'")
     quality = demo.frame("select * from marts.rpt_score_quality where fold = 'all'").iloc[0]
-    assert value == pytest.approx(100 * np.average(abs(bins.predicted_win_rate - bins.win_rate), weights=bins.weighted_deal_count)) and is_met
+    assert (
+        value == pytest.approx(100 * np.average(abs(bins.predicted_win_rate - bins.win_rate), weights=bins.weighted_deal_count)) and is_met
+    )
     for name, right in (("slope", 1), ("intercept", 0)):
         figures = [quality[f"calibration_{name}{end}"] for end in ("", "_lower", "_upper")]
         assert "calibration {} {:.2f} (95 % interval {:.2f} to {:.2f}), {} is right".format(name, *figures, right) in message
-    assert message.startswith(f"Scores of deals created after the training were off by {value:.1f} points on average; ") and message.endswith(": more than chance.")
+    assert message.startswith(
+        f"Scores of deals created after the training were off by {value:.1f} points on average; "
+    ) and message.endswith(": more than chance.")
 
 
 def test_a_month_is_replayed_as_the_build_after_it_saw_it(replayed, demo):
     """Rules on months, of a build in June and of the backtest at the end of the year."""
-    checks = replayed.query("select metric, value, is_signal from marts.fct_alert_checks where metric in ('win_rate_gap_pp', 'created_volume_change_rate') order by all")
-    months = demo.query("select metric, value, is_signal from intermediate.int_alert_months where period_end_date = date '2025-05-31' order by all")
+    checks = replayed.query(
+        "select metric, value, is_signal from marts.fct_alert_checks where metric in ('win_rate_gap_pp', 'created_volume_change_rate') order by all"
+    )
+    months = demo.query(
+        "select metric, value, is_signal from intermediate.int_alert_months where period_end_date = date '2025-05-31' order by all"
+    )
     assert months == [(metric, pytest.approx(value), is_signal) for metric, value, is_signal in checks]
     assert months[1][0] == "win_rate_gap_pp" and months[1][2]
 
@@ -574,7 +625,10 @@ BAD_RULES = {
     "bad audience": ("r,risk_score,above,1,,high,rep boss,daily,7,Risk", "r: audience is not made of"),
     "amount of no deal": ("r,win_rate_gap_pp,below,1,5000,high,cro,daily,7,Rate", "r: above_amount is for deals only"),
     "no cool-down": ("r,risk_score,above,1,,high,rep,daily,,Risk", "r: cool_down_days is missing"),
-    "duplicate id": ("r,risk_score,above,1,,high,rep,daily,7,Risk\nr,risk_score,above,2,,high,rep,daily,7,Risk", "r: alert_rule_id stands twice"),
+    "duplicate id": (
+        "r,risk_score,above,1,,high,rep,daily,7,Risk\nr,risk_score,above,2,,high,rep,daily,7,Risk",
+        "r: alert_rule_id stands twice",
+    ),
 }
 
 
@@ -591,7 +645,9 @@ def build_rules(database: pathlib.Path, rows: str) -> Build:
 
 
 def test_bad_rules_are_named_by_a_failing_test(rule_database):
-    rows = "\n".join(f"bad{number}{row[1:]}" if case != "duplicate id" else row for number, (case, (row, _)) in enumerate(BAD_RULES.items()))
+    rows = "\n".join(
+        f"bad{number}{row[1:]}" if case != "duplicate id" else row for number, (case, (row, _)) in enumerate(BAD_RULES.items())
+    )
     done = build_rules(rule_database, rows)
     assert done.exit_code != 0 and "every_alert_rule_is_valid" in done.output
     for number, (case, (_, sentence)) in enumerate(BAD_RULES.items()):
@@ -601,4 +657,6 @@ def test_bad_rules_are_named_by_a_failing_test(rule_database):
 
 def test_rules_of_a_file_replace_the_seed(rule_database):
     done = build_rules(rule_database, "mine,stalled_days,at_least,7,1000,low,rep manager,weekly,30,Slow").check()
-    assert done.query("select alert_rule_id, threshold, above_amount::int, subject_type, severity_rank from intermediate.int_alert_rules") == [("mine", 7, 1000, "deal", 1)]
+    assert done.query(
+        "select alert_rule_id, threshold, above_amount::int, subject_type, severity_rank from intermediate.int_alert_rules"
+    ) == [("mine", 7, 1000, "deal", 1)]

@@ -20,7 +20,10 @@ AS_OF = pandas.Timestamp("2025-12-31")
 def compiled(demo) -> dict[str, str]:
     """The compiled SQL of every analysis, by its name."""
     run_dbt(demo.database, command="compile", select="path:analyses").check()
-    return {file.stem: file.read_text(encoding="utf-8") for file in demo.database.parent.glob("demo_sales_dbt/target/compiled/*/analyses/**/*.sql")}
+    return {
+        file.stem: file.read_text(encoding="utf-8")
+        for file in demo.database.parent.glob("demo_sales_dbt/target/compiled/*/analyses/**/*.sql")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +68,9 @@ def crm() -> pandas.DataFrame:
 def end_of_day_values(field: str) -> pandas.DataFrame:
     """One row per deal and day on which `field` changed: its value at the end of the day, and at the end of the day of the change before."""
     changes = seed("field_history", "changed_at")
-    changes = changes[changes.field == field].sort_values("changed_at", kind="stable").assign(day=lambda rows: rows.changed_at.dt.normalize())
+    changes = (
+        changes[changes.field == field].sort_values("changed_at", kind="stable").assign(day=lambda rows: rows.changed_at.dt.normalize())
+    )
     last = changes.groupby(["deal_id", "day"], as_index=False).new_value.last()
     last["value_before"] = last.groupby("deal_id").new_value.shift()
     return last
@@ -116,12 +121,14 @@ def test_deals_closed_by_quarter_are_those_of_the_export(analyses, crm):
     found = analyses["how_many_deals_closed"].set_index("quarter_start_date")
     closed = crm[crm.closed_date.notna()]
     won = closed[closed.outcome == "Won"]
-    expected = pandas.DataFrame({
-        "closed_deal_count": closed.groupby(quarter(closed.closed_date)).size(),
-        "won_deal_count": won.groupby(quarter(won.closed_date)).size(),
-        "closed_amount": closed.groupby(quarter(closed.closed_date)).amount.sum(),
-        "won_amount": won.groupby(quarter(won.closed_date)).amount.sum(),
-    })
+    expected = pandas.DataFrame(
+        {
+            "closed_deal_count": closed.groupby(quarter(closed.closed_date)).size(),
+            "won_deal_count": won.groupby(quarter(won.closed_date)).size(),
+            "closed_amount": closed.groupby(quarter(closed.closed_date)).amount.sum(),
+            "won_amount": won.groupby(quarter(won.closed_date)).amount.sum(),
+        }
+    )
     expected.index = expected.index.to_timestamp()
     assert found[list(expected)].astype(float).sort_index().to_dict() == expected.astype(float).to_dict()
     assert found.quarter_status.to_dict() == {
@@ -252,7 +259,13 @@ def test_quarters_of_the_pipeline_go_from_open_to_open(analyses, crm):
     found = analyses["why_did_the_pipeline_shrink"].set_index("period_start_date")
     flows = ["new_amount", "reopened_amount", "increased_amount", "decreased_amount", "won_amount", "lost_amount", "removed_amount"]
     assert (found[flows].sum(axis=1) - found.change_amount).abs().max() < 0.005
-    first = seed("field_history", "changed_at").query("field == 'amount'").sort_values("changed_at", kind="stable").groupby("deal_id").new_value.first()
+    first = (
+        seed("field_history", "changed_at")
+        .query("field == 'amount'")
+        .sort_values("changed_at", kind="stable")
+        .groupby("deal_id")
+        .new_value.first()
+    )
     created = first.astype(float).groupby(quarter(crm.created_date.reindex(first.index))).sum()
     won = crm[crm.outcome == "Won"].groupby(quarter(crm.closed_date)).amount.sum()
     for start, row in found.iterrows():
@@ -285,7 +298,11 @@ def test_a_score_is_compared_with_that_of_a_month_ago(compiled, marts):
         ).fetchall()
         # Builds of three older dates, one of them made twice, and a later one of the newest date.
         for as_of, build_number, shown in [
-            ("2025-11-20", 2, 0.20), ("2025-11-30", 3, 0.31), ("2025-11-30", 4, 0.32), ("2025-12-01", 5, 0.40), ("2025-12-31", 6, probability / 2),
+            ("2025-11-20", 2, 0.20),
+            ("2025-11-30", 3, 0.31),
+            ("2025-11-30", 4, 0.32),
+            ("2025-12-01", 5, 0.40),
+            ("2025-12-31", 6, probability / 2),
         ]:
             connection.execute(
                 """
@@ -335,7 +352,8 @@ def test_the_median_cycle_by_cohort_is_that_of_kaplan_meier(analyses, deals):
 
 def test_correlations_are_those_of_scipy(analyses, deals):
     closed = deals[~deals.is_open].assign(
-        deal_amount=lambda frame: frame.deal_amount.astype(float), is_won=lambda frame: frame.is_won.astype(float),
+        deal_amount=lambda frame: frame.deal_amount.astype(float),
+        is_won=lambda frame: frame.is_won.astype(float),
     )
     mature = closed[closed.is_mature_cohort]
     assert 0 < len(mature) < len(closed)

@@ -140,9 +140,13 @@ def test_no_function_stands_twice():
 def test_a_function_that_stands_twice_is_found_whatever_its_names(tmp_path):
     one, other = tmp_path / "one.py", tmp_path / "other.py"
     one.write_text('def ratio(a: int, b: int):\n    """Of two."""\n    c = a / b\n    return c\n')
-    other.write_text("class Other:\n    def share(part, whole):\n        quotient = part / whole\n        return quotient\n\n\ndef half(a):\n    return a / 2\n")
+    other.write_text(
+        "class Other:\n    def share(part, whole):\n        quotient = part / whole\n        return quotient\n\n\ndef half(a):\n    return a / 2\n"
+    )
     assert functions_that_stand_twice([one, other]) == [[f"{one}:1 ratio", f"{other}:2 share"]]
-    other.write_text("def share(part, whole):\n    quotient = whole / part\n    return quotient\n\n\ndef less(a: int, b: int):\n    c = a - b\n    return c\n")
+    other.write_text(
+        "def share(part, whole):\n    quotient = whole / part\n    return quotient\n\n\ndef less(a: int, b: int):\n    c = a - b\n    return c\n"
+    )
     assert functions_that_stand_twice([one, other]) == []
 
 

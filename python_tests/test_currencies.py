@@ -35,9 +35,14 @@ def build(folder: pathlib.Path, **variables):
 
 def test_amounts_are_converted_at_the_rate_of_their_day(tmp_path):
     found = build(
-        tmp_path, deals_file=write(tmp_path, "deals.csv", HEADER, *DEALS), exchange_rates_file=write(tmp_path, "rates.csv", RATES), home_currency="EUR"
+        tmp_path,
+        deals_file=write(tmp_path, "deals.csv", HEADER, *DEALS),
+        exchange_rates_file=write(tmp_path, "rates.csv", RATES),
+        home_currency="EUR",
     ).check()
-    amounts = {row[0]: row[1:] for row in found.query("select deal_id, cast(deal_amount as double), amount_problem from intermediate.int_deals")}
+    amounts = {
+        row[0]: row[1:] for row in found.query("select deal_id, cast(deal_amount as double), amount_problem from intermediate.int_deals")
+    }
     assert amounts == {
         "D1": (950, None),
         "D2": (850, None),
@@ -64,7 +69,9 @@ def test_amounts_that_the_crm_converted_are_taken_as_they_are(tmp_path):
         home_currency="EUR",
         column_mapping={"deal_id": "id", "home_amount": "ConvertedAmount"},
     ).check()
-    rows = found.query("select deal_id, cast(deal_amount as double), cast(deal_amount_in_currency as double) from intermediate.int_deals order by 1")
+    rows = found.query(
+        "select deal_id, cast(deal_amount as double), cast(deal_amount_in_currency as double) from intermediate.int_deals order by 1"
+    )
     assert rows == [("D1", 910.5, 1000), ("D2", 1000, 1000), ("D3", None, 1000)]
 
 
@@ -76,7 +83,12 @@ def test_amounts_that_the_crm_converted_are_taken_as_they_are(tmp_path):
         (DEALS, RATES, None, "exchange_rates_file is set without home_currency"),
         (["D1,2025-01-10,2025-02-10,Won,1000,"], RATES, "EUR", "no deal of deals_file"),
         (["D1,2025-01-10,2025-02-10,Won,$1000,", "D2,2025-01-10,,Open,1000 €,"], None, None, "mixes currencies in 'deal_amount' ($, €)"),
-        (["D1,2025-01-10,2025-02-10,Won,USD 1000,", "D2,2025-01-10,,Open,EUR 1000,"], None, None, "mixes currencies in 'deal_amount' (EUR, USD)"),
+        (
+            ["D1,2025-01-10,2025-02-10,Won,USD 1000,", "D2,2025-01-10,,Open,EUR 1000,"],
+            None,
+            None,
+            "mixes currencies in 'deal_amount' (EUR, USD)",
+        ),
     ],
 )
 def test_what_is_missing_is_said_before_the_build(tmp_path, deals, rates, home, sentence):

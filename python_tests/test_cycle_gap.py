@@ -1,6 +1,5 @@
 """The mathematics behind rpt_cycle_outcome_gap against scipy and brute force over all pairs of deals."""
 
-
 import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, mannwhitneyu, norm
@@ -8,8 +7,6 @@ from scipy.stats import false_discovery_control, mannwhitneyu, norm
 from models.win_rates import int_cycle_gap_tests as tests
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
 
 
 def draw_days(rng, size, mean):

@@ -196,7 +196,9 @@ def test_choices_change_the_figures(demo, site, page):
     choose(page, "change-period", oldest)
     wait_for_figure(page, "total-change", f"{100 * changes.loc[('quarter', oldest)].total_change:+.1f} points")
     go(page, "Stages")
-    late = demo.frame("select distinct segment_value, late_stage_loss_rate from marts.rpt_stage_conversion where segment_dimension = 'region'")
+    late = demo.frame(
+        "select distinct segment_value, late_stage_loss_rate from marts.rpt_stage_conversion where segment_dimension = 'region'"
+    )
     choose(page, "stage-dimension", "Region")
     choose(page, "stage-segment", "EMEA")
     wait_for_figure(page, "late-loss", percent(late.set_index("segment_value").late_stage_loss_rate["EMEA"]))
@@ -425,7 +427,10 @@ def test_a_page_that_began_with_a_build_ends_with_it(demo, tmp_path, monkeypatch
     count = "select count(*) as n, (select build_id from build_info) as build_id from fct_deals"
     after = published.current_build()
     assert (after.build_id, after.rows(count).n[0], after.rows(count).build_id[0]) == ("newer", 0, "newer")
-    assert (before.rows(count).n[0], before.rows(count).build_id[0]) == (one_row(demo, "select count(*) as n from marts.fct_deals")["n"], before.build_id)
+    assert (before.rows(count).n[0], before.rows(count).build_id[0]) == (
+        one_row(demo, "select count(*) as n from marts.fct_deals")["n"],
+        before.build_id,
+    )
 
 
 def test_every_bridge_ends_where_the_mart_says(demo):
@@ -522,7 +527,8 @@ def test_values_of_a_filter_never_become_sql():
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [(3_995_890, "4.00 M"), (1_494_981.2, "1.49 M"), (979.4, "979"), (14_807, "14.81 k"), (2.5e9, "2.50 bn"), (None, "–")]
+    ("amount", "text"),
+    [(3_995_890, "4.00 M"), (1_494_981.2, "1.49 M"), (979.4, "979"), (14_807, "14.81 k"), (2.5e9, "2.50 bn"), (None, "–")],
 )
 def test_money(amount, text):
     assert words.money(amount) == text

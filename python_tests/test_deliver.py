@@ -54,7 +54,20 @@ def publish(path: pathlib.Path, alerts: list[tuple], digests: list[tuple] = (), 
             "create table published.rpt_digests (digest_key text, title text, digest_text text, slack_payload text, audience text, recipient text, recipient_name text, cadence text, as_of_date date)"
         )
         for key, text, audience, state in alerts:
-            row = [key, f"Title {key}", text, payload(f"{key}: {text}"), audience, "R1", "Ada Ash", "Ines Alder", state, "immediate", 4, as_of_date]
+            row = [
+                key,
+                f"Title {key}",
+                text,
+                payload(f"{key}: {text}"),
+                audience,
+                "R1",
+                "Ada Ash",
+                "Ines Alder",
+                state,
+                "immediate",
+                4,
+                as_of_date,
+            ]
             connection.execute("insert into published.fct_alerts values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         for key, audience, recipient in [*digests, ("none", "executive", "executive")]:
             name = {"R1": "Ada Ash"}.get(recipient, recipient)
@@ -353,12 +366,23 @@ def test_bad_input_is_said_in_a_sentence(world):
     for arguments, sentence in cases.items():
         assert world.run(*arguments) == 2, arguments
         assert world.output.splitlines()[-1].startswith("Delivery: ") and sentence in world.output
-    state, paths = world.state, {"none/state.sqlite": "there is no folder", "file/state.sqlite": "there is no folder", "file": "not a database", ".": "unable to open"}
+    state, paths = (
+        world.state,
+        {
+            "none/state.sqlite": "there is no folder",
+            "file/state.sqlite": "there is no folder",
+            "file": "not a database",
+            ".": "unable to open",
+        },
+    )
     for path, sentence in paths.items():
         world.state = world.folder / path
         for arguments in ((), ("--dry-run",)):
             assert world.run(*arguments) == 2, path
-            assert world.output.splitlines()[-1].startswith(f"Delivery: SALES_DELIVERY_STATE '{world.state}' can't be used: ") and sentence in world.output
+            assert (
+                world.output.splitlines()[-1].startswith(f"Delivery: SALES_DELIVERY_STATE '{world.state}' can't be used: ")
+                and sentence in world.output
+            )
     world.state = state
     world.destinations = {"SALES_NOTIFY_OTHER": f"cro {SLACK_URL}"}
     assert world.run("--resend", "k0") == 2 and "message k0 no longer goes to SALES_NOTIFY_CRO" in world.output
@@ -437,7 +461,10 @@ def test_a_member_is_told_in_person_and_else_the_audience():
     names = [each.name for each in read.destinations_of(message, read.read_destinations(environment))]
     assert names == ["SALES_NOTIFY_B", "SALES_NOTIFY_D"]
     del environment["SALES_NOTIFY_B"]
-    assert [each.name for each in read.destinations_of(message, read.read_destinations(environment))] == ["SALES_NOTIFY_A", "SALES_NOTIFY_D"]
+    assert [each.name for each in read.destinations_of(message, read.read_destinations(environment))] == [
+        "SALES_NOTIFY_A",
+        "SALES_NOTIFY_D",
+    ]
     assert "slack://" not in repr(read.read_destinations(environment))
 
 

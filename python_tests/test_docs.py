@@ -76,7 +76,9 @@ def test_every_public_model_and_column_is_described(manifest):
 
 
 def test_what_is_public_is_the_marts_and_everything_has_an_owner(manifest):
-    assert {model["name"] for model in models(manifest) if model["access"] == "public"} == {model["name"] for model in models(manifest, "marts")}
+    assert {model["name"] for model in models(manifest) if model["access"] == "public"} == {
+        model["name"] for model in models(manifest, "marts")
+    }
     assert {model["access"] for model in models(manifest, "staging")} == {"private"}
     owners = {group["name"]: group["owner"] for group in manifest["groups"].values()}
     assert [model["name"] for model in models(manifest) if model["group"] not in owners] == []
@@ -125,9 +127,16 @@ def test_health_metrics_are_all_defined(manifest):
 
 
 def test_every_doc_block_is_used(manifest):
-    used = {block for node in manifest["nodes"].values() for item in [node, *node.get("columns", {}).values()] for block in item.get("doc_blocks", [])}
+    used = {
+        block
+        for node in manifest["nodes"].values()
+        for item in [node, *node.get("columns", {}).values()]
+        for block in item.get("doc_blocks", [])
+    }
     used |= {block for metric in manifest["metrics"].values() for block in metric.get("doc_blocks", [])}
-    blocks = {key for key, doc in manifest["docs"].items() if doc["package_name"] == "pipeline_intelligence" and doc["name"] != "__overview__"}
+    blocks = {
+        key for key, doc in manifest["docs"].items() if doc["package_name"] == "pipeline_intelligence" and doc["name"] != "__overview__"
+    }
     assert blocks and blocks - used == set()
 
 
@@ -163,7 +172,12 @@ def picture() -> set[tuple[str, str]]:
 def test_the_picture_of_the_flow_is_that_of_the_models(manifest):
     """Each arrow between rooms is one that models make, and no room reads another but along the arrows."""
     rooms = {model["unique_id"]: model["path"].split("/")[0] for model in models(manifest)}
-    read = {(rooms[parent], rooms[model["unique_id"]]) for model in models(manifest) for parent in model["depends_on"]["nodes"] if parent in rooms}
+    read = {
+        (rooms[parent], rooms[model["unique_id"]])
+        for model in models(manifest)
+        for parent in model["depends_on"]["nodes"]
+        if parent in rooms
+    }
     arrows = {(one, other) for one, other in picture() if one != "export"}
     assert {room for arrow in arrows for room in arrow} == set(rooms.values())
     assert arrows - read == set()
@@ -183,7 +197,10 @@ def test_readme_and_docs_say_of_the_demo_what_its_marts_say(demo):
     said = {text for mart in ["rpt_segment_win_rates", "rpt_score_quality"] for (text,) in demo.query(f"select finding from marts.{mart}")}
     said |= {text for (text,) in demo.query("select reason from marts.fct_deal_score_reasons")}
     readme, page = (PROJECT / "README.md").read_text(), (PROJECT / "docs" / "reading_marts.md").read_text()
-    quoted = {each: [line.strip("| ") for line in text.splitlines() if re.match(r"\| [^`|]*\. \|$", line)] for each, text in (("readme", readme), ("page", page))}
+    quoted = {
+        each: [line.strip("| ") for line in text.splitlines() if re.match(r"\| [^`|]*\. \|$", line)]
+        for each, text in (("readme", readme), ("page", page))
+    }
     assert len(quoted["readme"]) >= 1 and len(quoted["page"]) >= 7
     assert [text for texts in quoted.values() for text in texts if text not in said] == []
     prose = " ".join(readme.split())
@@ -200,8 +217,12 @@ def test_readme_and_docs_say_of_the_demo_what_its_marts_say(demo):
     assert demo.query("select distinct evaluated_date_count from marts.rpt_pipeline_value_methods") == [(15,)]
     assert "at fifteen past month ends" in " ".join(page.split())
     # "the rules on facts warn of losses no better than chance [...] Of the three rules on the risk score two do better than chance"
-    verdicts = dict(demo.query("select title, verdict from marts.rpt_alert_rules_backtest where metric in "
-                               "('risk_score', 'stalled_days', 'days_since_last_activity', 'days_overdue')"))
+    verdicts = dict(
+        demo.query(
+            "select title, verdict from marts.rpt_alert_rules_backtest where metric in "
+            "('risk_score', 'stalled_days', 'days_since_last_activity', 'days_overdue')"
+        )
+    )
     assert {title for title, verdict in verdicts.items() if verdict == "signal"} == {"Risk rose above 75", "Deal at risk"}
     assert len(verdicts) == 7 and set(verdicts.values()) == {"signal", "no_signal"}
 

@@ -226,7 +226,9 @@ def test_the_penalised_fit_and_its_likelihood_ratio_agree_with_direct_maximisati
         found = drivers.estimate(deals, SETTINGS)
         assert found.fit.is_penalised and found.fit.has_converged
         value = penalised_likelihood(dense, won)
-        full = minimize(lambda beta, value=value: -value(beta), np.zeros(dense.shape[1]), method="BFGS", options={"gtol": 1e-7, "xrtol": 1e-10})
+        full = minimize(
+            lambda beta, value=value: -value(beta), np.zeros(dense.shape[1]), method="BFGS", options={"gtol": 1e-7, "xrtol": 1e-10}
+        )
         close(found.fit.log_likelihood, -full.fun, 1e-7)
         np.testing.assert_allclose(found.fit.coefficients, full.x, atol=1e-4)
         fixed = deals.columns(1)
@@ -301,7 +303,9 @@ def test_what_is_rare_alone_is_never_the_reference():
 def test_a_factor_of_one_level_is_dropped_and_said():
     rng = np.random.default_rng(9)
     values = draw_values(rng, 800, (3,)) | {"one": np.array(["same"] * 800, object)}
-    rows = by_level(drivers.judge(drivers.estimate(drivers.group(values, (rng.random(800) < 0.5).astype(float), np.ones(800), 20), SETTINGS), SETTINGS))
+    rows = by_level(
+        drivers.judge(drivers.estimate(drivers.group(values, (rng.random(800) < 0.5).astype(float), np.ones(800), 20), SETTINGS), SETTINGS)
+    )
     assert (rows["one", "same"]["verdict"], rows["one", "same"]["missing_reason"]) == ("not_computable", "the factor has one level only")
     assert np.isnan(rows["one", "same"]["vs_others_pp"]) and rows["f0", "l0"]["judged_factor_count"] == 1
 
@@ -414,7 +418,12 @@ def test_an_unusual_reference_is_found_and_the_others_are_left_alone():
     deals = grouped_from({("a",): (900, 1500), ("b",): (450, 1000), ("c",): (455, 1000), ("d",): (445, 1000)})
     rows = by_level(drivers.judge(drivers.estimate(deals, SETTINGS), SETTINGS))
     assert rows["f0", "a"]["is_reference"]
-    assert {level: rows["f0", level]["verdict"] for level in "abcd"} == {"a": "signal", "b": "no_signal", "c": "no_signal", "d": "no_signal"}
+    assert {level: rows["f0", level]["verdict"] for level in "abcd"} == {
+        "a": "signal",
+        "b": "no_signal",
+        "c": "no_signal",
+        "d": "no_signal",
+    }
     assert all(rows["f0", level]["vs_reference_upper_pp"] < 0 for level in "bcd")
 
 
@@ -470,7 +479,11 @@ def half_year_deals(rng, chances, deals=1500):
 
 def test_a_sign_that_flips_is_said_and_a_larger_effect_is_not_a_flip():
     rng = np.random.default_rng(13)
-    for chances, verdict, flips in [((0.2, 0.6, 0.4), "signal", True), ((0.45, 0.75), "signal", False), ((0.6, 0.6, 0.6), "no_signal", False)]:
+    for chances, verdict, flips in [
+        ((0.2, 0.6, 0.4), "signal", True),
+        ((0.45, 0.75), "signal", False),
+        ((0.6, 0.6, 0.6), "no_signal", False),
+    ]:
         deals, half = half_year_deals(rng, chances)
         rows = drivers.analyse(deals, half, SETTINGS)
         row = by_level(rows)["f0", "l1"]
@@ -542,13 +555,17 @@ def test_the_demo_shows_its_planted_drivers_and_no_other(demo):
     assert signals == [(is_after, *each) for is_after in (False, True) for each in planted]
     [(text,)] = demo.query("select finding from marts.rpt_win_rate_drivers where level = 'Referral' and not is_known_only_after_close")
     assert text.endswith("the level is associated with more wins.")
-    assert demo.query("select count(*) from marts.rpt_win_rate_drivers where is_sign_flip or (factor = 'sales_rep_id' and is_judged)") == [(0,)]
+    assert demo.query("select count(*) from marts.rpt_win_rate_drivers where is_sign_flip or (factor = 'sales_rep_id' and is_judged)") == [
+        (0,)
+    ]
 
 
 def test_the_coefficients_of_the_demo_add_up_to_its_wins(demo):
     # With the coefficients of the table, expected wins equal wins in every level: the equations that maximum likelihood solves.
     cells = demo.frame("select * from intermediate.int_driver_cells where not is_known_only_after_close")
-    levels = demo.frame("select * from intermediate.ml_win_rate_drivers where half_year_start_date is null and not is_known_only_after_close")
+    levels = demo.frame(
+        "select * from intermediate.ml_win_rate_drivers where half_year_start_date is null and not is_known_only_after_close"
+    )
     assert not levels.is_penalised.any()
     logit = np.full(len(cells), levels.fit_intercept[0])
     for factor, rows in levels.groupby("factor"):
@@ -653,7 +670,9 @@ def test_the_temporal_holdout_of_the_reference_is_reproduced(reference, real_dea
 
 def test_an_own_factor_of_many_levels_leaves_the_others_their_fit():
     """400 deals, 160 won: 5 won a parameter allow 32. Region has 2 levels; of the own factor's 40 with 10 deals each none stays, of 8 with 50 all do."""
-    settings = dataclasses.replace(SETTINGS, factors=["region"], own_dimensions=[{"dimension": "tier"}], min_level_deals=5, min_outcomes_per_parameter=5)
+    settings = dataclasses.replace(
+        SETTINGS, factors=["region"], own_dimensions=[{"dimension": "tier"}], min_level_deals=5, min_outcomes_per_parameter=5
+    )
     index = np.arange(400)
     won, region = (index % 5 < 2).astype(float), np.where(index % 2, "A", "B")
     for tiers, kept in ((40, 1), (8, 8)):

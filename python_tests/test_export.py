@@ -38,7 +38,9 @@ def test_one_row_per_open_deal_with_its_score_reasons_and_actions(published, dem
         assert (row["score_status"], int(row["risk_score"]), row["risk_category"]) == (status, risk, category)
         assert float(row["win_probability"]) == pytest.approx(probability, abs=5e-5)
         assert (row["build_id"], row["as_of_date"]) == ("abc123", "2025-12-31")
-    offers = demo.query("select deal_id, action_text, is_holdout, action_rank from marts.fct_recommended_actions order by deal_id, action_rank")
+    offers = demo.query(
+        "select deal_id, action_text, is_holdout, action_rank from marts.fct_recommended_actions order by deal_id, action_rank"
+    )
     assert all((text in found[deal]["actions"]) != is_holdout for deal, text, is_holdout, _ in offers)
     held_out = {deal for deal, _, is_holdout, _ in offers if is_holdout}
     assert len(held_out) > 10 and {found[deal]["actions"] for deal in held_out} == {""}
@@ -52,8 +54,10 @@ def test_one_row_per_open_deal_with_its_score_reasons_and_actions(published, dem
 def test_text_that_a_spreadsheet_would_run_is_quoted_in_csv_and_whole_in_parquet(published, tmp_path):
     export(str(published), tmp_path / "scores.csv")
     first, second = read_rows(tmp_path / "scores.csv")[:2]
-    assert first["deal_name"] == "'=HYPERLINK(\"http://x\")" and second["deal_name"] == "'-Smith, \"Sons\"\nLtd"
-    assert not [value for row in read_rows(tmp_path / "scores.csv") for value in row.values() if value[:1] in ("=", "+", "-", "@", "\t", "\r")]
+    assert first["deal_name"] == '\'=HYPERLINK("http://x")' and second["deal_name"] == '\'-Smith, "Sons"\nLtd'
+    assert not [
+        value for row in read_rows(tmp_path / "scores.csv") for value in row.values() if value[:1] in ("=", "+", "-", "@", "\t", "\r")
+    ]
     export(str(published), tmp_path / "scores.parquet")
     names = duckdb.sql(f"select deal_name from '{tmp_path / 'scores.parquet'}' order by deal_id limit 2").fetchall()
     assert names == [('=HYPERLINK("http://x")',), ('-Smith, "Sons"\nLtd',)]
@@ -83,7 +87,9 @@ def test_scores_of_another_input_are_replaced_only_when_told_to(published, tmp_p
         out = tmp_path / name
         export(str(published), out)
         before = out.read_bytes()
-        with pytest.raises(ValueError, match="holds scores of the input 'acme', and .* is of the demo CRM: name another file, or give --replace-input"):
+        with pytest.raises(
+            ValueError, match="holds scores of the input 'acme', and .* is of the demo CRM: name another file, or give --replace-input"
+        ):
             export(str(other), out)
         assert out.read_bytes() == before
         export(str(other), out, may_replace=True)

@@ -13,7 +13,8 @@ from models.win_rates.ml_win_rate_trend import quarter_start
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 DAYS = "select cast(unnest(generate_series(date '2019-01-01', date '2024-12-31', interval 1 day)) as date) as day"
 FUNCTIONS = types.SimpleNamespace(
-    dateadd=lambda part, number, day: f"date_add({day}, interval ({number}) {part})", date_trunc=lambda part, day: f"date_trunc('{part}', {day})"
+    dateadd=lambda part, number, day: f"date_add({day}, interval ({number}) {part})",
+    date_trunc=lambda part, day: f"date_trunc('{part}', {day})",
 )
 
 

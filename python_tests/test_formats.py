@@ -32,7 +32,11 @@ def read(tmp_path_factory):
     """`read(name, *values)`: what the expression of that name makes of each value."""
     expressions = {f"date of {name}": f'to_timestamp("x", "{name}")' for name in DATE_FORMATS}
     expressions |= {"amount": 'to_amount("x")', "amount with comma": 'to_amount("x", "stage_history")', "text": 'to_text("x")'}
-    expressions |= {"percent": 'to_percent("x", "stage_history")', "boolean": 'to_boolean("x")', "plausible": f"""is_plausible_date("x", "date '{AS_OF_DATE}'")"""}
+    expressions |= {
+        "percent": 'to_percent("x", "stage_history")',
+        "boolean": 'to_boolean("x")',
+        "plausible": f"""is_plausible_date("x", "date '{AS_OF_DATE}'")""",
+    }
     sql = compiled(tmp_path_factory, expressions, {"date_format": DATE_FORMATS, "decimal_mark": MARKS})
     local = {"local date of deals": 'to_timestamp("x")'} | {f"local date of {name}": f'to_timestamp("x", "{name}")' for name in ZONES}
     sql |= compiled(tmp_path_factory, local, {"date_format": DATE_FORMATS, "time_zone": {**ZONES, "deals": "America/Los_Angeles"}})
@@ -89,7 +93,11 @@ def test_iso_is_read_strictly(read):
 def test_a_typed_column_is_read_as_it_is(read):
     assert read("date of deals", datetime.date(2024, 1, 5), kind="date") == [at(2024, 1, 5)]
     assert read("date of stage_history", at(2024, 1, 5, 10), kind="timestamp") == [at(2024, 1, 5, 10)]
-    assert read("date of deals", "infinity", "-infinity", "0044-03-15 (BC)", kind="timestamp") == [at(9999, 12, 31), at(1, 1, 1), at(1, 1, 1)]
+    assert read("date of deals", "infinity", "-infinity", "0044-03-15 (BC)", kind="timestamp") == [
+        at(9999, 12, 31),
+        at(1, 1, 1),
+        at(1, 1, 1),
+    ]
     assert read("date of interventions", 1704449700000, kind="bigint") == [at(2024, 1, 5, 10, 15)]
     assert read("date of reps", 45296.5, kind="double") == [at(2024, 1, 5, 12)]
     assert read("date of deals", 45296, kind="bigint") == [None]
@@ -99,13 +107,29 @@ def test_a_typed_column_is_read_as_it_is(read):
 @pytest.mark.parametrize(
     "name, right, unreadable",
     [
-        ("stage_history", ["05.01.2024", "5.1.2024"], ["05.01.24", "05.01.2024 10:00", "2024-01-05", "01/05/2024", "31.02.2024", "05.01.20244"]),
-        ("field_history", ["01/05/24", "1/5/24", "1/5/2024 12:00 am"], ["13/01/24", "1/5/2024", "01/05/24 10:00", "2024-01-05", "1/5/2024 13:00 PM"]),
-        ("activities", ["5-Jan-2024 00:00", "05-JAN-2024 0:00", "05-jän-2024 00:00"], ["05-Jan-2024", "05-Foo-2024 00:00", "05-01-2024 00:00"]),
+        (
+            "stage_history",
+            ["05.01.2024", "5.1.2024"],
+            ["05.01.24", "05.01.2024 10:00", "2024-01-05", "01/05/2024", "31.02.2024", "05.01.20244"],
+        ),
+        (
+            "field_history",
+            ["01/05/24", "1/5/24", "1/5/2024 12:00 am"],
+            ["13/01/24", "1/5/2024", "01/05/24 10:00", "2024-01-05", "1/5/2024 13:00 PM"],
+        ),
+        (
+            "activities",
+            ["5-Jan-2024 00:00", "05-JAN-2024 0:00", "05-jän-2024 00:00"],
+            ["05-Jan-2024", "05-Foo-2024 00:00", "05-01-2024 00:00"],
+        ),
         ("interventions", ["1704412800000", "1704412800000.0"], ["1.7044E+12", "999999999999999", "05.01.2024"]),
         ("quotas", ["1704412800"], ["1704412800000", "1,704,412,800"]),
         ("reps", ["45296", "45296,0"], ["45.296", "45296.0", "0", "9999999", "2024-01-05"]),
-        ("stages", ["5. January 2024", "05. Januar 2024", "5. janv. 2024", "5. enero 2024"], ["5. Jan 24", "5 January 2024", "5. Smarch 2024"]),
+        (
+            "stages",
+            ["5. January 2024", "05. Januar 2024", "5. janv. 2024", "5. enero 2024"],
+            ["5. Jan 24", "5 January 2024", "5. Smarch 2024"],
+        ),
         ("alert_rules", ["20240105"], ["2024015", "202401055", "240105", "2024-01-05"]),
         ("playbook", ["05.01.2024 00:00 +0000", "05.01.2024 02:00 +02:00"], ["05.01.2024 00:00", "05.01.2024"]),
     ],
@@ -118,8 +142,23 @@ def test_a_declared_format_is_read_whole_or_not_at_all(read, name, right, unread
 def test_a_day_or_moment_written_in_any_way_is_that_day_or_unreadable(read):
     """Random moments in each way of writing, read in each format: what is read is the moment, to the precision that was written."""
     draw = random.Random(14)
-    ways = ["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%d.%m.%Y", "%m/%d/%y", "%m/%d/%Y %I:%M %p", "%d-%b-%Y %H:%M", "%d. %B %Y", "%Y%m%d", "%Y/%m/%d", "%d%m%Y"]
-    own = set(zip(["deals", "deals", "stage_history", "field_history", "field_history", "activities", "stages", "alert_rules"], ways, strict=False))
+    ways = [
+        "%Y-%m-%d",
+        "%Y-%m-%d %H:%M:%S",
+        "%d.%m.%Y",
+        "%m/%d/%y",
+        "%m/%d/%Y %I:%M %p",
+        "%d-%b-%Y %H:%M",
+        "%d. %B %Y",
+        "%Y%m%d",
+        "%Y/%m/%d",
+        "%d%m%Y",
+    ]
+    own = set(
+        zip(
+            ["deals", "deals", "stage_history", "field_history", "field_history", "activities", "stages", "alert_rules"], ways, strict=False
+        )
+    )
     moments = [at(1990, 1, 1) + datetime.timedelta(seconds=draw.randrange(45 * 365 * 86400)) for _ in range(300)]
     for way in ways:
         texts = [moment.strftime(way) for moment in moments]
@@ -150,7 +189,25 @@ AMOUNTS_WITH_COMMA = {
     "1234,5": "1234.50", "31.729": "31729", "31.729,88": "31729.88", "31.729,88 €": "31729.88", "€ 31 729,88": "31729.88", "1.234.567,8": "1234567.80",
     "-1.234,50": "-1234.50", "(12,50)": "-12.50", "1234": "1234", "CHF 1’234,50": "1234.50", "1,2E+05": "120000",
 }  # fmt: skip
-NO_AMOUNTS = ["1,23", "1,234,56", "0,500", "1,2e3", "1.234,50", "1 23", "--5", "-5-", "(5", "5)", "5k", "12 MIO", "5%", "$", "nan", "1.2.3", "1,234 567"]
+NO_AMOUNTS = [
+    "1,23",
+    "1,234,56",
+    "0,500",
+    "1,2e3",
+    "1.234,50",
+    "1 23",
+    "--5",
+    "-5-",
+    "(5",
+    "5)",
+    "5k",
+    "12 MIO",
+    "5%",
+    "$",
+    "nan",
+    "1.2.3",
+    "1,234 567",
+]
 NO_AMOUNTS_WITH_COMMA = ["1.23", "1234.5", "0.500", "12.34.567", "1,234,567", "1,234.50", "31.12.2023", "1.2345", "12 Mio", "5 %"]
 
 
@@ -232,4 +289,8 @@ def test_a_file_with_everything_declared_is_read_right(tmp_path):
     )
     assert (rows_in, accepted, quarantined) == (6, 3, 3)
     reasons = dict(build.query("select deal_id, reason_codes from intermediate.int_rejected_rows"))
-    assert reasons["0004"] == "created_date_unreadable" and "deal_amount_unreadable" in reasons["0005"] and "created_date_missing" in reasons["Summe"]
+    assert (
+        reasons["0004"] == "created_date_unreadable"
+        and "deal_amount_unreadable" in reasons["0005"]
+        and "created_date_missing" in reasons["Summe"]
+    )

@@ -266,7 +266,11 @@ def test_the_competitor_costs_the_planted_points_and_the_others_none(planted):
     competitor, points = crm.PLANTED.competitor
     assert points <= -0.12 and as_planted(difference(planted, f"coalesce(competitor, '') = '{competitor}'", among="true"), points)
     for other in set(crm.COMPETITORS) - {competitor}:
-        found = difference(planted, f"competitor is not distinct from {'null' if other is None else repr(other)}", among=f"competitor is distinct from '{competitor}'")
+        found = difference(
+            planted,
+            f"competitor is not distinct from {'null' if other is None else repr(other)}",
+            among=f"competitor is distinct from '{competitor}'",
+        )
         assert as_planted(found, 0), other
     assert value(planted, "select count(*) from deals where competitor is not null and outcome is null") == 0
 

@@ -59,7 +59,9 @@ def test_what_is_imported_from_it_has_an_example():
 
 def test_the_package_needs_nothing_of_the_project():
     code = "\n".join(file.read_text() for file in PROJECT.glob("inference/*.py"))
-    assert not [name for name in ("dbt", "models", "tools", "statsmodels", "scipy.stats") if f"import {name}" in code or f"from {name}" in code]
+    assert not [
+        name for name in ("dbt", "models", "tools", "statsmodels", "scipy.stats") if f"import {name}" in code or f"from {name}" in code
+    ]
 
 
 # Intervals
@@ -89,7 +91,9 @@ def test_wilson_in_sql_is_the_same_interval():
     share = np.concatenate([np.zeros(20), np.ones(20), rng.random(len(cases) - 40)])
     with duckdb.connect() as connection:
         connection.register("given", pa.table({"share": share, "cases": cases, "row_number": np.arange(len(cases))}))
-        found = connection.execute(f"select {lower}, {upper} from given, (select {float(QUANTILE)}::double as z) order by row_number").fetchnumpy()
+        found = connection.execute(
+            f"select {lower}, {upper} from given, (select {float(QUANTILE)}::double as z) order by row_number"
+        ).fetchnumpy()
     np.testing.assert_allclose(list(found.values()), wilson(Proportion.of_rate(share, cases), QUANTILE), rtol=1e-12, atol=1e-15)
 
 
@@ -99,7 +103,9 @@ def test_newcombe_agrees_with_statsmodels():
         count, rest_count = rng.integers(1, 800, 2)
         won, rest_won = rng.integers(0, count + 1), rng.integers(0, rest_count + 1)
         expected = confint_proportions_2indep(won, count, rest_won, rest_count, method="newcomb", compare="diff")
-        close(newcombe(Proportion(won, count), Proportion(rest_won, rest_count), QUANTILE), [won / count - rest_won / rest_count, *expected])
+        close(
+            newcombe(Proportion(won, count), Proportion(rest_won, rest_count), QUANTILE), [won / count - rest_won / rest_count, *expected]
+        )
 
 
 def test_fieller_limits_are_where_the_difference_is_just_within_chance():
@@ -232,7 +238,9 @@ def test_main_effects_agree_with_statsmodels():
         assert found.degrees_of_freedom == len(cells) - design.shape[1]
         leverage = fit.get_hat_matrix_diag(observed=False)
         free = leverage < 1 - 1e-6
-        np.testing.assert_allclose(found.z[free], (fit.resid_pearson / np.sqrt(1 - np.minimum(leverage, 1 - 1e-9)))[free], rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(
+            found.z[free], (fit.resid_pearson / np.sqrt(1 - np.minimum(leverage, 1 - 1e-9)))[free], rtol=1e-6, atol=1e-8
+        )
         assert np.isnan(found.z[~free]).all()
 
 
@@ -271,7 +279,14 @@ def test_a_cause_that_there_is_not_is_an_error():
 def test_tables_are_typed_with_and_without_rows():
     types = {str: ("name",), int: ("count",), float: ("rate",), bool: ("is_open",), datetime.date: ("day", "other_day")}
     rows = [
-        {"name": "a", "count": np.int64(2), "rate": np.float64(0.5), "is_open": np.bool_(True), "day": datetime.date(2024, 1, 2), "other_day": 1},
+        {
+            "name": "a",
+            "count": np.int64(2),
+            "rate": np.float64(0.5),
+            "is_open": np.bool_(True),
+            "day": datetime.date(2024, 1, 2),
+            "other_day": 1,
+        },
         {"rate": np.nan, "count": None, "is_open": False},
     ]
     found, empty = from_rows(rows, types), from_rows([], types)

@@ -190,7 +190,7 @@ def test_vars_and_their_schema_name_the_same(tmp_path):
         ("date_format", {"deals": ["iso", "%Q"]}, 'date_format is "%Q", which can\'t be read as a pattern'),
         ("date_format", "dd.mm.yyyy", "which is none of iso, epoch_ms, epoch_s, excel and no pattern: such as"),
         ("date_format", "epoch", "did you mean epoch_s?"),
-        ("decimal_mark", "'", "decimal_mark is \"'\", but must be"),
+        ("decimal_mark", "'", 'decimal_mark is "\'", but must be'),
         ("percent", "percents", "but must be one of fraction, percent"),
         ("time_zone", "America/Los Angles", "which is no zone of the IANA list: did you mean America/Los_Angeles"),
         ("time_zone", {"deals": "Berlin"}, "Europe/Berlin"),

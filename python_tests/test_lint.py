@@ -13,7 +13,10 @@ BIN = pathlib.Path(sys.executable).parent
 def test_sql_is_linted(tmp_path):
     done = subprocess.run(
         [BIN / "sqlfluff", "lint", "--disable-progress-bar", "models", "tests", "analyses"],
-        capture_output=True, text=True, cwd=PROJECT, env=_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        env=_environment(tmp_path),
     )
     assert done.returncode == 0, done.stdout
 

@@ -16,8 +16,6 @@ pytestmark = pytest.mark.filterwarnings("error")
 SEEDS = range(1, 9)
 
 
-
-
 def estimate(newer, older, min_deals=30):
     return tests.estimate({"lost_deal_count": list(newer), "previous_lost_deal_count": list(older)}, min_deals, 0.95, 0.05)
 

@@ -34,7 +34,10 @@ def build(tmp_path_factory) -> Build:
     folder = tmp_path_factory.mktemp("maturity")
     deals = write_deals(folder / "deals.csv", *random_deals(seed=5))
     variables = {
-        "deals_file": deals, "maturity_quantile": QUANTILE, "max_mature_open_share": MAX_OPEN_SHARE, "backtest_min_history_days": 20,
+        "deals_file": deals,
+        "maturity_quantile": QUANTILE,
+        "max_mature_open_share": MAX_OPEN_SHARE,
+        "backtest_min_history_days": 20,
     }
     return run_dbt(folder / "maturity.duckdb", variables, select="+int_cohort_maturity", DBT_INDIRECT_SELECTION="empty").check()
 
@@ -68,14 +71,22 @@ def test_maturity_is_the_kaplan_meier_quantile_and_the_open_share(build):
         numpy.testing.assert_equal(rows.maturity_days.astype(float).iloc[0], horizon)
         reached.append(not numpy.isnan(horizon))
 
-        cohorts = known.assign(is_open=~has_closed).groupby("cohort_month").agg(
-            deal_count=("is_open", "size"), open_deal_count=("is_open", "sum"), youngest=("created_date", "max"),
+        cohorts = (
+            known.assign(is_open=~has_closed)
+            .groupby("cohort_month")
+            .agg(
+                deal_count=("is_open", "size"),
+                open_deal_count=("is_open", "sum"),
+                youngest=("created_date", "max"),
+            )
         )
         old = (date - cohorts.youngest).dt.days > horizon
         few_open = cohorts.open_deal_count <= MAX_OPEN_SHARE * cohorts.deal_count
         rows = rows.set_index("cohort_month")
         for column, expected in {
-            "deal_count": cohorts.deal_count, "open_deal_count": cohorts.open_deal_count, "is_mature": old & few_open,
+            "deal_count": cohorts.deal_count,
+            "open_deal_count": cohorts.open_deal_count,
+            "is_mature": old & few_open,
         }.items():
             assert rows[column].to_dict() == expected.to_dict(), (date, column)
 

@@ -113,3 +113,10 @@ def test_probabilities_of_open_deals_are_not_those_of_the_deals_that_remain(buil
     assert scores and values
     assert abs(np.mean(scores) - truth(build)) < 0.1
     assert abs(np.mean(values) - truth(build)) < 0.15
+
+
+def test_periods_say_that_they_lack_deals_and_past_pipelines_are_not_evaluated(build):
+    findings = build.query("select finding from marts.rpt_win_rate_trend where basis = 'closed_date'")
+    assert findings
+    assert all(("Not in it: " in finding) == (build.problem == "no_close_date") for (finding,) in findings)
+    assert build.query("select count(*) from marts.rpt_pipeline_value_backtest where is_evaluable") == [(0,)]

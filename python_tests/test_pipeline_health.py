@@ -22,7 +22,9 @@ def deals(demo) -> pd.DataFrame:
 
 def test_shares_and_their_intervals(demo, deals):
     closed = deals[~deals.is_open]
-    amounts = closed.groupby("closed_month").agg(amount=("amount", "sum"), square=("amount", lambda each: (each**2).sum()), n=("won", "size"))
+    amounts = closed.groupby("closed_month").agg(
+        amount=("amount", "sum"), square=("amount", lambda each: (each**2).sum()), n=("won", "size")
+    )
     amounts["won"] = closed[closed.won].groupby("closed_month").amount.sum()
     visits = demo.frame("select distinct deal_id from marts.fct_deal_stage_visits inner join marts.dim_stages using (stage) where is_late")
     late = closed[closed.deal_id.isin(visits.deal_id)].groupby("closed_month").won.agg(["sum", "size"])
@@ -31,7 +33,10 @@ def test_shares_and_their_intervals(demo, deals):
         ("win_rate", "closed_date"): (by_month["sum"], by_month["size"]),
         ("win_rate", "created_cohort"): (by_cohort["sum"], by_cohort["size"]),
         ("late_stage_loss_rate", "closed_date"): (late["size"] - late["sum"], late["size"]),
-        ("amount_win_rate", "closed_date"): (amounts.won / amounts.amount * amounts.amount**2 / amounts.square, amounts.amount**2 / amounts.square),
+        ("amount_win_rate", "closed_date"): (
+            amounts.won / amounts.amount * amounts.amount**2 / amounts.square,
+            amounts.amount**2 / amounts.square,
+        ),
     }
     for (name, basis), (count, of) in expected.items():
         found = metric(demo, name, basis)
@@ -57,18 +62,24 @@ def test_money_per_deal_day_of_cohorts(demo, deals):
         wins = cohort[cohort.won]
         value = len(wins) / len(cohort) * wins.amount.mean() / wins.cycle_days.mean()
         assert row.metric_value == pytest.approx(value, rel=1e-12) and row.deal_count == len(cohort)
-        assert cycle.metric_value[month] == pytest.approx(wins.cycle_days.mean()) and amount.metric_value[month] == pytest.approx(wins.amount.mean())
+        assert cycle.metric_value[month] == pytest.approx(wins.cycle_days.mean()) and amount.metric_value[month] == pytest.approx(
+            wins.amount.mean()
+        )
         error = wins.amount.std() / np.sqrt(len(wins)) * 1.959963984540054
         assert amount.value_upper[month] == pytest.approx(wins.amount.mean() + error)
         end = month + pd.offsets.MonthEnd(0)
         open_count = ((deals.created_date <= end) & ~(deals.closed_date <= end)).sum()
         assert velocity.metric_value[month] == pytest.approx(open_count * value)
         drawn = random.integers(0, len(cohort), (2_000, len(cohort)))
-        won, days, money = (each.to_numpy(dtype=float)[drawn] for each in (cohort.won, cohort.cycle_days * cohort.won, cohort.amount * cohort.won))
+        won, days, money = (
+            each.to_numpy(dtype=float)[drawn] for each in (cohort.won, cohort.cycle_days * cohort.won, cohort.amount * cohort.won)
+        )
         logs = np.log(won.mean(axis=1) * money.mean(axis=1) / days.mean(axis=1))
         widths.append(np.log(row.value_upper / row.value_lower) / (2 * 1.96 * logs.std()))
     assert len(widths) > 12 and np.mean(widths) == pytest.approx(1, abs=0.1)
-    mature = demo.query("select count(*) from intermediate.int_cohort_maturity inner join intermediate.int_as_of on forecast_date = as_of_date where is_mature")
+    mature = demo.query(
+        "select count(*) from intermediate.int_cohort_maturity inner join intermediate.int_as_of on forecast_date = as_of_date where is_mature"
+    )
     assert mature == [(len(rem),)]
 
 

@@ -101,7 +101,9 @@ def test_many_small_deals_yield_a_normal_amount(exact_share):
 def test_what_is_drawn_as_one_normal_amount_is_shifted_too():
     rng = np.random.default_rng(4)
     pipe = pipeline(rng.integers(50, 150, 400), rng.uniform(0.1, 0.9, 400), rate_variance=0.01)
-    few, all_deals = (np.quantile(drawn(pipe, 0.3, dataclasses.replace(SETTINGS, exact_share=share)), [0.1, 0.5, 0.9]) for share in (0.005, 0))
+    few, all_deals = (
+        np.quantile(drawn(pipe, 0.3, dataclasses.replace(SETTINGS, exact_share=share)), [0.1, 0.5, 0.9]) for share in (0.005, 0)
+    )
     np.testing.assert_allclose(few, all_deals, rtol=0.01)
 
 

@@ -93,14 +93,18 @@ def test_deals_are_in_the_stage_of_their_pipeline(declared):
 
 
 def test_stages_and_their_conversion_are_of_one_pipeline(declared):
-    assert declared.query("select stage, pipeline, stage_name, is_won, default_probability from marts.dim_stages order by stage_order, pipeline nulls first")[:4] == [
+    assert declared.query(
+        "select stage, pipeline, stage_name, is_won, default_probability from marts.dim_stages order by stage_order, pipeline nulls first"
+    )[:4] == [
         (DEMO, "New", DEMO, None, 0.25),
         ("Notice", "Renewal", "Notice", None, 0.8),
         ("Proposal (New)", "New", "Proposal", None, 0.5),
         ("Proposal (Renewal)", "Renewal", "Proposal", None, 0.9),
     ]
     counts = "reached_deal_count, advanced_deal_count, lost_here_deal_count, open_here_deal_count, loss_share_rate"
-    conversion = declared.query(f"select stage, pipeline, {counts} from marts.rpt_stage_conversion where segment_dimension = 'all' order by pipeline, stage_order")
+    conversion = declared.query(
+        f"select stage, pipeline, {counts} from marts.rpt_stage_conversion where segment_dimension = 'all' order by pipeline, stage_order"
+    )
     assert conversion == [
         (DEMO, "New", 2, 1, 0, 1, 0.0),
         ("Proposal (New)", "New", 2, 1, 1, 0, 1.0),
@@ -136,7 +140,13 @@ def test_a_pipeline_that_nobody_declared_starts_where_its_deals_start(tmp_path):
 def test_two_pipelines_of_49_stages(tmp_path):
     """Sets of more stages than a double has digits: A goes from the first stage to the last, B visits all, C the last alone."""
     stages = [[name, f"{name}{place:02}", place, "0", "", "", "", ""] for name in ("A", "B") for place in range(49)]
-    deals = [deal("A", "A", "Won"), deal("B", "A", "Won"), deal("C", "A", stage="A48"), deal("D", "B", stage="B48"), deal("E", "B", stage="B48")]
+    deals = [
+        deal("A", "A", "Won"),
+        deal("B", "A", "Won"),
+        deal("C", "A", stage="A48"),
+        deal("D", "B", stage="B48"),
+        deal("E", "B", stage="B48"),
+    ]
     everything = [(f"A{place:02}", 1 + place // 2) for place in range(49)]
     last = [(f"B{place:02}", 1 + place // 2) for place in range(49)]
     history = [["A", ("A00", 1), ("A48", 2)], ["B", *everything], ["C", ("A48", 1)], ["D", *last], ["E", ("B47", 1), ("B48", 2)]]

@@ -75,7 +75,10 @@ def test_the_name_of_the_file_can_stand_before_a_mart(demo, tmp_path):
     """A file marts.duckdb with a schema `marts` would make `marts.fct_deals` ambiguous: the tables are in the main schema."""
     os.link(demo.published, tmp_path / "marts.duckdb")
     with duckdb.connect(str(tmp_path / "marts.duckdb"), read_only=True) as connection:
-        assert connection.execute("select count(*) from marts.fct_deals").fetchall() == connection.execute("select count(*) from fct_deals").fetchall()
+        assert (
+            connection.execute("select count(*) from marts.fct_deals").fetchall()
+            == connection.execute("select count(*) from fct_deals").fetchall()
+        )
 
 
 # The function by itself
@@ -161,10 +164,14 @@ def test_a_file_that_was_replaced_since_the_check_is_refused(build, tmp_path):
     deals = tmp_path / "deals.csv"
     deals.write_text("deal_id\nD1\n")
     connection.execute("create schema landing")
-    connection.execute("create table landing.files as select 'deals' as input, ? as file_name, ? as fingerprint", [str(deals), fingerprint(deals)])
+    connection.execute(
+        "create table landing.files as select 'deals' as input, ? as file_name, ? as fingerprint", [str(deals), fingerprint(deals)]
+    )
     publish(connection, str(tmp_path / "marts.duckdb"), asked)
     deals.write_text("deal_id\nD1\nD2\n")
-    with pytest.raises(ValueError, match=r"^deals_file '.*deals.csv' was changed or replaced while the build read it: run the build again$"):
+    with pytest.raises(
+        ValueError, match=r"^deals_file '.*deals.csv' was changed or replaced while the build read it: run the build again$"
+    ):
         publish(connection, str(tmp_path / "marts.duckdb"), asked)
 
 

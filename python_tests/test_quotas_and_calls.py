@@ -6,7 +6,13 @@ import pytest
 from conftest import run_dbt
 
 HEADER = "deal_id,created_date,closed_date,outcome,sales_rep_id,deal_amount"
-DEALS = [HEADER, "D1,2025-08-01,2025-11-20,Won,R01,1000", "D2,2025-08-01,2025-10-20,Won,R01,500", "D3,2025-08-01,,Open,R02,700", "D4,2025-08-01,2025-12-01,Lost,R03,9"]
+DEALS = [
+    HEADER,
+    "D1,2025-08-01,2025-11-20,Won,R01,1000",
+    "D2,2025-08-01,2025-10-20,Won,R01,500",
+    "D3,2025-08-01,,Open,R02,700",
+    "D4,2025-08-01,2025-12-01,Lost,R03,9",
+]
 MODELS = "+int_quarter_quotas +fct_forecast_calls +int_input_row_counts"
 
 
@@ -23,7 +29,9 @@ def build(folder: pathlib.Path, **files):
 
 
 def quotas(found) -> dict:
-    return dict(found.query("select coalesce(sales_rep_id, team), round(cast(quota_amount as double), 2) from intermediate.int_quarter_quotas"))
+    return dict(
+        found.query("select coalesce(sales_rep_id, team), round(cast(quota_amount as double), 2) from intermediate.int_quarter_quotas")
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,17 +47,29 @@ def quotas(found) -> dict:
     ],
 )
 def test_a_quarter_takes_its_own_share_of_quotas(tmp_path, start_month, last_day, expected):
-    lines = ["sales_rep_id,period_start,period_end,amount", "R01,2025-11-01,,90000", "R01,2026-02-01,,90000", f"R02,2026-01-01,{last_day},400000"]
+    lines = [
+        "sales_rep_id,period_start,period_end,amount",
+        "R01,2025-11-01,,90000",
+        "R01,2026-02-01,,90000",
+        f"R02,2026-01-01,{last_day},400000",
+    ]
     found = build(tmp_path, quotas_file=lines, fiscal_year_start_month=start_month)
     assert quotas(found) == expected
-    [counts] = found.query("select row_count, accepted_count, quarantined_count from intermediate.int_input_row_counts where input = 'quotas'")
+    [counts] = found.query(
+        "select row_count, accepted_count, quarantined_count from intermediate.int_input_row_counts where input = 'quotas'"
+    )
     assert counts == ((3, 3, 0) if last_day else (3, 2, 1))
 
 
 def test_a_team_stands_for_its_reps(tmp_path):
     found = build(
         tmp_path,
-        quotas_file=["team,sales_rep_id,period_start,period_end,amount", "East,,2026-01-01,2026-03-31,250", ",R01,2026-01-01,2026-03-31,90", ",R02,2026-01-01,2026-03-31,70"],
+        quotas_file=[
+            "team,sales_rep_id,period_start,period_end,amount",
+            "East,,2026-01-01,2026-03-31,250",
+            ",R01,2026-01-01,2026-03-31,90",
+            ",R02,2026-01-01,2026-03-31,70",
+        ],
         reps_file=["sales_rep_id,team", "R01,East", "R02,West"],
     )
     assert quotas(found) == {"East": 250, "R02": 70}

@@ -15,7 +15,11 @@ from conftest import PROJECT, Build, one_row, run_dbt
 SEGMENT_DIMENSIONS = ["industry", "region", "product_type", "lead_source", "deal_size_band", "sales_rep_id"]
 # Methods of the backtest and the reference's forecast by them; the project's RAPV is not the published one.
 FORECAST_KEYS = {
-    "raw": "raw", "flat": "flat_forecast", "segment": "segment_forecast", "published_aging": "rapv_aging_forecast", "rapv": None,
+    "raw": "raw",
+    "flat": "flat_forecast",
+    "segment": "segment_forecast",
+    "published_aging": "rapv_aging_forecast",
+    "rapv": None,
 }
 
 
@@ -89,7 +93,9 @@ def test_rows_and_checks_are_those_of_the_file(build, reference):
 
 def test_deals_are_those_of_the_file(build, reference):
     quality = reference["data_quality"]
-    exact = one_row(build, """
+    exact = one_row(
+        build,
+        """
         select
             count(*) as rows, count(distinct deal_id) as distinct_deal_id,
             cast(min(created_date) as varchar) as created_min, cast(max(created_date) as varchar) as created_max,
@@ -99,16 +105,20 @@ def test_deals_are_those_of_the_file(build, reference):
             cast(sum(deal_amount) as bigint) as amount_sum, count(*) filter (is_amount_outlier) as amount_gt_q3_plus_1_5_iqr,
             count(*) filter (is_open) as open_deals_in_file
         from marts.fct_deals
-    """)
+    """,
+    )
     assert exact == {name: quality[name] for name in exact}
-    close = one_row(build, """
+    close = one_row(
+        build,
+        """
         select
             avg(cycle_days) as cycle_mean, median(cycle_days) as cycle_median, stddev_samp(cycle_days) as cycle_sd,
             avg(deal_amount) as amount_mean, median(deal_amount) as amount_median, stddev_samp(deal_amount) as amount_sd,
             quantile_cont(deal_amount, 0.25) as amount_q1, quantile_cont(deal_amount, 0.75) as amount_q3,
             quantile_cont(cast(deal_amount as double), 0.99) as amount_p99
         from marts.fct_deals
-    """)
+    """,
+    )
     assert {name: float(value) for name, value in close.items()} == nearly({name: quality[name] for name in close})
 
     stages: dict = {}
@@ -121,15 +131,20 @@ def test_deals_are_those_of_the_file(build, reference):
 
 def test_overall_figures_are_those_of_the_file(build, reference):
     overall = reference["overall"]
-    exact = one_row(build, """
+    exact = one_row(
+        build,
+        """
         select
             count(*) as n, count(*) filter (is_won) as won, count(*) filter (not is_won) as lost,
             cast(sum(deal_amount) as bigint) as sum_amount, cast(sum(deal_amount) filter (is_won) as bigint) as won_amount,
             cast(sum(deal_amount) filter (not is_won) as bigint) as lost_amount
         from marts.fct_deals
-    """)
+    """,
+    )
     assert exact == {name: overall[name] for name in exact}
-    close = one_row(build, """
+    close = one_row(
+        build,
+        """
         select
             avg(cast(is_won as integer)) as win_rate, avg(deal_amount) as avg_deal_amount, median(deal_amount) as median_deal_amount,
             avg(cycle_days) as avg_cycle_days, median(cycle_days) as median_cycle_days,
@@ -139,20 +154,23 @@ def test_overall_figures_are_those_of_the_file(build, reference):
             corr(deal_amount, cycle_days) as corr_amount_cycle, corr(cast(is_won as integer), deal_amount) as corr_won_amount,
             corr(cast(is_won as integer), cycle_days) as corr_won_cycle
         from marts.fct_deals
-    """)
+    """,
+    )
     assert {name: float(value) for name, value in close.items()} == nearly({name: overall[name] for name in close})
 
 
 def test_the_calendar_is_that_of_pandas(build, reference):
     days = pandas.Series(pandas.date_range(reference["data_quality"]["created_min"], "2025-12-31"))
-    expected = pandas.DataFrame({
-        "date_day": days,
-        "month_start_date": days.dt.to_period("M").dt.start_time,
-        "quarter_start_date": days.dt.to_period("Q").dt.start_time,
-        "year_start_date": days.dt.to_period("Y").dt.start_time,
-        "month_end_date": days.dt.to_period("M").dt.end_time.dt.normalize(),
-        "is_past": days <= reference["data_quality"]["closed_max"],
-    })
+    expected = pandas.DataFrame(
+        {
+            "date_day": days,
+            "month_start_date": days.dt.to_period("M").dt.start_time,
+            "quarter_start_date": days.dt.to_period("Q").dt.start_time,
+            "year_start_date": days.dt.to_period("Y").dt.start_time,
+            "month_end_date": days.dt.to_period("M").dt.end_time.dt.normalize(),
+            "is_past": days <= reference["data_quality"]["closed_max"],
+        }
+    )
     found = build.frame("select * from marts.dim_dates order by date_day")[list(expected)]
     assert found.astype(str).equals(expected.astype(str))
 
@@ -172,7 +190,8 @@ def test_marts_without_their_data_say_why(build):
 
 
 @pytest.mark.parametrize(
-    "date, open_deals", [("2023-12-31", (695, 18_484_485)), ("2024-03-26", (724, 19_515_155))],
+    "date, open_deals",
+    [("2023-12-31", (695, 18_484_485)), ("2024-03-26", (724, 19_515_155))],
 )
 def test_a_past_date_replays_the_deals_open_then(date, open_deals, real_build_as_of):
     past = real_build_as_of(date)
@@ -304,12 +323,21 @@ def by_segment(build: Build, sql: str) -> dict[str, dict[str, dict]]:
 
 def test_win_rates_by_segment(build, reference):
     columns = {
-        "win_rate": "win_rate", "win_rate_lower": "wilson95_lo", "win_rate_upper": "wilson95_hi", "mean_deal_amount": "avg_deal_amount",
-        "median_deal_amount": "median_deal_amount", "mean_cycle_days": "avg_cycle_days", "median_cycle_days": "median_cycle_days",
+        "win_rate": "win_rate",
+        "win_rate_lower": "wilson95_lo",
+        "win_rate_upper": "wilson95_hi",
+        "mean_deal_amount": "avg_deal_amount",
+        "median_deal_amount": "median_deal_amount",
+        "mean_cycle_days": "avg_cycle_days",
+        "median_cycle_days": "median_cycle_days",
     }
     counts = {
-        "closed_deal_count": "n", "won_deal_count": "won", "lost_deal_count": "lost", "closed_amount": "sum_amount",
-        "won_amount": "won_amount", "lost_amount": "lost_amount",
+        "closed_deal_count": "n",
+        "won_deal_count": "won",
+        "lost_deal_count": "lost",
+        "closed_amount": "sum_amount",
+        "won_amount": "won_amount",
+        "lost_amount": "lost_amount",
     }
     segments = by_segment(build, "select * from marts.rpt_segment_win_rates where period = 'all'")
     expected = {**reference["win_rate_by"], "all": {"all": reference["overall"]}}
@@ -341,7 +369,9 @@ def test_no_change_of_the_win_rate_is_claimed(build, reference):
         assert row["total_change"] == nearly(quarters[quarter]["win_rate"] - quarters[previous]["win_rate"])
         assert (row["closed_deal_count"], row["won_deal_count"]) == (quarters[quarter]["n"], quarters[quarter]["won"])
     [half_year] = found[found["period_type"] == "half_year"].to_dict("records")
-    won, count = ([sum(quarters[f"{half}{q}"][name] for q in pair) for half, pair in (("2023Q", (3, 4)), ("2024Q", (1, 2)))] for name in ("won", "n"))
+    won, count = (
+        [sum(quarters[f"{half}{q}"][name] for q in pair) for half, pair in (("2023Q", (3, 4)), ("2024Q", (1, 2)))] for name in ("won", "n")
+    )
     assert [half_year["previous_won_deal_count"], half_year["won_deal_count"]] == won
     assert [half_year["previous_win_rate"], half_year["win_rate"]] == nearly([won[0] / count[0], won[1] / count[1]])
     assert [f"{half_year[name]:.3f}" for name in ("previous_win_rate", "win_rate")] == ["0.452", "0.455"]
@@ -371,7 +401,15 @@ def test_no_rep_is_told_apart_from_chance(build, reference):
     assert set(rows["verdict"]) == {"no_signal"} and set(rows["dispersion"]) == {1.0} and rows["family_p_value"].iloc[0] > 0.05
     assert rows["finding"].str.endswith("chance can explain it.").all()
     # Closed deals only: no load of open deals, and neither stages nor dates that were said.
-    unknown = ["open_deal_count", "rapv_amount", "stalled_deal_count", "forecast_amount", "forecast_bias_rate", "dated_deal_count", "on_time_rate"]
+    unknown = [
+        "open_deal_count",
+        "rapv_amount",
+        "stalled_deal_count",
+        "forecast_amount",
+        "forecast_bias_rate",
+        "dated_deal_count",
+        "on_time_rate",
+    ]
     assert rows[unknown].isna().all(axis=None) and set(rows["forecast_bias_verdict"]) == {"not_computable"}
 
 
@@ -379,8 +417,12 @@ def test_cycle_outcome_gap_by_segment_with_the_maturity_filter_off(deals_file, r
     variables = {"deals_file": deals_file, "maturity_filter": False}
     unfiltered = build_without_tests("rpt_cycle_outcome_gap", tmp_path / "unfiltered.duckdb", variables)
     columns = {
-        "median_won_cycle_days": "median_won", "median_lost_cycle_days": "median_lost", "cycle_outcome_gap_days": "gap_won_minus_lost",
-        "mean_won_cycle_days": "mean_won", "mean_lost_cycle_days": "mean_lost", "mann_whitney_p_value": "mannwhitney_p",
+        "median_won_cycle_days": "median_won",
+        "median_lost_cycle_days": "median_lost",
+        "cycle_outcome_gap_days": "gap_won_minus_lost",
+        "mean_won_cycle_days": "mean_won",
+        "mean_lost_cycle_days": "mean_lost",
+        "mann_whitney_p_value": "mannwhitney_p",
     }
     segments = by_segment(unfiltered, "select * from marts.rpt_cycle_outcome_gap")
     for dimension in SEGMENT_DIMENSIONS:

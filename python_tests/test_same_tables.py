@@ -15,7 +15,14 @@ DEMO = PROJECT / "seeds" / "demo"
 INPUTS = ["deals", "stage_history", "field_history", "activities", "interventions", "reps", "quotas"]
 EVENT_COLUMN = {"stage_history": "entered_at", "field_history": "changed_at", "activities": "occurred_at", "interventions": "taken_at"}
 KNOWN_AT_CLOSE = [
-    "closed_date", "outcome", "deal_stage", "sales_cycle_days", "stage_probability", "forecast_category", "lost_reason", "competitor",
+    "closed_date",
+    "outcome",
+    "deal_stage",
+    "sales_cycle_days",
+    "stage_probability",
+    "forecast_category",
+    "lost_reason",
+    "competitor",
 ]
 # How many rows the file has beyond the date is the one thing a cut file can't tell.
 COUNTS_OF_THE_WHOLE_FILE = ["rows_in", "rows_not_yet_known"]
@@ -129,7 +136,5 @@ def test_any_thread_count_and_row_order_gives_the_same_marts(threads, one_thread
         return random.Random(int(threads)).sample(rows, len(rows))
 
     variables = write_inputs(tmp_path / "files", shuffled)
-    other = run_dbt(
-        tmp_path / "sales.duckdb", variables, with_tests=False, SALES_THREADS=threads, SALES_DUCKDB_THREADS=threads
-    ).check()
+    other = run_dbt(tmp_path / "sales.duckdb", variables, with_tests=False, SALES_THREADS=threads, SALES_DUCKDB_THREADS=threads).check()
     assert_same_marts(one_thread, other)

@@ -203,7 +203,9 @@ def test_corrected_data_and_an_older_date_are_builds_of_their_own(second, files,
 @pytest.fixture(scope="module")
 def ready(first, files, tmp_path_factory) -> Build:
     """The second day up to its scores, and nothing of its history."""
-    return build(copy(first, tmp_path_factory.mktemp("ready") / "sales.duckdb"), files, SECOND, select="+int_deal_scores +int_current_score_build")
+    return build(
+        copy(first, tmp_path_factory.mktemp("ready") / "sales.duckdb"), files, SECOND, select="+int_deal_scores +int_current_score_build"
+    )
 
 
 def kill(database: pathlib.Path, variables: dict, model: str, select: str = CHAIN) -> None:
@@ -233,9 +235,7 @@ def test_a_build_killed_after_its_scores_were_kept_is_there_after_the_next_day(r
 def test_a_fit_pinned_to_a_date_is_the_fit_of_a_build_as_of_that_date(files, tmp_path):
     date, today = "2025-09-10", "2025-12-31"
     then = build(tmp_path / "then.duckdb", files, date, select="+int_deal_scores")
-    now = build(
-        tmp_path / "now.duckdb", files, today, select="+int_deal_scores +int_current_score_build", train_as_of_date=date
-    )
+    now = build(tmp_path / "now.duckdb", files, today, select="+int_deal_scores +int_current_score_build", train_as_of_date=date)
     order = " from intermediate.ml_score_fits order by fit, method, factor, level"
     one, other = (done.frame(TERMS + order) for done in (then, now))
     pandas.testing.assert_frame_equal(one, other, rtol=0, atol=1e-9)

@@ -70,7 +70,11 @@ def test_ridge_coefficients_are_those_of_a_general_optimiser(penalty):
     fit = fits.ridge(data, [penalty], 5, 20, 100)
     x, won = dense(fit.shape), data.won[data.deal].astype(float)
     oracle = optimize.minimize(
-        penalised_loss(x, won, data.weight, penalty), np.zeros(x.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-10, "maxiter": 5_000}
+        penalised_loss(x, won, data.weight, penalty),
+        np.zeros(x.shape[1]),
+        jac=True,
+        method="BFGS",
+        options={"gtol": 1e-10, "maxiter": 5_000},
     )
     np.testing.assert_allclose(fit.beta, oracle.x, atol=1e-7)
 
@@ -142,7 +146,9 @@ def predictions(terms, data) -> np.ndarray:
     def value(row: int, factor: str) -> str:
         return " | ".join(data.levels[part][data.codes[part][row]] for part in factor.split(" x "))
 
-    return np.array([found[None, None] + sum(found.get((factor, value(row, factor)), 0.0) for factor in factors) for row in range(len(data.deal))])
+    return np.array(
+        [found[None, None] + sum(found.get((factor, value(row, factor)), 0.0) for factor in factors) for row in range(len(data.deal))]
+    )
 
 
 def test_terms_of_the_model_sum_to_its_log_odds_and_are_centred():
@@ -206,10 +212,15 @@ def test_fits_are_the_same_whatever_the_numbers_of_the_levels():
         {name: levels[::-1] for name, levels in data.levels.items()}, data.won, data.created_day, data.closed_day, data.group,
     )  # fmt: skip
     maturity = [(300, 90)]
-    settings = {"penalties": [1, 10], "penalty_groups": 5, "min_level_deals": 20, "max_levels": 100, "table_factors": ["moving"], "prior_deals": 50}
-    one, other = (
-        {row[:4] + row[6:8]: row[8] for row in fits.fit_all(each, [(400, 700)], maturity, settings)} for each in (data, turned)
-    )
+    settings = {
+        "penalties": [1, 10],
+        "penalty_groups": 5,
+        "min_level_deals": 20,
+        "max_levels": 100,
+        "table_factors": ["moving"],
+        "prior_deals": 50,
+    }
+    one, other = ({row[:4] + row[6:8]: row[8] for row in fits.fit_all(each, [(400, 700)], maturity, settings)} for each in (data, turned))
     assert one.keys() == other.keys() and {key[0] for key in one} == {"fold 1", "final"}
     np.testing.assert_allclose([one[key] for key in one], [other[key] for key in one], atol=1e-9)
 
@@ -217,7 +228,14 @@ def test_fits_are_the_same_whatever_the_numbers_of_the_levels():
 def test_deals_with_one_outcome_alone_have_no_fit():
     data = random_data(10)
     lost = data.of(data.won == 0)
-    settings = {"penalties": [1], "penalty_groups": 5, "min_level_deals": 20, "max_levels": 100, "table_factors": ["moving"], "prior_deals": 50}
+    settings = {
+        "penalties": [1],
+        "penalty_groups": 5,
+        "min_level_deals": 20,
+        "max_levels": 100,
+        "table_factors": ["moving"],
+        "prior_deals": 50,
+    }
     assert fits.fit_all(lost, [], [], settings) == []
     assert fits.fit_all(lost.of(np.zeros(len(lost.won), bool)), [], [], settings) == []
 
@@ -277,9 +295,12 @@ def test_brier_scores_and_their_t_value():
     found = quality.quality(rows | {"fold": np.full(len(deal), "fold 1")}, SETTINGS)
 
     def errors(name):
-        return np.array([
-            np.sum(weight[deal == each] * (1 / (1 + np.exp(-rows[name][deal == each])) - won[deal == each]) ** 2) for each in range(deal.max() + 1)
-        ])
+        return np.array(
+            [
+                np.sum(weight[deal == each] * (1 / (1 + np.exp(-rows[name][deal == each])) - won[deal == each]) ** 2)
+                for each in range(deal.max() + 1)
+            ]
+        )
 
     assert found["brier"] == pytest.approx(errors("model").mean(), abs=1e-12)
     assert found["brier_table"] == pytest.approx(errors("table").mean(), abs=1e-12)

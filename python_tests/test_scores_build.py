@@ -62,7 +62,9 @@ def test_scores_in_sql_are_those_recomputed_from_the_terms(demo):
 
 def test_the_method_model_is_backtested_with_the_newest_score_known_on_the_date(demo):
     """Sums of amount x probability by date, by the newest fit of then; before the first fit they are those of the base rate."""
-    mart = demo.frame("select * from marts.rpt_pipeline_value_backtest").pivot(index="forecast_date", columns="method", values="forecast_amount")
+    mart = demo.frame("select * from marts.rpt_pipeline_value_backtest").pivot(
+        index="forecast_date", columns="method", values="forecast_amount"
+    )
     fits = demo.frame("select * from intermediate.ml_score_fits where method = 'model' and trained_until_date is not null")
     deals = demo.frame("""
         select observations.*, replayed.forecast_date, replayed.deal_amount as amount
@@ -101,7 +103,9 @@ def test_the_fit_of_the_demo_is_that_of_the_functions_on_its_observations(demo):
         np.zeros(len(first)), np.zeros(len(first)), frame.penalty_group.to_numpy()[first],
     )  # fmt: skip
     settings = simulation.settings()[0]
-    fit = simulation.fits.ridge(data, settings["penalties"], settings["penalty_groups"], settings["min_level_deals"], settings["max_levels"])
+    fit = simulation.fits.ridge(
+        data, settings["penalties"], settings["penalty_groups"], settings["min_level_deals"], settings["max_levels"]
+    )
     expected = {(factor or "", level or ""): value for factor, level, value, *_ in simulation.fits.model_terms(data, fit)}
     built = demo.frame("select * from intermediate.ml_score_fits where fit = 'final' and method = 'model'")
     assert built.penalty.iloc[0] == fit.penalty and len(built) == len(expected)
@@ -139,7 +143,9 @@ def test_deals_that_sit_in_a_stage_are_at_risk_and_the_mart_says_why(demo):
 def noise(tmp_path_factory) -> Build:
     folder = tmp_path_factory.mktemp("noise")
     generate.generate(folder, 2_000, 5, "csv", crm_effects.NO_EFFECTS, clean=True)
-    return build(folder / "noise.duckdb", {f"{name}_file": str(folder / f"demo_{name}.csv") for name in ("deals", "stage_history", "field_history")})
+    return build(
+        folder / "noise.duckdb", {f"{name}_file": str(folder / f"demo_{name}.csv") for name in ("deals", "stage_history", "field_history")}
+    )
 
 
 def test_on_noise_the_gate_is_closed_and_every_deal_has_the_base_rate(noise):
@@ -176,7 +182,9 @@ def test_new_values_and_missing_data_are_said(tmp_path):
     assert done.query("select distinct score_status from marts.fct_deal_scores") == [("model",)]
     said = done.query(f"select fallback_reason from marts.fct_deal_scores where deal_id = '{newcomer['deal_id']}'")[0][0]
     assert "sales_rep_id NEW" in said and "product_type Brand New" in said
-    unseen = f"select factor, contribution from marts.fct_deal_score_reasons where deal_id = '{newcomer['deal_id']}' and is_unseen order by 1"
+    unseen = (
+        f"select factor, contribution from marts.fct_deal_score_reasons where deal_id = '{newcomer['deal_id']}' and is_unseen order by 1"
+    )
     assert done.query(unseen) == [("product_type", 0.0), ("sales_rep_id", 0.0)]
     absent = {"push_band", "amount_increase_band", "amount_decrease_band", "activity_age_band"}
     assert {factor for (factor,) in done.query("select factor from intermediate.int_score_factors where not is_available")} == absent
@@ -199,13 +207,19 @@ def test_too_few_deals_are_a_cold_start(tmp_path):
 def test_what_is_written_on_the_day_of_the_close_enters_no_observation(tmp_path):
     """The outcome is written all over the day on which deals close: into amount, owner, expected date, activities and the deals file."""
     whole = write_inputs(tmp_path / "whole", lambda name, rows: rows)
-    deals = {row["deal_id"]: row for row in read_rows(pathlib.Path(whole["deals_file"])) if row["closed_date"] and row["outcome"] in ("Won", "Lost")}
+    deals = {
+        row["deal_id"]: row
+        for row in read_rows(pathlib.Path(whole["deals_file"]))
+        if row["closed_date"] and row["outcome"] in ("Won", "Lost")
+    }
 
     def tell(name: str, rows: list[dict]) -> list[dict]:
         if name == "deals":
             return [
                 row | {"lost_reason": row["outcome"], "competitor": row["outcome"], "stage_probability": "0.5", "sales_cycle_days": "1"}
-                if row["deal_id"] in deals else row for row in rows
+                if row["deal_id"] in deals
+                else row
+                for row in rows
             ]
         later = []
         for deal_id, deal in deals.items():
@@ -215,9 +229,13 @@ def test_what_is_written_on_the_day_of_the_close_enters_no_observation(tmp_path)
                 continue
             at, won = f"{deal['closed_date']} 00:00:01", deal["outcome"] == "Won"
             if name == "field_history":
-                later.append({"deal_id": deal_id, "field": "amount", "old_value": "", "new_value": "90000" if won else "90", "changed_at": at})
+                later.append(
+                    {"deal_id": deal_id, "field": "amount", "old_value": "", "new_value": "90000" if won else "90", "changed_at": at}
+                )
                 later.append({"deal_id": deal_id, "field": "sales_rep_id", "old_value": "", "new_value": deal["outcome"], "changed_at": at})
-                later.append({"deal_id": deal_id, "field": "expected_close_date", "old_value": "", "new_value": "2099-01-01", "changed_at": at})
+                later.append(
+                    {"deal_id": deal_id, "field": "expected_close_date", "old_value": "", "new_value": "2099-01-01", "changed_at": at}
+                )
             if name == "activities" and won:
                 later.append({"deal_id": deal_id, "activity_type": "call", "occurred_at": at, "sales_rep_id": "R01"})
         return rows + later

@@ -101,7 +101,10 @@ def test_shrinkage_agrees_with_its_formula():
         else:
             kinds.add("some")
             close(prior, m)
-            close([s for s, n in zip(shrunk, count, strict=True) if n or m], [(w + mu * m) / (n + m) for w, n in zip(won, count, strict=True) if n or m])
+            close(
+                [s for s, n in zip(shrunk, count, strict=True) if n or m],
+                [(w + mu * m) / (n + m) for w, n in zip(won, count, strict=True) if n or m],
+            )
     assert kinds == {"default", "none", "some"}
 
 
@@ -184,7 +187,16 @@ def test_two_segments_that_differ_are_both_signals():
 
 def rows_of(families):
     """Input of judge: {(tier, dimension, period): [(won, closed) or (first, second, won, closed)]}."""
-    names = ("verdict_tier", "segment_dimension", "period", "segment_value", "first_segment_value", "second_segment_value", "won_deal_count", "closed_deal_count")
+    names = (
+        "verdict_tier",
+        "segment_dimension",
+        "period",
+        "segment_value",
+        "first_segment_value",
+        "second_segment_value",
+        "won_deal_count",
+        "closed_deal_count",
+    )
     rows = []
     for (tier, dimension, period), members in families.items():
         for number, member in enumerate(members):

@@ -125,7 +125,9 @@ COMPARISONS = [
     # Closed deals
     Comparison(
         "marts.rpt_segment_win_rates",
-        same("closed_deal_count won_deal_count lost_deal_count win_rate closed_amount won_amount lost_amount amount_win_rate size_effect_ratio")
+        same(
+            "closed_deal_count won_deal_count lost_deal_count win_rate closed_amount won_amount lost_amount amount_win_rate size_effect_ratio"
+        )
         | same("mean_deal_amount median_deal_amount mean_cycle_days median_cycle_days")
         | {"resource_efficiency": "max(amount_win_rate * win_rate)", "mean_won_amount": "max(won_amount / nullif(won_deal_count, 0))"},
         groups=(*EVERY_SEGMENT, "cycle_band", "competitor"),
@@ -141,7 +143,10 @@ COMPARISONS = [
     ),
     Comparison(
         "marts.rpt_pipeline_health",
-        {metric: health(metric) for metric in ("win_rate", "amount_win_rate", "resource_efficiency", "mean_won_cycle_days", "late_stage_loss_rate")}
+        {
+            metric: health(metric)
+            for metric in ("win_rate", "amount_win_rate", "resource_efficiency", "mean_won_cycle_days", "late_stage_loss_rate")
+        }
         | {
             "late_stage_closed_deal_count": health("late_stage_loss_rate", "deal_count"),
             "late_stage_lost_deal_count": health("late_stage_loss_rate", "deal_count * metric_value"),
@@ -150,11 +155,17 @@ COMPARISONS = [
         key="period_start_date",
         where="basis = 'closed_date'",
     ),
-    Comparison("marts.rpt_stage_conversion", same("late_stage_closed_deal_count late_stage_lost_deal_count late_stage_loss_rate"), **IN_SEGMENT),
+    Comparison(
+        "marts.rpt_stage_conversion", same("late_stage_closed_deal_count late_stage_lost_deal_count late_stage_loss_rate"), **IN_SEGMENT
+    ),
     Comparison(DEALS, CLOSED, groups=("month",), key=CLOSED_MONTH, where="not is_open"),
     Comparison(DEALS, {"mean_won_cycle_days": "avg(cycle_days) filter (is_won)"}, where="not is_open", **BY_DEAL),
     Comparison(
-        "marts.rpt_rep_performance", same("closed_deal_count won_deal_count", "sum"), groups=("team",), key="team", where="closed_deal_count > 0"
+        "marts.rpt_rep_performance",
+        same("closed_deal_count won_deal_count", "sum"),
+        groups=("team",),
+        key="team",
+        where="closed_deal_count > 0",
     ),
     # Cohorts
     Comparison(
@@ -231,7 +242,8 @@ COMPARISONS = [
     ),
     Comparison(
         "marts.rpt_rep_performance",
-        same("open_deal_count rapv_amount revenue_at_risk_amount mean_risk_score stalled_deal_count") | {"pipeline_amount": "max(open_amount)"},
+        same("open_deal_count rapv_amount revenue_at_risk_amount mean_risk_score stalled_deal_count")
+        | {"pipeline_amount": "max(open_amount)"},
         groups=("sales_rep_id",),
         key="sales_rep_id",
         where="open_deal_count > 0",
@@ -313,7 +325,12 @@ class Layer:
         params = self.metrics[metric]["type_params"]
         if params["metric_aggregation_params"]:
             return {params["metric_aggregation_params"]["agg_time_dimension"]}
-        inputs = [params["numerator"], params["denominator"], *(params["metrics"] or []), (params["cumulative_type_params"] or {}).get("metric")]
+        inputs = [
+            params["numerator"],
+            params["denominator"],
+            *(params["metrics"] or []),
+            (params["cumulative_type_params"] or {}).get("metric"),
+        ]
         return set().union(*(self.time_dimensions(each["name"]) for each in inputs if each))
 
 
@@ -432,7 +449,9 @@ def test_mf_answers_a_saved_query_and_an_ad_hoc_one(layer, project_root):
     run_mf(layer, project_root, "query", "--saved-query", "stage_funnel", "--csv", "funnel.csv")
     with open(project_root / "funnel.csv", newline="") as file:
         funnel = {row["stage"]: row for row in csv.DictReader(file)}
-    expected = layer.build.query("select stage, reached_deal_count, loss_rate from marts.rpt_stage_conversion where segment_dimension = 'all'")
+    expected = layer.build.query(
+        "select stage, reached_deal_count, loss_rate from marts.rpt_stage_conversion where segment_dimension = 'all'"
+    )
     assert len(funnel) == len(expected) >= 4
     for stage, reached, loss_rate in expected:
         assert float(funnel[stage]["stage_reached_deal_count"]) == reached

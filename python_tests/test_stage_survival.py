@@ -223,7 +223,17 @@ def visit_counts(*rows) -> pd.DataFrame:
 
 def reach_counts(*rows) -> pd.DataFrame:
     """Of one pipeline, unless a stage is written as `pipeline: stage`."""
-    columns = ["segment_dimension", "segment_value", "pipeline_text", "stage", "days_to_close", "observed_after_days", "is_furthest", "outcome", "deal_count"]
+    columns = [
+        "segment_dimension",
+        "segment_value",
+        "pipeline_text",
+        "stage",
+        "days_to_close",
+        "observed_after_days",
+        "is_furthest",
+        "outcome",
+        "deal_count",
+    ]
     return pd.DataFrame([("all", "all", stage.rpartition(":")[0], stage, *row) for stage, *row in rows], columns=columns)
 
 
@@ -268,7 +278,9 @@ def test_rates_of_a_stage_by_hand():
 
 def test_a_share_of_losses_is_of_the_pipelines_losses():
     """New loses 3 in Demo and 1 in Terms, Renewal 6 in Notice: 3 / 4, 1 / 4 and 6 / 6, not 3 / 10 and so on."""
-    lost = reach_counts(("new:Demo", 9, 0, True, "Lost", 3), ("new:Terms", 9, 0, True, "Lost", 1), ("renewal:Notice", 9, 0, True, "Lost", 6))
+    lost = reach_counts(
+        ("new:Demo", 9, 0, True, "Lost", 3), ("new:Terms", 9, 0, True, "Lost", 1), ("renewal:Notice", 9, 0, True, "Lost", 6)
+    )
     found = {row[2]: row[4] for row in survival.stage_conversion(lost, Z) if row[3] == "loss_share_rate"}
     assert found == {"new:Demo": 0.75, "new:Terms": 0.25, "renewal:Notice": 1.0}
 

@@ -13,8 +13,10 @@ from statsmodels.duration.survfunc import SurvfuncRight
 
 MARTS = ["fct_deal_stage_visits", "rpt_stage_durations", "rpt_stage_conversion", "fct_open_deals"]
 TESTS = [
-    "visits_of_a_deal_tile_its_life", "visits_of_a_reopened_deal_follow_each_other",
-    "deals_that_reached_a_stage_are_advanced_lost_or_open", "every_open_deal_is_in_fct_open_deals",
+    "visits_of_a_deal_tile_its_life",
+    "visits_of_a_reopened_deal_follow_each_other",
+    "deals_that_reached_a_stage_are_advanced_lost_or_open",
+    "every_open_deal_is_in_fct_open_deals",
 ]
 OPEN = {"Qualified": 1, "Demo": 2, "Proposal": 3, "Negotiation": 4}
 CLOSED = {"Closed": (5, "closed"), "Closed Won": (6, "won"), "Closed Lost": (7, "lost")}
@@ -135,7 +137,9 @@ def random_crm(seed: int, deals: int) -> tuple[list[dict], list[tuple], list[tup
         for at in sorted(set(times)):
             if chance.random() < 0.5 and expected:
                 new = expected + chance.choice([-20, 0, 5, 40, 95]) * DAY
-                changes.append((deal["deal_id"], "expected_close_date", text(expected) if chance.random() < 0.6 else "", text(new), text(at)))
+                changes.append(
+                    (deal["deal_id"], "expected_close_date", text(expected) if chance.random() < 0.6 else "", text(new), text(at))
+                )
                 expected = new
             else:
                 new = amount + chance.choice([-500, 0, 700])
@@ -157,8 +161,19 @@ def write_crm(folder, crm: tuple) -> dict:
     deals, history, activities, changes = crm
     deal_rows = [
         (
-            deal["deal_id"], text(deal["created"]), text(deal["closed"]), deal["sales_rep_id"], "Retail", deal["region"], deal["product_type"],
-            "Web", deal["deal_stage"], deal["amount"], deal["outcome"] or "", text(deal["expected_close_date"]), text(deal["updated"]),
+            deal["deal_id"],
+            text(deal["created"]),
+            text(deal["closed"]),
+            deal["sales_rep_id"],
+            "Retail",
+            deal["region"],
+            deal["product_type"],
+            "Web",
+            deal["deal_stage"],
+            deal["amount"],
+            deal["outcome"] or "",
+            text(deal["expected_close_date"]),
+            text(deal["updated"]),
         )
         for deal in deals
     ]
@@ -185,7 +200,10 @@ def known_deals(crm: list[dict]) -> dict[str, dict]:
     for deal in crm:
         if deal["created"].date() <= AS_OF:
             is_closed = deal["closed"] is not None and deal["closed"].date() <= AS_OF
-            deals[deal["deal_id"]] = deal | {"closed": deal["closed"] if is_closed else None, "outcome": deal["outcome"] if is_closed else "Open"}
+            deals[deal["deal_id"]] = deal | {
+                "closed": deal["closed"] if is_closed else None,
+                "outcome": deal["outcome"] if is_closed else "Open",
+            }
     return deals
 
 
@@ -229,8 +247,15 @@ def walk(deal: dict, rows: list[tuple[datetime.datetime, str]]) -> list[dict]:
         seen = {visit["stage"] for visit in visits}
         highest = max((OPEN[visit["stage"]] for visit in visits), default=0)
         current = {
-            "deal_id": deal["deal_id"], "stage": stage, "visit_number": len(visits) + 1, "spell_number": spell, "recorded": at, "start": at,
-            "is_reentry": stage in seen, "is_regression": OPEN[stage] < highest, "skipped": max(OPEN[stage] - highest - 1, 0),
+            "deal_id": deal["deal_id"],
+            "stage": stage,
+            "visit_number": len(visits) + 1,
+            "spell_number": spell,
+            "recorded": at,
+            "start": at,
+            "is_reentry": stage in seen,
+            "is_regression": OPEN[stage] < highest,
+            "skipped": max(OPEN[stage] - highest - 1, 0),
             "is_left_truncated": False,
         }
         visits.append(current)
@@ -326,10 +351,25 @@ def test_visits_are_those_of_a_walk_through_the_history(nasty):
     found = build.query(f"select {columns} from marts.fct_deal_stage_visits order by deal_id, visit_number")
     expected = [
         (
-            visit["deal_id"], visit["visit_number"], visit["spell_number"], visit["stage"], visit["start"], visit["end"], visit["seconds"],
-            visit["days"], visit["cumulative"], visit["is_latest"], visit["is_reentry"], visit["is_regression"],
-            visit["skipped"], visit["exit_kind"], visit["is_left_truncated"], visit["recorded"] if visit["is_left_truncated"] else None,
-            visit["is_bulk"], visit["end"] is None, OPEN[visit["stage"]],
+            visit["deal_id"],
+            visit["visit_number"],
+            visit["spell_number"],
+            visit["stage"],
+            visit["start"],
+            visit["end"],
+            visit["seconds"],
+            visit["days"],
+            visit["cumulative"],
+            visit["is_latest"],
+            visit["is_reentry"],
+            visit["is_regression"],
+            visit["skipped"],
+            visit["exit_kind"],
+            visit["is_left_truncated"],
+            visit["recorded"] if visit["is_left_truncated"] else None,
+            visit["is_bulk"],
+            visit["end"] is None,
+            OPEN[visit["stage"]],
         )
         for deal_id in sorted(visits)
         for visit in visits[deal_id]
@@ -345,7 +385,10 @@ def test_visits_are_those_of_a_walk_through_the_history(nasty):
 
 def segments(deal: dict) -> list[tuple[str, str]]:
     return [
-        ("all", "all"), ("region", deal["region"]), ("product_type", deal["product_type"]), ("sales_rep_id", deal["sales_rep_id"] or "Unknown")
+        ("all", "all"),
+        ("region", deal["region"]),
+        ("product_type", deal["product_type"]),
+        ("sales_rep_id", deal["sales_rep_id"] or "Unknown"),
     ]
 
 
@@ -396,7 +439,9 @@ def test_stage_conversion_is_that_of_statsmodels(nasty):
             for visit in found:
                 if not visit["is_reentry"]:
                     delay = (visit["recorded"].date() - visit["start"].date()).days if visit["is_left_truncated"] else 0
-                    cases[*segment, visit["stage"]].append(((end - visit["start"].date()).days, delay, deal["outcome"], visit["is_furthest"]))
+                    cases[*segment, visit["stage"]].append(
+                        ((end - visit["start"].date()).days, delay, deal["outcome"], visit["is_furthest"])
+                    )
     rows = build.frame("select * from marts.rpt_stage_conversion").to_dict("records")
     assert {(row["segment_dimension"], row["segment_value"], row["stage"]) for row in rows} == set(cases)
     compared = 0
@@ -482,7 +527,12 @@ def test_open_deals_are_those_of_plain_python(nasty):
             if old and new > old:
                 old_day, new_day = datetime.date.fromisoformat(old), datetime.date.fromisoformat(new)
                 pushes, push_days, across = pushes + 1, push_days + (new_day - old_day).days, across + (quarter(new_day) > quarter(old_day))
-        assert (row["push_count"], row["push_days"], row["quarter_push_count"], row["amount_change_count"]) == (pushes, push_days, across, amounts)
+        assert (row["push_count"], row["push_days"], row["quarter_push_count"], row["amount_change_count"]) == (
+            pushes,
+            push_days,
+            across,
+            amounts,
+        )
         expected = datetime.date.fromisoformat(before) if before else deal["expected_close_date"]
         assert pd.isna(row["is_overdue"]) if expected is None else row["is_overdue"] == (expected < AS_OF)
     assert len(threshold) == 4
@@ -512,7 +562,8 @@ def test_little_data_gives_no_numbers_that_are_not_there(deals, history, rows, t
     for name in ("activities_file", "field_history_file", *([] if history else ["stage_history_file"])):
         del variables[name]
     build = run_dbt(
-        tmp_path / "small.duckdb", {**variables, "segment_dimensions": ["region", "product_type", "sales_rep_id"]},
+        tmp_path / "small.duckdb",
+        {**variables, "segment_dimensions": ["region", "product_type", "sales_rep_id"]},
         select=" ".join(f"+{mart}" for mart in MARTS),
         DBT_INDIRECT_SELECTION="empty",
     ).check()
@@ -524,7 +575,9 @@ def test_little_data_gives_no_numbers_that_are_not_there(deals, history, rows, t
         for (column,) in doubles:
             assert build.query(f"select count(*) from marts.{mart} where isnan({column}) or isinf({column})") == [(0,)], column
     if history:
-        assert build.query("select distinct median_status, median_days, p90_upper_days from marts.rpt_stage_durations") == [("not_reached", None, None)]
-        assert build.query("select distinct probability_status, stage_win_probability, loss_rate, late_stage_loss_rate from marts.rpt_stage_conversion") == [
-            ("no_case", None, None, None)
+        assert build.query("select distinct median_status, median_days, p90_upper_days from marts.rpt_stage_durations") == [
+            ("not_reached", None, None)
         ]
+        assert build.query(
+            "select distinct probability_status, stage_win_probability, loss_rate, late_stage_loss_rate from marts.rpt_stage_conversion"
+        ) == [("no_case", None, None, None)]

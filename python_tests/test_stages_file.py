@@ -17,7 +17,8 @@ def problems(*rows: tuple, stage_map: dict | None = None, **declared: str) -> li
         connection.execute("create schema landing")
         connection.execute(f"create table landing.stages ({', '.join(f'{name} varchar' for name in HEADER)})")
         connection.executemany(
-            f"insert into landing.stages values ({', '.join('?' * len(HEADER))})", [(*row, *[None] * (len(HEADER) - len(row))) for row in rows]
+            f"insert into landing.stages values ({', '.join('?' * len(HEADER))})",
+            [(*row, *[None] * (len(HEADER) - len(row))) for row in rows],
         )
         return problems_of_stages(connection, "stages.csv", stage_map or {}, **declared)
 
@@ -38,8 +39,12 @@ GOOD = {
     "aliases of aliases": [stage("Notice", 1, "Renewal"), alias("Note", "notify", "renewal"), alias("Notify", "NOTICE", "Renewal")],
     "an alias in all pipelines": [stage("Demo", 1, "New"), stage("Demo", 1, "Renewal"), alias("Trial", "Demo")],
     "other words, signs and white space": [("Demo\u200b", "1", "nein", "", "x", "25 %"), ("\ufeffTerms", "2", "Non", "", "", "50%")],
-    "yes, no, 1 and percentages": [("Demo", "1", "no", "", "0", "25 %"), ("Won", "2.0", " YES ", "1", "TRUE", "100"), ("Lost", "3", "y", "n", "f", "0")],
-    "quotes, commas, umlauts, emoji": [stage('"Größe", 1/2 \'x\' 🚀', 1)],
+    "yes, no, 1 and percentages": [
+        ("Demo", "1", "no", "", "0", "25 %"),
+        ("Won", "2.0", " YES ", "1", "TRUE", "100"),
+        ("Lost", "3", "y", "n", "f", "0"),
+    ],
+    "quotes, commas, umlauts, emoji": [stage("\"Größe\", 1/2 'x' 🚀", 1)],
     "fifty stages in each of two pipelines": [stage(f"S{place:02}", place, name) for name in ("A", "B") for place in range(50)],
 }
 
@@ -52,19 +57,40 @@ def test_usable_stages_are_not_refused(case):
 BAD = {
     "a stage twice, by case": ([stage("Demo", 1, "New"), stage("DEMO ", 2, "new")], "a stage stands in it twice (stage 'DEMO')"),
     "a stage and an alias": ([stage("Demo", 1), stage("Trial", 2), alias("demo", "Trial")], "a stage stands in it twice (stage 'Demo')"),
-    "an order twice in a pipeline": ([stage("Demo", 1, "New"), stage("Terms", 1, "New")], "a stage_order stands in it twice (stage 'Demo')"),
+    "an order twice in a pipeline": (
+        [stage("Demo", 1, "New"), stage("Terms", 1, "New")],
+        "a stage_order stands in it twice (stage 'Demo')",
+    ),
     "an order twice with all pipelines": ([stage("Demo", 1), stage("Terms", 1, "New")], "a stage_order stands in it twice (stage 'Demo')"),
     "half an order": ([stage("Demo", 1.5)], "a stage_order is no whole number (stage 'Demo')"),
-    "an alias of nothing": ([stage("Demo", 1, "New"), alias("Trial", "Dmeo", "New")], "an alias_of names no stage of its pipeline (stage 'Trial')"),
-    "an alias of another pipeline": ([stage("Demo", 1, "New"), alias("Trial", "Demo", "Old")], "an alias_of names no stage of its pipeline (stage 'Trial')"),
+    "an alias of nothing": (
+        [stage("Demo", 1, "New"), alias("Trial", "Dmeo", "New")],
+        "an alias_of names no stage of its pipeline (stage 'Trial')",
+    ),
+    "an alias of another pipeline": (
+        [stage("Demo", 1, "New"), alias("Trial", "Demo", "Old")],
+        "an alias_of names no stage of its pipeline (stage 'Trial')",
+    ),
     "an alias of itself": ([stage("Demo", 1), alias("Trial", "trial")], "its aliases lead in a circle (stage 'Trial')"),
-    "aliases of each other": ([stage("Demo", 1), alias("A", "B"), alias("B", "C"), alias("C", "A")], "its aliases lead in a circle (stage 'A')"),
+    "aliases of each other": (
+        [stage("Demo", 1), alias("A", "B"), alias("B", "C"), alias("C", "A")],
+        "its aliases lead in a circle (stage 'A')",
+    ),
     "unsure if late": ([("Demo", "1", "false", "", "late")], "an is_late is neither true, false nor blank (stage 'Demo')"),
-    "fractions and percentages": ([("Demo", "1", "no", "", "", "0.25"), ("Terms", "2", "no", "", "", "50")], "nor the column one of percentages from 0 to 100 (stage 'Demo')"),
+    "fractions and percentages": (
+        [("Demo", "1", "no", "", "", "0.25"), ("Terms", "2", "no", "", "", "50")],
+        "nor the column one of percentages from 0 to 100 (stage 'Demo')",
+    ),
     "more than 100 %": ([("Demo", "1", "no", "", "", "101")], "nor the column one of percentages from 0 to 100 (stage 'Demo')"),
     "51 stages": ([stage(f"S{place:02}", place) for place in range(51)], "it has more than 50 stages (stage 'S00')"),
-    "121 open stages": ([stage(f"S{place:03}", place, f"P{place // 40}") for place in range(121)], "its pipelines have more than 120 open stages together (stage 'S000')"),
-    "rows of something else": ([stage(f"D{place:04}", place) for place in range(1001)], "it has more than 1000 rows, so it is no list of stages"),
+    "121 open stages": (
+        [stage(f"S{place:03}", place, f"P{place // 40}") for place in range(121)],
+        "its pipelines have more than 120 open stages together (stage 'S000')",
+    ),
+    "rows of something else": (
+        [stage(f"D{place:04}", place) for place in range(1001)],
+        "it has more than 1000 rows, so it is no list of stages",
+    ),
 }
 
 

@@ -133,7 +133,9 @@ def test_verdicts_follow_families_of_effects():
     # Another type of period is judged with them.
     columns = joined(steady | {"period_type": ["month"] * 4}, fell, moved)
     found = tests.estimate(columns, 30, 0.95, 0.05)
-    signals = {(columns["segment_dimension"][row], columns["segment_value"][row]) for row in np.flatnonzero(found["rate_verdict"] == "signal")}
+    signals = {
+        (columns["segment_dimension"][row], columns["segment_value"][row]) for row in np.flatnonzero(found["rate_verdict"] == "signal")
+    }
     assert signals == {("region", "000")}
     mix = {(columns["segment_dimension"][row], columns["segment_value"][row]) for row in np.flatnonzero(found["mix_verdict"] == "signal")}
     assert ("lead_source", "000") in mix and {dimension for dimension, _ in mix} == {"lead_source"}
@@ -224,5 +226,7 @@ def test_sql_and_statistics_agree_with_a_decomposition_of_the_deals(tmp_path):
         " from marts.rpt_win_rate_change group by period_type, period_start_date, segment_dimension"
     )
     assert np.abs(np.array(sums)).max() < 1e-12
-    newest = build.query("select distinct period_type, max(period_start_date) from marts.rpt_win_rate_change where is_newest_period group by all")
+    newest = build.query(
+        "select distinct period_type, max(period_start_date) from marts.rpt_win_rate_change where is_newest_period group by all"
+    )
     assert dict(newest) == {kind: max(start for other, start, _ in expected if other == kind) for kind, _, _ in expected}

@@ -40,7 +40,9 @@ def plain_chart(won, count, expected):
             origin, left_out, sums, frozen, side = month - 12, set(), {1: 0.0, -1: 0.0}, None, None
         before = [i for i in range(origin, month if frozen is None else frozen) if i not in left_out]
         ratio = sum(won[i] for i in before) / sum(count[i] * expected[i] for i in before)
-        chi2 = sum((won[i] / count[i] - ratio * expected[i]) ** 2 * count[i] / (ratio * expected[i] * (1 - ratio * expected[i])) for i in before)
+        chi2 = sum(
+            (won[i] / count[i] - ratio * expected[i]) ** 2 * count[i] / (ratio * expected[i] * (1 - ratio * expected[i])) for i in before
+        )
         p0, deals = ratio * expected[month], sum(count[i] for i in before)
         variance = p0 * (1 - p0) * (1 / count[month] + 1 / deals) * max(1, chi2 / (len(before) - 1))
         z = (won[month] / count[month] - p0) / variance**0.5
@@ -71,7 +73,11 @@ def test_the_chart_is_the_plain_one(is_adjusted):
         rows = trend.chart(won, count, expected, SETTINGS)
         assert {(row["verdict"], row["missing_reason"]) for row in rows[:12]} == {("insufficient_n", "too few complete periods before it")}
         for row, (before, q, above, below, kind) in zip(rows[12:], plain_chart(won, count, expected), strict=True):
-            assert (row["baseline_start"], row["baseline_period_count"], row["baseline_deal_count"]) == (before[0], len(before), sum(count[before]))
+            assert (row["baseline_start"], row["baseline_period_count"], row["baseline_deal_count"]) == (
+                before[0],
+                len(before),
+                sum(count[before]),
+            )
             gaps += len(before) <= before[-1] - before[0]
             shifts += before[0] > 0
             np.testing.assert_allclose([row["q_score"], row["cusum_above"], row["cusum_below"]], [q, above, below], rtol=1e-7, atol=1e-9)
@@ -196,7 +202,9 @@ def test_the_slope_is_that_of_weighted_least_squares():
     found = trend.trend(won, count, np.ones(20), np.arange(20.0), SETTINGS)
     line = sm.WLS(won / count, sm.add_constant(np.arange(20.0)), weights=count).fit()
     rate = won.sum() / count.sum()
-    error = np.sqrt(found["trend_dispersion"] * rate * (1 - rate) / np.sum(count * (np.arange(20) - np.average(np.arange(20), weights=count)) ** 2))
+    error = np.sqrt(
+        found["trend_dispersion"] * rate * (1 - rate) / np.sum(count * (np.arange(20) - np.average(np.arange(20), weights=count)) ** 2)
+    )
     reach = student.ppf(0.975, 18) * error
     expected = [100 * line.params[1], 100 * (line.params[1] - reach), 100 * (line.params[1] + reach)]
     np.testing.assert_allclose([found[f"trend_{name}"] for name in ("pp_per_period", "lower_pp", "upper_pp")], expected, rtol=1e-9)
@@ -267,7 +275,9 @@ def test_false_alarms_lie_as_far_apart_as_stated():
 def test_the_planted_bad_quarter_is_found_and_parted_right():
     """A small version of `python -m tools simulate change`."""
     true = change.truth()
-    assert all(abs(effects["dimension_rate_effect"] + 0.15) < 0.01 and abs(effects["dimension_mix_effect"]) < 0.005 for effects in true.values())
+    assert all(
+        abs(effects["dimension_rate_effect"] + 0.15) < 0.01 and abs(effects["dimension_mix_effect"]) < 0.005 for effects in true.values()
+    )
     rows = [change.one_crm(seed, 3_000, true) for seed in range(30)]
     mean = {name: np.mean([row[name] for row in rows]) for name in rows[0]}
     assert mean["found"] >= 0.9 and mean["rate_is_below_0"] >= 0.9
@@ -292,9 +302,14 @@ def test_the_table_is_typed_and_holds_with_and_without_deals():
     assert len(rows) == 14 and not any(row["is_risk_adjusted"] for row in rows)  # no fit, no adjustment
     assert [row["verdict"] for row in rows] == ["insufficient_n"] * 12 + ["no_signal"] * 2
     assert rows[12]["period_start_date"] == date(2024, 1, 1) and rows[12]["z_score"] == pytest.approx(0)
-    shuffled = FakeDbt(dataclasses.asdict(SETTINGS), int_win_rate_periods=periods.order("period_start_date desc"), int_cohort_day_counts=days)
+    shuffled = FakeDbt(
+        dataclasses.asdict(SETTINGS), int_win_rate_periods=periods.order("period_start_date desc"), int_cohort_day_counts=days
+    )
     assert sorted(trend.model(shuffled, connection).to_pylist(), key=lambda row: row["period_start_date"]) == rows
-    empty = trend.model(FakeDbt(dataclasses.asdict(SETTINGS), int_win_rate_periods=periods.filter("false"), int_cohort_day_counts=days.filter("false")), connection)
+    empty = trend.model(
+        FakeDbt(dataclasses.asdict(SETTINGS), int_win_rate_periods=periods.filter("false"), int_cohort_day_counts=days.filter("false")),
+        connection,
+    )
     assert len(empty) == 0 and empty.schema == full.schema
 
 

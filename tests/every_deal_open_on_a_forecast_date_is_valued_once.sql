@@ -8,7 +8,7 @@ expected as (
         dates.forecast_date,
         count(deals.deal_id) as deal_count
     from {{ ref('int_forecast_dates') }} as dates
-    left join {{ ref('int_deals') }} as deals
+    left join {{ ref('int_dated_deals') }} as deals
         on
             dates.forecast_date >= deals.created_date
             and dates.forecast_date < coalesce(deals.closed_date, cast('9999-12-31' as date))

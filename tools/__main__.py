@@ -7,6 +7,7 @@ import sys
 
 COMMANDS = {
     "profile": "find out how an export is written, and write the vars that read it",
+    "check": "what is wrong with a vars file and the files that it names, without a build",
     "generate": "write a CRM of any size, with planted effects, as CSV or Parquet",
     "benchmark": "time and memory of a whole build beside plain DuckDB",
     "compare": "two published files, table by table and row by row",

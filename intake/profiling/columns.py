@@ -27,6 +27,13 @@ ORDER = (
 )  # fmt: skip
 
 
+# Fields whose names other columns rarely hold: `Opportunity Amount (EUR)` is an amount, but `Customer Size` no customer.
+INEXACT = {
+    "deal_id", "created_date", "closed_date", "expected_close_date", "deal_amount", "deal_stage", "sales_rep_id", "outcome", "stage_probability",
+    "lead_source", "lost_reason",
+}  # fmt: skip
+
+
 @dataclasses.dataclass(frozen=True)
 class Column:
     """A column of a file: its place, rows that hold something, distinct values, the commonest of them, and how dates or numbers in it are written."""
@@ -132,7 +139,7 @@ def candidates(table: Table, source: str, field: str, is_exact: bool) -> list[tu
         name = folded(column.name)
         if is_exact and name in names:
             ranked.append((names.index(name), column.place, column, "by its name"))
-        elif not is_exact:
+        elif not is_exact and field in INEXACT:
             inside = [known for known in names if len(known) >= 5 and known in name]
             if inside:
                 ranked.append((-len(max(inside, key=len)), column.place, column, "its name holds that of a known column"))

@@ -166,7 +166,7 @@ def numbers(top: Sequence[tuple[str, int]]) -> Numbers | None:
     if not top:
         return None
     read, marks, ends_in_three, has_percent, greatest = 0, {".": 0, ",": 0}, {".": 0, ",": 0}, False, 0.0
-    both = None
+    both = repeated = None
     for value, _ in top:
         text = value.strip()
         if text.endswith("%"):
@@ -184,12 +184,17 @@ def numbers(top: Sequence[tuple[str, int]]) -> Numbers | None:
             marks[mark] += 1
             if GROUPS.fullmatch(digits) and not digits.startswith("0"):
                 ends_in_three[mark] += 1
+                repeated = repeated or (mark if digits.count(mark) > 1 else None)
         greatest = max(greatest, plain(digits))
     share = read / len(top)
     if share < 0.5:
         return None
     if both:
         return Numbers(share, both, f"amounts hold both marks, the last is '{both}'", has_percent, greatest)
+    if repeated:
+        return Numbers(
+            share, "," if repeated == "." else ".", f"'{repeated}' stands twice in one amount: it parts thousands", has_percent, greatest
+        )
     for mark, other in ((",", "."), (".", ",")):
         if marks[mark] and ends_in_three[mark] == marks[mark] and (mark == "," or marks[mark] > 3):
             return Numbers(
@@ -234,17 +239,16 @@ def state_words(value: str) -> str | None:
 
 
 def stage_state(value: str) -> str | None:
-    """Won or Lost where a stage's name says that deals end there, else none."""
+    """Won or Lost where a stage's name says that deals end there, else none: the whole name, or one word of it."""
     found = state_words(value)
     if found in ("Won", "Lost"):
         return found
     text = value.casefold()
-    if re.search(r"\b(closed|close|geschlossen|cerrad[oa]|ferm[ée]e?|chiuso|fechado)\b", text):
-        if re.search(r"\b(lost|verloren|perdu|perdue|perdid[oa]|perso|no decision|dead)\b", text):
-            return "Lost"
-        if re.search(r"\b(won|gewonnen|gagn[ée]e?|ganad[oa]|vinto|ganho)\b", text):
-            return "Won"
-    return None
+    lost = re.search(r"\b(lost|verloren|perdue?|perdid[oa]|perso|przegran[ae]|förlorad|no decision|dead deal|not won)\b", text)
+    won = re.search(r"\b(won|gewonnen|gagn[ée]e?|ganad[oa]|vinto|ganho|ganha|wygran[ae]|vunn[ae]t)\b", text)
+    if lost:
+        return "Lost" if not won or "not won" in text else None
+    return "Won" if won else None
 
 
 def seed_stages() -> list[str]:

@@ -72,7 +72,7 @@ final as (
         int_deals.updated_at,
         int_deals.is_amount_undated,
         coalesce(int_deals.deal_amount > int_deal_bounds.outlier_amount, false) as is_amount_outlier,
-        int_cohort_maturity.is_mature as is_mature_cohort,
+        coalesce(int_cohort_maturity.is_mature, false) as is_mature_cohort,
         int_deals.as_of_date
     from int_deals
     cross join int_deal_bounds

@@ -65,7 +65,7 @@ valued as (
         int_age_band_win_rates.win_rate as cell_win_rate,
         int_age_band_win_rates.win_log_odds,
         int_segment_combinations.log_odds_offset
-        {%- for dimension in own %} + coalesce({{ dimension }}_offsets.log_odds_offset, 0){% endfor %} as log_odds_offset,
+        {%- for dimension in own %} + coalesce({{ dimension }}_offsets.log_odds_offset, 0){% endfor %}{{ ' as log_odds_offset' if own }},
         int_age_band_win_rates.log_odds_variance + int_segment_combinations.log_odds_variance
         {%- for dimension in own %} + coalesce({{ dimension }}_offsets.log_odds_variance, {{ dimension }}_least_known.log_odds_variance, 0){% endfor %} as log_odds_variance,
         int_segment_combinations.base_rate,

@@ -6,6 +6,14 @@ int_deals as (
     where is_open
 ),
 
+-- Where won and lost deals lack a close date or an amount unequally often, past pipelines hold one outcome more than the other.
+bent as (
+    select problem from {{ ref('int_missing_by_outcome') }}
+    where
+        problem <> 'rejected'
+        and is_bending
+),
+
 -- Past pipelines are not split by segment.
 segmented as (
     select
@@ -87,7 +95,9 @@ final as (
         unnest([
             cast(raw_amount as double), stage_weighted_amount, flat_amount, segment_amount, rapv_amount, model_amount, published_aging_amount
         ]) as forecast_amount,
-        not is_as_of_date and sum(still_open_deal_count) over (partition by forecast_date)
+        not is_as_of_date
+        and not exists(select 1 from bent)
+        and sum(still_open_deal_count) over (partition by forecast_date)
         <= sum(deal_count) over (partition by forecast_date) * {{ var('max_mature_open_share') }} as is_evaluable
     from groups
 )

@@ -84,7 +84,7 @@ read as (
     select
         *,
         {{ is_unreadable('stated_changed_at', 'changed_at') }} as is_moment_unreadable,
-        {{ is_unreadable('stated_valid_to', 'valid_to') }} as is_end_unreadable,
+        coalesce(stated_valid_to not like '%9999%', false) and {{ is_unreadable('stated_valid_to', 'valid_to') }} as is_end_unreadable,
         {{ is_unreadable(
             "case when field in ('amount', 'expected_close_date') then new_value end", 'coalesce(cast(new_amount as double), epoch(new_close_at))'
         ) }} as is_value_unreadable
@@ -99,8 +99,7 @@ final as (
         old_value,
         new_value,
         changed_at,
-        -- A far-future sentinel means that the value still stands.
-        case when year(valid_to) < 9999 then valid_to end as valid_to,
+        case when valid_to < cast('9999-01-01' as timestamp) then valid_to end as valid_to,
         stated_deal_id,
         stated_field,
         stated_old_value,

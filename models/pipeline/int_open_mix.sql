@@ -90,7 +90,10 @@ final as (
         cast(mixes.good_segment_share * amounts.mean_to_median_ratio as double) as pipeline_quality,
         cast(mixes.open_rate / mixes.closed_rate as double) as mix_index,
         cast(quotas.quota_amount - won.won_amount as double) as missing_amount,
-        cast(greatest(0, quotas.quota_amount - won.won_amount) * yields.open_amount / nullif(yields.expected_amount, 0) as double) as coverage_needed,
+        cast(case
+            when quotas.quota_amount is not null
+                then greatest(0, quotas.quota_amount - won.won_amount) * yields.open_amount / nullif(yields.expected_amount, 0)
+        end as double) as coverage_needed,
         cast(yields.expected_amount / nullif(greatest(0, quotas.quota_amount - won.won_amount), 0) as double) as coverage
     from int_as_of
     cross join mixes

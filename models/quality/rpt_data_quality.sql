@@ -49,7 +49,7 @@ checks as (
 
     select
         'deals' as input,
-        'dates_beyond_gap: closed_date' as check_name,
+        'close_dates_beyond_gap' as check_name,
         cast(sum(row_count) as double) as check_value,
         cast(null as bigint) as all_row_count,
         'rows' as unit,

@@ -15,7 +15,7 @@ int_forecast_dates as (
     where not is_as_of_date
 ),
 
--- Dates whose pipelines have closed since. `case` keeps the planner from sorting all deals for a range join with a few dates.
+-- Dates whose pipelines have closed since; none where won and lost deals lack a close date or an amount unequally often. `case` keeps the planner from sorting all deals for a range join with a few dates.
 evaluable_dates as (
     select int_forecast_dates.forecast_date
     from {{ ref('int_dated_deals') }} as deals
@@ -26,6 +26,14 @@ evaluable_dates as (
                     then 1
                 else 0
             end = 1
+    where
+        not exists(
+            select 1
+            from {{ ref('int_missing_by_outcome') }} as missing
+            where
+                missing.problem <> 'rejected'
+                and missing.is_bending
+        )
     group by int_forecast_dates.forecast_date
     having sum(case when deals.is_open then 1 else 0 end) <= count(*) * {{ var('max_mature_open_share') }}
 ),

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set segments = dimensions_of('segment_dimensions') %}
 {% set dimensions = segments + ['closed_month'] %}
 

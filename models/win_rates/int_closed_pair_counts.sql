@@ -1,3 +1,5 @@
+-- depends_on: {{ ref('int_frequent_values') }}
+-- noqa: disable=layout.indent
 {% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set listed = var('segment_dimensions') %}
 {% set dimensions = dimensions_of('segment_dimensions') %}

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 {% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
 {% set factors = dimensions_of('driver_factors', known=['creation']) %}
 

@@ -20,6 +20,13 @@ int_periods as (
     select * from {{ ref('int_periods') }}
 ),
 
+bent as (
+    select problem from {{ ref('int_missing_by_outcome') }}
+    where
+        problem = 'no_close_date'
+        and is_bending
+),
+
 joined as (
     select
         counts.segment_dimension,
@@ -103,7 +110,12 @@ final as (
         joined.amount_win_rate / nullif(joined.valued_win_rate, 0) as size_effect_ratio,
         joined.closed_deal_count * (joined.pooled_win_rate - joined.shrunk_win_rate) as excess_lost_deal_count,
         cast(joined.closed_amount * (joined.pooled_win_rate - joined.shrunk_win_rate) as decimal(18, 2)) as excess_lost_amount,
-        {{ win_rate_finding('joined') }} as finding
+        {{ win_rate_finding('joined') }}
+        || case
+            when joined.period <> 'all' and joined.no_close_date_deal_count > 0 and exists(select 1 from bent)
+                then ' Not in it: ' || joined.no_close_date_deal_count || ' closed deals without a close date, of which another share was won.'
+            else ''
+        end as finding
     from joined
 )
 

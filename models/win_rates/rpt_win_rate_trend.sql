@@ -16,6 +16,13 @@ undated as (
     group by cohort_month
 ),
 
+bent as (
+    select problem from {{ ref('int_missing_by_outcome') }}
+    where
+        problem = 'no_close_date'
+        and is_bending
+),
+
 worded as (
     select
         *,
@@ -72,7 +79,12 @@ final as (
         alarm_direction,
         verdict,
         missing_reason,
-        finding,
+        finding
+        || case
+            when basis = 'closed_date' and exists(select 1 from bent)
+                then ' Not in it: ' || no_close_date_deal_count || ' closed deals without a close date, of which another share was won.'
+            else ''
+        end as finding,
         trend_period_count,
         trend_deal_count,
         trend_pp_per_period,

@@ -1,0 +1,205 @@
+"""`python -m tools profile`: exports as CRMs write them, and small files of other kinds, are read right or said to be unclear."""
+
+import csv
+import datetime
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import PROJECT, run_dbt
+from exports import EXPORTS, deals, totals, write
+
+from intake.landing import Unusable
+from intake.profiling.profile import page, profile, vars_file, write_stages
+from tools.check import request_of
+
+BASE = [
+    [
+        f"D{number:04}",
+        datetime.date(2024, 1, 1) + datetime.timedelta(days=number),
+        "Closed Won" if number % 3 else "Closed Lost",
+        1000.5 + 7 * number,
+    ]
+    for number in range(60)
+]
+
+
+def profiled(folder: Path, *paths: Path) -> tuple[dict, str, list]:
+    """The vars that were written, the page, and the profiles."""
+    out = folder / "found.yml"
+    profiles = profile(paths, out)
+    stages = next((each.states for each in profiles if each.states and each.states.stages), None)
+    stages_file = folder / "found_stages.csv" if stages else None
+    if stages and stages_file:
+        write_stages(stages, stages_file)
+    text = vars_file(profiles, stages_file)
+    out.write_text(text, encoding="utf-8")
+    return yaml.safe_load(text), page(profiles, out, stages_file), profiles
+
+
+def small(
+    path: Path, date: str = "%Y-%m-%d", amount: str = "{:.2f}", delimiter: str = ",", encoding: str = "utf-8", before: str = ""
+) -> Path:
+    rows = [[number, day.strftime(date), stage, amount.format(value)] for number, day, stage, value in BASE]
+    return write(path, [["Deal ID", "Created", "Stage", "Amount"], *rows], delimiter=delimiter, encoding=encoding, before=before)
+
+
+@pytest.mark.parametrize("crm", EXPORTS)
+def test_an_export_of_a_crm_is_understood_without_an_edit(crm, tmp_path):
+    found = deals()
+    variables, text, profiles = profiled(tmp_path, EXPORTS[crm](tmp_path / f"{crm}.csv", found))
+    states = profiles[0].states
+    count, won, lost, open_, _ = totals(found)
+    assert states.counts == {"Won": won, "Lost": lost, "Open": open_, "unknown": 0}, text
+    assert {"deal_id", "created_date", "closed_date", "deal_amount", "deal_stage", "sales_rep_id"} <= set(profiles[0].mapping)
+    assert not states.doubts
+    request = request_of(variables)
+    assert request.path("deals")
+
+
+@pytest.mark.parametrize("crm", ["salesforce", "bitrix", "zoho"])
+def test_a_build_with_the_vars_that_were_found_reads_each_deal(crm, tmp_path):
+    found = deals()
+    variables, *_ = profiled(tmp_path, EXPORTS[crm](tmp_path / f"{crm}.csv", found))
+    build = run_dbt(tmp_path / "found.duckdb", variables, command="run", select="+int_deals").check()
+    [row] = build.query(
+        """
+        select count(*), count(case when is_won then 1 end), count(case when not is_won then 1 end), count(case when is_open then 1 end), sum(deal_amount)
+        from intermediate.int_deals
+        """
+    )
+    assert (*row[:4], float(row[4])) == totals(found)
+    created = build.query("select min(created_date), max(created_date), min(closed_date) from intermediate.int_deals")
+    assert created == [(min(d.created for d in found), max(d.created for d in found), min(d.closed for d in found if d.closed))]
+
+
+@pytest.mark.parametrize(
+    "written, expected",
+    [
+        ({}, {}),
+        ({"date": "%d.%m.%Y", "delimiter": ";", "encoding": "cp1252"}, {"date_format": "%d.%m.%Y", "delimiter": ";"}),
+        ({"date": "%m/%d/%Y"}, {"date_format": "%m/%d/%Y"}),
+        ({"date": "%d/%m/%Y"}, {"date_format": "%d/%m/%Y"}),
+        ({"date": "%m/%d/%y"}, {"date_format": "%m/%d/%y"}),
+        ({"date": "%d-%b-%Y"}, {"date_format": "%d-%b-%Y"}),
+        ({"date": "%Y%m%d"}, {"date_format": "%Y%m%d"}),
+        ({"date": "%d/%m/%Y %H:%M"}, {"date_format": "%d/%m/%Y %H:%M"}),
+        ({"delimiter": "\t", "encoding": "utf-16"}, {"delimiter": "\t", "encoding": "utf-16"}),
+        ({"delimiter": "|"}, {"delimiter": "|"}),
+        ({"before": "Report: deals\nof 2024\n\n"}, {"skip_lines": 3}),
+        ({"amount": "${:,.2f}"}, {}),
+    ],
+    ids=lambda value: "-".join(f"{key}={text!r}" for key, text in value.items()) or "plain",
+)
+def test_the_format_of_a_file_is_found(written, expected, tmp_path):
+    variables, text, profiles = profiled(tmp_path, small(tmp_path / "deals.csv", **written))
+    for name in ("deals_file", "column_mapping"):
+        variables.pop(name)
+    assert variables == expected, text
+    assert sum(profiles[0].states.counts.values()) == len(BASE)
+
+
+@pytest.mark.parametrize(
+    "amounts, mark",
+    [
+        (["31.729", "13.522", "2.703", "1.000"], ","),
+        (["31,729", "13,522"], "."),
+        (["31.729,88", "5,10"], ","),
+        (["31729,88", "5,1"], ","),
+        (["31 729,88", "5,10"], ","),
+        (["31'729.88", "5.10"], "."),
+        (["31729.88", "5.125"], "."),
+        (["12", "13"], "."),
+        (["1.234.567", "12"], ","),
+    ],
+)
+def test_the_decimal_mark_is_found_by_all_amounts_together(amounts, mark, tmp_path):
+    rows = [[f"D{number}", "2024-01-01", "Closed Won", amounts[number % len(amounts)]] for number in range(40)]
+    variables, text, _ = profiled(tmp_path, write(tmp_path / "deals.csv", [["Deal ID", "Created", "Stage", "Amount"], *rows]))
+    assert variables.get("decimal_mark", ".") == mark, text
+
+
+def test_dates_that_tell_no_order_are_said_to_be_a_guess(tmp_path):
+    rows = [[f"D{number}", f"{number % 12 + 1:02}/{number % 11 + 1:02}/2024", "Closed Won"] for number in range(50)]
+    _, text, _ = profiled(tmp_path, write(tmp_path / "deals.csv", [["Deal ID", "Created", "Stage"], *rows]))
+    assert "no value tells day from month" in text and "swap %d and %m" in text
+
+
+def test_words_for_won_and_lost_are_mapped_and_unknown_ones_asked_about(tmp_path):
+    words = ["Gewonnen", "Verloren", "In Arbeit", "Geparkt"]
+    rows = [[f"D{number}", "2024-01-01", words[number % 4]] for number in range(40)]
+    variables, text, _ = profiled(tmp_path, write(tmp_path / "deals.csv", [["ID", "Erstellt am", "Status"], *rows]))
+    assert variables["value_maps"] == {"outcome": {"Gewonnen": "Won", "Verloren": "Lost", "In Arbeit": "Open"}}
+    assert "'Geparkt' in 10 rows: is that Won, Lost or Open?" in text
+
+
+def test_true_and_false_for_open_deals_too_leaves_the_state_to_the_stages(tmp_path):
+    stages = ["Closed Won", "Closed Lost", "Proposal"]
+    rows = [[f"D{number}", "2024-01-01", stages[number % 3], str(number % 3 == 0).lower()] for number in range(60)]
+    variables, text, profiles = profiled(tmp_path, write(tmp_path / "deals.csv", [["ID", "Created", "Stage", "Is Won"], *rows]))
+    assert profiles[0].states.counts == {"Won": 20, "Lost": 20, "Open": 20, "unknown": 0}
+    assert "outcome" not in variables["column_mapping"]["deals"] and "value_maps" not in variables
+
+
+def test_companions_are_recognised_by_their_columns(tmp_path):
+    deals_file = small(tmp_path / "deals.csv")
+    history = write(
+        tmp_path / "h.csv", [["Opportunity ID", "To Stage", "Edit Date"], *[[row[0], "Proposal", "2024-02-01 10:00:00"] for row in BASE]]
+    )
+    variables, *_ = profiled(tmp_path, deals_file, history)
+    assert variables["stage_history_file"] == str(history)
+    assert variables["column_mapping"]["stage_history"] == {"deal_id": "Opportunity ID", "stage": "To Stage", "entered_at": "Edit Date"}
+
+
+def test_own_columns_are_offered_and_not_used(tmp_path):
+    rows = [[f"D{number}", "2024-01-01", "Closed Won", f"Größe {number % 4}", number * 1.5, f"text {number}"] for number in range(80)]
+    header = ["ID", "Created", "Stage", "Kunden-Größe", "Seats", "Notes"]
+    variables, _, _ = profiled(tmp_path, write(tmp_path / "deals.csv", [header, *rows]))
+    text = (tmp_path / "found.yml").read_text(encoding="utf-8")
+    assert "own_dimensions" not in variables
+    assert 'dimension: kunden_groesse, column: "Kunden-Größe"' in text and "Notes" not in text
+
+
+def test_a_workbook_becomes_a_csv(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("python_calamine")
+    openpyxl = pytest.importorskip("openpyxl")
+    assert openpyxl
+    frame = pandas.DataFrame(BASE, columns=["Deal ID", "Created", "Stage", "Amount"])
+    frame["Created"] = pandas.to_datetime(frame["Created"])
+    frame.to_excel(tmp_path / "deals.xlsx", index=False)
+    variables, text, _ = profiled(tmp_path, tmp_path / "deals.xlsx")
+    assert variables["deals_file"] == str(tmp_path / "found_deals.csv")
+    with (tmp_path / "found_deals.csv").open(encoding="utf-8") as file:
+        assert next(csv.DictReader(file))["Created"] == "2024-01-01"
+
+
+@pytest.mark.parametrize(
+    "content, sentence",
+    [
+        (b"", "no two columns"),
+        (b"PK\x03\x04rest", "an Excel file"),
+        (b"just one column\n1\n2\n", "no two columns"),
+    ],
+    ids=["empty", "archive", "one column"],
+)
+def test_a_file_that_is_none_is_one_sentence(content, sentence, tmp_path):
+    (tmp_path / "deals.csv").write_bytes(content)
+    with pytest.raises(Unusable, match=sentence):
+        profile([tmp_path / "deals.csv"], tmp_path / "found.yml")
+
+
+def test_the_command_writes_what_a_check_finds_right(tmp_path):
+    small(tmp_path / "deals.csv", date="%d.%m.%Y")
+    command = [sys.executable, "-m", "tools"]
+    wrote = subprocess.run(
+        [*command, "profile", str(tmp_path / "deals.csv"), "--out", str(tmp_path / "my.yml")], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert wrote.returncode == 0 and "Next: dbt build" in wrote.stdout, wrote.stderr
+    checked = subprocess.run([*command, "check", str(tmp_path / "my.yml")], cwd=PROJECT, capture_output=True, text=True)
+    assert checked.returncode == 0 and "deals: 60 rows can be read" in checked.stdout, checked.stderr
+    (tmp_path / "bad.yml").write_text((tmp_path / "my.yml").read_text() + "deals_fil: x\nmin_segment_deals: many\n")
+    bad = subprocess.run([*command, "check", str(tmp_path / "bad.yml")], cwd=PROJECT, capture_output=True, text=True)
+    assert bad.returncode == 1 and "did you mean deals_file?" in bad.stderr and "min_segment_deals" in bad.stderr
