@@ -38,7 +38,7 @@ current_values as (
         unnest(['stage', 'amount', 'expected_close_date', 'sales_rep_id']) as field,
         unnest([
             deal_stage,
-            cast(deal_amount as {{ dbt.type_string() }}),
+            cast(stated_amount as {{ dbt.type_string() }}),
             cast(expected_close_date as {{ dbt.type_string() }}),
             sales_rep_id
         ]) as new_value
