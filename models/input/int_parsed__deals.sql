@@ -55,7 +55,11 @@ typed as (
         closed_date as raw_closed_date,
         deal_amount as raw_deal_amount,
         coalesce({{ to_boolean('is_deleted') }}, false) or not ({{ passes_row_filters() }}) as is_filtered,
-        struct_pack({% for column in input_columns('deals') + own_columns() %}{{ column }} := {{ to_text(column) }}{{ ", " if not loop.last }}{% endfor %}) as raw
+        struct_pack(
+            {%- for column in input_columns('deals') + own_columns() %}
+            {{ column }} := nullif(trim(cast({{ column }} as {{ dbt.type_string() }})), ''){{ "," if not loop.last }}
+            {%- endfor %}
+        ) as raw
     from int_input__deals
 ),
 
