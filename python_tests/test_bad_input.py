@@ -133,7 +133,7 @@ BAD_VARIABLES = {
     "mapping of no column": ({"deals_file": "DEALS", "column_mapping": {"amont": "Amount"}}, "maps 'amont'"),
     "misspelt var": ({"deal_file": "DEALS"}, "there is no var deal_file: did you mean deals_file?"),
     "value out of range": ({"fdr_level": 5}, "fdr_level is 5, but must be a number between 0 and 1"),
-    "unknown dimension": ({"segment_dimensions": ["industy"]}, 'segment_dimensions[0] is "industy", but must be one of industry'),
+    "unknown dimension": ({"segment_dimensions": ["industy"]}, "segment_dimensions has industy, which is no dimension: did you mean industry?"),
     "mapping to no column": ({"deals_file": "DEALS", "column_mapping": {"deal_amount": "Amount"}}, "has no column 'Amount'"),
     "as-of date that is none": (
         {"deals_file": "DEALS", "as_of_date": "2024-02-31"},
