@@ -190,7 +190,9 @@ EXTREMES = {
     "no close dates": [
         f"D{n},2024-01-{n:02d},,rep_1,SaaS,Europe,Core,Inbound,Closed,{1000 * n},,{'Won' if n % 3 else 'Lost'}" for n in range(1, 29)
     ],
-    "neither": [f"D{n},2024-01-{n:02d},,rep_1,SaaS,Europe,Core,Inbound,Closed,,,{['Won', 'Lost', ''][n % 3]}" for n in range(1, 29)],
+    "neither": [
+        f"D{n},2024-01-{n:02d},,rep_1,SaaS,Europe,Core,Inbound,{['Closed', 'Closed', 'Demo'][n % 3]},,,{['Won', 'Lost', ''][n % 3]}" for n in range(1, 29)
+    ],
     "all won": [f"D{n},2024-01-{n:02d},2024-03-{n:02d},rep_1,SaaS,Europe,Core,Inbound,Closed,{1000 * n},60,Won" for n in range(1, 29)],
 }
 
