@@ -52,7 +52,7 @@
         {% else %}
             {% set reason = "nothing changed since " ~ newest if newest else "no open deal has a value that could change" %}
         {% endif %}
-        {% if not kept %}
+        {% if not kept or newest | string > as_of_date %}
             {% do log("keep_history added nothing as of " ~ as_of_date ~ ": " ~ reason, info=true) %}
         {% endif %}
     {% endif %}

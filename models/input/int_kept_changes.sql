@@ -21,7 +21,7 @@ later_dates as (
     where
         reason_codes is null
         and greatest(created_date, closed_date, cast(updated_at as date)) > {{ as_of_date }}
-        and greatest(created_date, closed_date, cast(updated_at as date)) <= {{ dbt.dateadd('day', var('max_date_gap_days'), as_of_date) }}
+        and greatest(created_date, closed_date, cast(updated_at as date)) <= {{ dbt.dateadd('day', var('max_date_gap_days') or 366, as_of_date) }}
 ),
 
 repeated_deals as (
