@@ -63,3 +63,13 @@
     coalesce(cast({{ column }} as {{ dbt.type_string() }}), 'Unknown')
     {%- endif -%}
 {%- endmacro %}
+
+
+{# Columns of the deals whose values are folded to the spelling of most: segments, what is known of losses, own dimensions of text. #}
+{% macro spelled_columns() %}
+    {% set names = ["industry", "region", "product_type", "lead_source", "deal_type", "lost_reason", "competitor"] %}
+    {% for each in own_dimensions() if each.get("kind") != "number" %}
+        {% do names.append(each.dimension) %}
+    {% endfor %}
+    {{ return(names) }}
+{% endmacro %}

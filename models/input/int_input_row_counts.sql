@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 -- Rows in and what became of them. Accepted and quarantined rows are counted where they went, not by subtraction, so that the identity
 -- rows in = accepted + quarantined + duplicates + filtered + not yet known can fail.
 with
@@ -31,91 +32,27 @@ counted as (
 
     union all
 
-    select
-        'field_history' as input,
-        (select count(*) from {{ ref('int_input__field_history') }}) as row_count,
-        0 as filtered_count,
-        (
-            select count(*) from {{ ref('int_input__field_history') }} as field_history
-            inner join int_as_of
-                on cast({{ to_timestamp('field_history.changed_at', 'field_history') }} as date) > int_as_of.as_of_date
-        ) as not_yet_known_count,
-        (
-            select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}
-            where input = 'field_history'
-        ) as accepted_count,
-        (
-            select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}
-            where input = 'field_history'
-        ) as duplicate_count
+    {{ counted_rows('field_history', ref('int_input__field_history'), ref('int_checked__field_history'), 'int_as_of', 'changed_at', "input = 'field_history'") }}
 
     union all
 
-    select
-        'value_intervals' as input,
-        (select count(*) from {{ ref('int_input__value_intervals') }}) as row_count,
-        0 as filtered_count,
-        (
-            select count(*) from {{ ref('int_input__value_intervals') }} as value_intervals
-            inner join int_as_of
-                on cast({{ to_timestamp('value_intervals.valid_from', 'value_intervals') }} as date) > int_as_of.as_of_date
-        ) as not_yet_known_count,
-        (
-            select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__field_history') }}
-            where input = 'value_intervals'
-        ) as accepted_count,
-        (
-            select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__field_history') }}
-            where input = 'value_intervals'
-        ) as duplicate_count
+    {{ counted_rows('value_intervals', ref('int_input__value_intervals'), ref('int_checked__field_history'), 'int_as_of', 'valid_from', "input = 'value_intervals'") }}
 
     union all
 
-    select
-        'activities' as input,
-        (select count(*) from {{ ref('int_input__activities') }}) as row_count,
-        0 as filtered_count,
-        (
-            select count(*) from {{ ref('int_input__activities') }} as activities
-            inner join int_as_of
-                on cast({{ to_timestamp('activities.occurred_at', 'activities') }} as date) > int_as_of.as_of_date
-        ) as not_yet_known_count,
-        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__activities') }}) as accepted_count,
-        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__activities') }}) as duplicate_count
+    {{ counted_rows('activities', ref('int_input__activities'), ref('int_checked__activities'), 'int_as_of', 'occurred_at') }}
 
     union all
 
-    select
-        'interventions' as input,
-        (select count(*) from {{ ref('int_input__interventions') }}) as row_count,
-        0 as filtered_count,
-        (
-            select count(*) from {{ ref('int_input__interventions') }} as interventions
-            inner join int_as_of
-                on cast({{ to_timestamp('interventions.taken_at', 'interventions') }} as date) > int_as_of.as_of_date
-        ) as not_yet_known_count,
-        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__interventions') }}) as accepted_count,
-        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__interventions') }}) as duplicate_count
+    {{ counted_rows('interventions', ref('int_input__interventions'), ref('int_checked__interventions'), 'int_as_of', 'taken_at') }}
 
     union all
 
-    select
-        'reps' as input,
-        (select count(*) from {{ ref('int_input__reps') }}) as row_count,
-        0 as filtered_count,
-        0 as not_yet_known_count,
-        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__reps') }}) as accepted_count,
-        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__reps') }}) as duplicate_count
+    {{ counted_rows('reps', ref('int_input__reps'), ref('int_checked__reps'), 'int_as_of') }}
 
     union all
 
-    select
-        'quotas' as input,
-        (select count(*) from {{ ref('int_input__quotas') }}) as row_count,
-        0 as filtered_count,
-        0 as not_yet_known_count,
-        (select count(case when reason_codes is null then 1 end) from {{ ref('int_checked__quotas') }}) as accepted_count,
-        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_checked__quotas') }}) as duplicate_count
+    {{ counted_rows('quotas', ref('int_input__quotas'), ref('int_checked__quotas'), 'int_as_of') }}
 
     union all
 
@@ -136,17 +73,7 @@ counted as (
 
     union all
 
-    select
-        'exchange_rates' as input,
-        (select count(*) from {{ ref('stg_files__exchange_rates') }}) as row_count,
-        0 as filtered_count,
-        (
-            select count(*) from {{ ref('stg_files__exchange_rates') }} as rates
-            inner join int_as_of
-                on cast({{ to_timestamp('rates.valid_from', 'exchange_rates') }} as date) > int_as_of.as_of_date
-        ) as not_yet_known_count,
-        (select count(case when reason_codes is null then 1 end) from {{ ref('int_exchange_rates') }}) as accepted_count,
-        (select sum(case when reason_codes is null then row_count - 1 end) from {{ ref('int_exchange_rates') }}) as duplicate_count
+    {{ counted_rows('exchange_rates', ref('stg_files__exchange_rates'), ref('int_exchange_rates'), 'int_as_of', 'valid_from') }}
 ),
 
 quarantined as (

@@ -35,25 +35,9 @@ valued as (
             {{ dbt.datediff('deals.created_date', 'coalesce(deals.closed_date, deals.as_of_date)', 'day') }} as integer
         ) as age_days
     from checked as deals
-    left join int_segment_spellings as industry_spellings
-        on industry_spellings.segment_dimension = 'industry' and deals.industry = industry_spellings.spelling
-    left join int_segment_spellings as region_spellings
-        on region_spellings.segment_dimension = 'region' and deals.region = region_spellings.spelling
-    left join int_segment_spellings as product_type_spellings
-        on product_type_spellings.segment_dimension = 'product_type' and deals.product_type = product_type_spellings.spelling
-    left join int_segment_spellings as lead_source_spellings
-        on lead_source_spellings.segment_dimension = 'lead_source' and deals.lead_source = lead_source_spellings.spelling
-    left join int_segment_spellings as deal_type_spellings
-        on deal_type_spellings.segment_dimension = 'deal_type' and deals.deal_type = deal_type_spellings.spelling
-    left join int_segment_spellings as lost_reason_spellings
-        on lost_reason_spellings.segment_dimension = 'lost_reason' and deals.lost_reason = lost_reason_spellings.spelling
-    left join int_segment_spellings as competitor_spellings
-        on competitor_spellings.segment_dimension = 'competitor' and deals.competitor = competitor_spellings.spelling
-    {% for each in own if each.get('kind') != 'number' -%}
-    left join int_segment_spellings as {{ each.dimension }}_spellings
-        on
-            {{ each.dimension }}_spellings.segment_dimension = '{{ each.dimension }}'
-            and deals.{{ each.dimension }} = {{ each.dimension }}_spellings.spelling
+    {% for column in spelled_columns() -%}
+    left join int_segment_spellings as {{ column }}_spellings
+        on {{ column }}_spellings.segment_dimension = '{{ column }}' and deals.{{ column }} = {{ column }}_spellings.spelling
     {% endfor %}
 ),
 

@@ -1,4 +1,4 @@
-{% set own = own_dimensions() | rejectattr("kind", "equalto", "number") | map(attribute="dimension") | list %}
+{% set columns = spelled_columns() %}
 with
 
 int_known__deals as (
@@ -7,15 +7,8 @@ int_known__deals as (
 
 combinations as (
     select
-        industry,
-        region,
-        product_type,
-        lead_source,
-        deal_type,
-        lost_reason,
-        competitor,
-        {% for dimension in own -%}
-        {{ dimension }},
+        {% for column in columns -%}
+        {{ column }},
         {% endfor -%}
         count(*) as deal_count
     from int_known__deals
@@ -25,14 +18,8 @@ combinations as (
 
 stacked as (
     select
-        unnest([
-            'industry', 'region', 'product_type', 'lead_source', 'deal_type', 'lost_reason', 'competitor'
-            {%- for dimension in own %}, '{{ dimension }}'{% endfor %}
-        ]) as segment_dimension,
-        unnest([
-            industry, region, product_type, lead_source, deal_type, lost_reason, competitor
-            {%- for dimension in own %}, {{ dimension }}{% endfor %}
-        ]) as spelling,
+        unnest(['{{ columns | join("', '") }}']) as segment_dimension,
+        unnest([{{ columns | join(", ") }}]) as spelling,
         deal_count
     from combinations
 ),

@@ -1,0 +1,42 @@
+-- Values that are read one way and not another, and what figures leave out, as checks of rpt_data_quality.
+with
+
+final as (
+    select
+        'deals' as input,
+        concat('outcome_dependent_loss: ', problem) as check_name,
+        cast(won_missing_count + lost_missing_count as double) as check_value,
+        won_deal_count + lost_deal_count as all_row_count,
+        'rows' as unit,
+        is_outcome_dependent as is_finding_above_zero,
+        {{ missing_by_outcome_finding('missing') }} as message
+    from {{ ref('int_missing_by_outcome') }} as missing
+
+    union all
+
+    select
+        input,
+        concat(column_name, '_read_as_percent') as check_name,
+        cast(value_count as double) as check_value,
+        cast(null as bigint) as all_row_count,
+        'rows' as unit,
+        not is_declared as is_finding_above_zero,
+        'probabilities read as percent: set the var percent if they are fractions, or to confirm it' as message
+    from {{ ref('int_probability_scales') }}
+    where is_percent and value_count > 0
+
+    union all
+
+    select
+        input,
+        concat(column_name, '_outside_0_to_1') as check_name,
+        cast(outside_count as double) as check_value,
+        value_count as all_row_count,
+        'rows' as unit,
+        true as is_finding_above_zero,
+        'probabilities below 0 or above 1 (100 %): they count as missing' as message
+    from {{ ref('int_probability_scales') }}
+    where outside_count > 0
+)
+
+select * from final
