@@ -203,3 +203,25 @@ def test_the_command_writes_what_a_check_finds_right(tmp_path):
     (tmp_path / "bad.yml").write_text((tmp_path / "my.yml").read_text() + "deals_fil: x\nmin_segment_deals: many\n")
     bad = subprocess.run([*command, "check", str(tmp_path / "bad.yml")], cwd=PROJECT, capture_output=True, text=True)
     assert bad.returncode == 1 and "did you mean deals_file?" in bad.stderr and "min_segment_deals" in bad.stderr
+
+
+def test_months_in_another_language_and_columns_without_a_known_name_are_read(tmp_path):
+    months = ["Jan", "Feb", "März", "Apr", "Mai", "Juni", "Juli", "Aug", "Sep", "Okt", "Nov", "Dez"]
+    rows = [
+        [f"D{number}", f"{day.day}. {months[day.month - 1]} {day.year}", stage.removeprefix("Closed ")] for number, day, stage, _ in BASE
+    ]
+    variables, text, _ = profiled(tmp_path, write(tmp_path / "deals.csv", [["Kennung", "Seit", "Ausgang"], *rows], delimiter=";"))
+    assert variables["date_format"] == "%d. %b %Y"
+    assert variables["column_mapping"]["deals"] == {"created_date": "Seit", "outcome": "Ausgang", "deal_id": "Kennung"}
+    assert text.count("a guess:") == 3
+
+
+def test_flags_say_which_stages_are_closed_when_their_names_dont(tmp_path):
+    stages = ["Signed", "Dropped", "Talks"]
+    rows = [
+        [f"D{number}", "2024-01-01", stages[number % 3], str(number % 3 < 2).lower(), str(number % 3 == 0).lower()] for number in range(60)
+    ]
+    header = ["Id", "CreatedDate", "StageName", "IsClosed", "IsWon"]
+    _, _, profiles = profiled(tmp_path, write(tmp_path / "deals.csv", [header, *rows]))
+    assert profiles[0].states.counts == {"Won": 20, "Lost": 20, "Open": 20, "unknown": 0}
+    assert {stage.name: stage.state for stage in profiles[0].states.stages} == {"Signed": "Won", "Dropped": "Lost", "Talks": "Open"}

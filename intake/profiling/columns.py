@@ -11,7 +11,7 @@ import duckdb
 from intake.inputs import is_parquet, quoted_name
 from intake.landing import Landed, land
 from intake.profiling.shape import Shape
-from intake.profiling.values import BLANKS, DateFormats, Numbers, date_formats, numbers, state_words
+from intake.profiling.values import BLANKS, DateFormats, Numbers, date_formats, numbers, stage_state, state_words
 
 HEADERS = Path(__file__).with_name("headers.csv")
 SAMPLE = 20_000
@@ -129,7 +129,32 @@ def mapping_of(table: Table, source: str, canonical: Sequence[str]) -> dict[str,
                     found[field] = (column, why)
                     taken.add(column.place)
                     break
+    if source == "deals":
+        by_content(table, found, taken)
     return found
+
+
+def by_content(table: Table, found: dict[str, tuple[Column, str]], taken: set[int]) -> None:
+    """Where no name tells: the first gapless column of dates is that of the creation, one with words for won and lost is the outcome."""
+    free = [column for column in table.columns if column.place not in taken]
+    if "created_date" not in found:
+        dates = [column for column in free if suits("created_date", column, table) and column.filled > 0.95 * table.landed.row_count]
+        if dates:
+            found["created_date"] = (dates[0], "a guess: the first column of dates without gaps")
+    if "outcome" not in found and "deal_stage" not in found:
+        for column in free:
+            states = {stage_state(value) for value in column.values[:60]} if column.distinct <= 60 else set()
+            if {"Won", "Lost"} <= states:
+                found["outcome" if column.distinct <= 4 else "deal_stage"] = (column, "a guess: it has words for won and lost")
+                break
+    if "deal_id" not in found:
+        ids = [
+            column
+            for column in free
+            if column.distinct == column.filled == table.landed.row_count and not (column.dates and column.dates.is_written)
+        ]
+        if ids:
+            found["deal_id"] = (ids[0], "a guess: the first column without repeats")
 
 
 def candidates(table: Table, source: str, field: str, is_exact: bool) -> list[tuple[Column, str]]:

@@ -75,7 +75,7 @@ def profile_file(connection: duckdb.DuckDBPyConnection, path: Path, out: Path, n
         rule = rules[source]
         mapping = mapping_of(table, source, [*rule["required"], *rule["optional"]])
     columns = {name: column for name, (column, _) in mapping.items()}
-    doubts = missing(source, rules[source], columns, table)
+    doubts = missing(source, rules[source], columns, mapping, table)
     date_format, why, unsure = formats_of(
         [columns[name] for name in columns if columns[name].dates and name.endswith(("_date", "_at", "_start", "_end"))], columns, table
     )
@@ -96,7 +96,9 @@ def parquet_shape(connection: duckdb.DuckDBPyConnection, path: Path) -> Shape:
     return Shape(Dialect(), header, ["a Parquet file, whose columns have types"])
 
 
-def missing(source: str, rule: Mapping[str, Any], columns: Mapping[str, Column], table: Table) -> list[str]:
+def missing(
+    source: str, rule: Mapping[str, Any], columns: Mapping[str, Column], guessed: Mapping[str, tuple[Column, str]], table: Table
+) -> list[str]:
     found = [
         f"no column was recognised as {name}, which {source} need: name it in column_mapping"
         for name in rule["required"]
@@ -105,6 +107,7 @@ def missing(source: str, rule: Mapping[str, Any], columns: Mapping[str, Column],
     one_of = rule.get("one_of") or ()
     if one_of and not any(name in columns for name in one_of):
         found.append(f"no column was recognised as {' or '.join(one_of)}, one of which {source} need: name it in column_mapping")
+    found += [f"'{column.name}' is taken for {name}: {why}" for name, (column, why) in guessed.items() if why.startswith("a guess")]
     key = columns.get("deal_id")
     if source == "deals" and key and key.distinct < key.filled:
         found.append(

@@ -75,9 +75,7 @@ def encoding_of(path: Path, start: bytes) -> tuple[str, str]:
             decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         odd = block[max(error.start - 2000, 0) : error.start + 2000]
-        found = charset_normalizer.from_bytes(
-            odd, cp_isolation=["cp1252", "cp1250", "cp1251", "mac_roman", "shift_jis", "gb18030", "cp949"]
-        ).best()
+        found = charset_normalizer.from_bytes(odd, cp_isolation=["cp1252", "cp1250", "cp1251", "shift_jis", "gb18030", "cp949"]).best()
         encoding = found.encoding if found and str(found) != odd.decode("cp1252", "replace") else "cp1252"
         return encoding, f"encoding {encoding}: byte {error.object[error.start]:#04x} is no UTF-8 (a guess: look at names with accents)"
     return "utf-8", "encoding utf-8"

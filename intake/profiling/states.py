@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from intake.profiling.columns import Column, Table, expression, folded
-from intake.profiling.values import seed_stages, stage_state, state_words
+from intake.profiling.values import TRUE, seed_stages, stage_state, state_words
 
 PLAIN = {"won", "lost", "open", "closed won", "closed lost", "closedwon", "closedlost"}
 # Usual stages in their usual order, by words that their names hold.
@@ -20,6 +20,10 @@ STEPS = (
     ("commit", "verbal", "decision", "contract", "vertrag", "sign", "invoice"),
 )
 LATE = 7
+# Columns of true and false that say of each deal whether it is closed, or won.
+CLOSED_FLAGS = {"isclosed", "closed", "hsisclosed", "isdealclosed", "dealclosed", "isclosednumeric"}
+WON_FLAGS = {"iswon", "won", "isclosedwon", "hsisclosedwon", "closedwon", "isdealwon"}
+MOST_FLAGGED = 0.98
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +62,8 @@ def states_of(table: Table, mapping: Mapping[str, Column]) -> States:
     evidence: list[str] = []
     doubts: list[str] = []
     stages = stages_of(table, mapping) if stage else []
+    if any(flag(table, names) for names in (CLOSED_FLAGS, WON_FLAGS)) and stages:
+        evidence.append("columns of true and false say which stages are closed and won")
     value_map: dict[str, str | None] = {}
     ends = {each.state for each in stages} - {"Open"}
     if outcome and is_flag(outcome):
@@ -108,10 +114,11 @@ def stages_of(table: Table, mapping: Mapping[str, Column]) -> list[Stage]:
     stage, pipeline, probability = mapping["deal_stage"], mapping.get("pipeline"), mapping.get("stage_probability")
     known = seed_stages()
     of_pipeline = expression(pipeline) if pipeline and 1 < pipeline.distinct <= 20 else "null"
+    closed, won = flag(table, CLOSED_FLAGS), flag(table, WON_FLAGS)
     number = f"try_cast(replace(replace({expression(probability)}, '%', ''), ',', '.') as double)" if probability else "null"
     rows = table.connection.execute(
         f"""
-        select nullif({of_pipeline}, ''), {expression(stage)} as stage, count(*), median({number}), min(rowid)
+        select nullif({of_pipeline}, ''), {expression(stage)} as stage, count(*), median({number}), min(rowid), {share(closed)}, {share(won)}
         from {table.name} where {expression(stage)} <> '' group by 1, 2 order by 1, 2
         """
     ).fetchall()
@@ -122,15 +129,38 @@ def stages_of(table: Table, mapping: Mapping[str, Column]) -> list[Stage]:
                 of,
                 name,
                 count,
-                stage_state(name) or "Open",
+                flagged(is_closed, is_won) or stage_state(name) or "Open",
                 order_of(name, chance, first, scale),
                 None if chance is None else min(max(chance / scale, 0), 1),
                 name.casefold() in known,
             )  # fmt: skip
-            for of, name, count, chance, first in rows
+            for of, name, count, chance, first, is_closed, is_won in rows
         ),
         key=lambda each: (each.pipeline or "", each.state != "Open", each.order, each.name),
     )
+
+
+def flag(table: Table, names: set[str]) -> Column | None:
+    return next((column for column in table.columns if folded(column.name) in names and column.filled and is_flag(column)), None)
+
+
+def share(column: Column | None) -> str:
+    """SQL of the share of rows in which a column of true and false is true; null without one."""
+    if column is None:
+        return "null"
+    true = ", ".join(f"'{word}'" for word in TRUE)
+    return f"avg(case when lower({expression(column)}) in ({true}) then 1.0 else 0 end)"
+
+
+def flagged(closed_share: float | None, won_share: float | None) -> str | None:
+    """The state of a stage by the file's own columns of closed and won deals, none where they don't agree on it."""
+    if won_share is not None and won_share > MOST_FLAGGED:
+        return "Won"
+    if closed_share is None or won_share is None:
+        return None
+    if closed_share > MOST_FLAGGED and won_share < 1 - MOST_FLAGGED:
+        return "Lost"
+    return "Open" if closed_share < 1 - MOST_FLAGGED else None
 
 
 def order_of(name: str, chance: float | None, first: int, scale: int) -> float:

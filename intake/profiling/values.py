@@ -8,6 +8,8 @@ from pathlib import Path
 
 import duckdb
 
+from intake.contract import month_names
+
 # What stands for nothing. `na` is North America.
 BLANKS = ("n/a", "#n/a", "null", "none", "-", "--", "unknown", "(blank)", "nil", "nan", "not available", "not specified", "keine angabe")
 PROBE = 2_000
@@ -37,17 +39,17 @@ DAY_FIRST = {value: key for key, value in MONTH_FIRST.items()}
 AMOUNT = re.compile(r"[-+(]?\s*(?:[^\d\s.,()+-]{1,4}\s*)?[-+]?\s*(\d[\d.,'\u2019\s\u00a0\u202f]*)\s*(?:[^\d\s.,()+-]{1,4})?\s*[-)]?")
 GROUPS = re.compile(r"\d{1,3}([.,'\u2019\s\u00a0\u202f])\d{3}(\1\d{3})*")
 WON = (
-    "won|win|closed won|closedwon|close won|deal won|gewonnen|auftrag|abgeschlossen gewonnen|gagne|gagné|gagnée|ganado|ganada|cerrado ganado|cerrada ganada|vinto|"
+    "выигран|успешно реализовано|gewonnen deal|ganhos|won|win|closed won|closedwon|close won|deal won|gewonnen|auftrag|abgeschlossen gewonnen|gagne|gagné|gagnée|ganado|ganada|cerrado ganado|cerrada ganada|vinto|"
     "chiuso vinto|ganho|ganha|fechado ganho|vunnen|vundet|vunnet|wygrana|wygrane|fechado|выиграна|сделка успешна|成交|赢单|受注|contract signed|signed|success|successful|"
     "successful deal|renewed|closed - won|closed (won)|closed/won|geschlossen und gewonnen|gewonnen abgeschlossen|fermé gagné|fermée gagnée|conclusion"
 )
 LOST = (
-    "lost|loss|closed lost|closedlost|close lost|deal lost|verloren|absage|abgesagt|abgeschlossen verloren|perdu|perdue|perdido|perdida|cerrado perdido|cerrada perdida|"
+    "проигран|закрыто и не реализовано|perdidos|lost|loss|closed lost|closedlost|close lost|deal lost|verloren|absage|abgesagt|abgeschlossen verloren|perdu|perdue|perdido|perdida|cerrado perdido|cerrada perdida|"
     "perso|chiuso perso|fechado perdido|förlorad|tabt|tapt|przegrana|przegrane|проиграна|сделка провалена|丢单|失注|unsuccessful|failed|dead|disqualified|"
     "no decision|cancelled|canceled|churned|abandoned|closed - lost|closed (lost)|closed/lost|geschlossen und verloren|fermé perdu|fermée perdue|closed lost to competition|"
     "closed-lost to competition|junk|lost deal|analyze failure|rejected|not won|no sale"
 )
-OPEN = "open|in progress|in process|offen|in arbeit|laufend|en cours|ouvert|abierto|abierta|en curso|aperto|in corso|aberto|aberta|em andamento|öppen|åben|active|pending|ongoing|in work|pipeline|进行中"
+OPEN = "в работе|открыта|w toku|otwarta|öppen|lopend|em aberto|open|in progress|in process|offen|in arbeit|laufend|en cours|ouvert|abierto|abierta|en curso|aperto|in corso|aberto|aberta|em andamento|öppen|åben|active|pending|ongoing|in work|pipeline|进行中"
 TRUE, FALSE = (
     ("true", "1", "yes", "y", "t", "wahr", "ja", "vrai", "oui", "si", "sí", "x"),
     ("false", "0", "no", "n", "f", "falsch", "nein", "faux", "non"),
@@ -94,7 +96,10 @@ def date_formats(connection: duckdb.DuckDBPyConnection, top: Sequence[tuple[str,
         return number
     if max(map(len, probe)) > 40:
         return None
-    connection.execute("create or replace temp table probed as select unnest(?) as value", [probe])
+    connection.execute(
+        "create or replace temp table probed as select unnest(?) as value, unnest(?) as english",
+        [probe, [in_english(value) for value in probe]],
+    )
     kinds = {value: re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", value)) for value in probe}
     if len(set(kinds.values())) > 40:
         return None
@@ -106,7 +111,7 @@ def date_formats(connection: duckdb.DuckDBPyConnection, top: Sequence[tuple[str,
             connection.execute(
                 "select "
                 + ", ".join(
-                    f"list(value) filter (where try_strptime(value, '{pattern}') between '1970-01-01' and '2100-01-01')"
+                    f"list(value) filter (where try_strptime(english, '{pattern}') between '1970-01-01' and '2100-01-01')"
                     for pattern in patterns
                 )
                 + " from probed"
@@ -128,6 +133,24 @@ def date_formats(connection: duckdb.DuckDBPyConnection, top: Sequence[tuple[str,
     if share < 0.5:
         return None
     return ordered(tuple(found), share, fits, probe)
+
+
+@cache
+def month_patterns() -> list[re.Pattern]:
+    return [re.compile(rf"(?<![^\W\d_])(?:{names})[.]?(?![^\W\d_])", re.I) for names in month_names()]
+
+
+def in_english(value: str) -> str:
+    """The text with the name of its month in English and in short, as the build reads other languages too."""
+    if not re.search(r"[^\W\d_]{3}", value):
+        return value
+    for pattern, name in zip(
+        month_patterns(), ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), strict=True
+    ):
+        replaced = pattern.sub(name, value)
+        if replaced != value:
+            return replaced
+    return value
 
 
 def ordered(found: tuple[str, ...], share: float, fits: dict[str, list[str] | None], probe: Sequence[str]) -> DateFormats:
