@@ -15,7 +15,8 @@ from intake.profiling.values import BLANKS, DateFormats, Numbers, date_formats, 
 
 HEADERS = Path(__file__).with_name("headers.csv")
 SAMPLE = 20_000
-SHOWN = 200
+# Of a column of more values about so many are looked at.
+PROBED = 5_000
 # A column is of a kind when this share of its filled values can be read so.
 MOST = 0.8
 DATES = {"created_date", "closed_date", "expected_close_date", "updated_at", "entered_at", "changed_at", "occurred_at", "period_start"}
@@ -82,23 +83,33 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, shape: Shape, name: 
 
 
 def look(connection: duckdb.DuckDBPyConnection, table: str, place: int, name: str) -> Column:
-    text = f"trim(c{place}, ' \t\r\n\u00a0')"
+    """What a column holds; of many values their number is an estimate, and those that are looked at are a sample by hash, the same in any order of rows."""
+    text = "trim(value, ' \t\r\n\u00a0')"
     filled = f"{text} <> '' and lower({text}) not in ({', '.join(repr(word) for word in BLANKS)})"
-    [(count, distinct)] = connection.execute(f"select count(*), approx_count_distinct({text}) from {table} where {filled}").fetchall()
+    [(count, distinct)] = connection.execute(f"select count(nullif(c{place}, '')), approx_count_distinct(c{place}) from {table}").fetchall()
     if distinct < SAMPLE:
         top = connection.execute(
-            f"select {text}, count(*) from {table} where {filled} group by 1 order by 2 desc, 1 limit {SAMPLE}"
+            f"""
+            select {text}, sum(row_count)::bigint from (select c{place} as value, count(*) as row_count from {table} group by 1)
+            where {filled} group by 1 order by 2 desc, 1 limit {SAMPLE}
+            """
         ).fetchall()
-        distinct = len(top)
+        count, distinct = sum(number for _, number in top), len(top)
     else:
-        # Of a column of many values a sample by hash, the same in any order of the rows.
         top = connection.execute(
-            f"select distinct {text}, 1 from {table} where {filled} and hash({text}) % greatest({distinct} // {SAMPLE}, 1) = 0 order by 1 limit {SAMPLE}"
+            f"""
+            select distinct {text}, 1 from (select c{place} as value from {table} where hash(c{place}) % greatest({distinct} // {PROBED}, 1) = 0)
+            where {filled} order by 1 limit {SAMPLE}
+            """
         ).fetchall()
-        [(exact,)] = connection.execute(f"select count(distinct {text}) from {table} where {filled}").fetchall()
-        distinct = exact
-    dates = date_formats(connection, top)
-    return Column(name, place, count, distinct, top, dates, numbers(top))
+        distinct = min(distinct, count)
+    return Column(name, place, count, distinct, top, date_formats(connection, top), numbers(top))
+
+
+def repeated_count(table: Table, column: Column) -> int:
+    """Rows whose value stands in another row before."""
+    text = expression(column)
+    return table.connection.execute(f"select count({text}) - count(distinct {text}) from {table.name} where {text} <> ''").fetchall()[0][0]
 
 
 def folded(name: str) -> str:
@@ -129,13 +140,12 @@ def mapping_of(table: Table, source: str, canonical: Sequence[str]) -> dict[str,
                     found[field] = (column, why)
                     taken.add(column.place)
                     break
-    if source == "deals":
-        by_content(table, found, taken)
     return found
 
 
-def by_content(table: Table, found: dict[str, tuple[Column, str]], taken: set[int]) -> None:
-    """Where no name tells: the first gapless column of dates is that of the creation, one with words for won and lost is the outcome."""
+def guess_by_content(table: Table, found: dict[str, tuple[Column, str]]) -> None:
+    """Where no name of a file of deals tells: the first gapless column of dates is that of the creation, one with words for won and lost is the outcome."""
+    taken = {column.place for column, _ in found.values()}
     free = [column for column in table.columns if column.place not in taken]
     if "created_date" not in found:
         dates = [column for column in free if suits("created_date", column, table) and column.filled > 0.95 * table.landed.row_count]

@@ -14,7 +14,7 @@ import duckdb
 from intake.contract import contract
 from intake.inputs import is_parquet
 from intake.landing import Dialect, Unusable
-from intake.profiling.columns import Column, Table, input_of, mapping_of, read
+from intake.profiling.columns import Column, Table, guess_by_content, input_of, mapping_of, read, repeated_count
 from intake.profiling.shape import WORKBOOKS, Shape, shape_of, workbook_to_csv
 from intake.profiling.states import States, is_late, states_of
 from intake.profiling.values import MONTH_FIRST, DateFormats
@@ -74,6 +74,8 @@ def profile_file(connection: duckdb.DuckDBPyConnection, path: Path, out: Path, n
         source = source if number else "deals"
         rule = rules[source]
         mapping = mapping_of(table, source, [*rule["required"], *rule["optional"]])
+    if source == "deals":
+        guess_by_content(table, mapping)
     columns = {name: column for name, (column, _) in mapping.items()}
     doubts = missing(source, rules[source], columns, mapping, table)
     date_format, why, unsure = formats_of(
@@ -109,10 +111,8 @@ def missing(
         found.append(f"no column was recognised as {' or '.join(one_of)}, one of which {source} need: name it in column_mapping")
     found += [f"'{column.name}' is taken for {name}: {why}" for name, (column, why) in guessed.items() if why.startswith("a guess")]
     key = columns.get("deal_id")
-    if source == "deals" and key and key.distinct < key.filled:
-        found.append(
-            f"'{key.name}' has {key.filled - key.distinct} rows whose id stands in the file before: equal rows count once, others are turned away"
-        )
+    if source == "deals" and key and (repeats := repeated_count(table, key)):
+        found.append(f"'{key.name}' has {repeats} rows whose id stands in the file before: equal rows count once, others are turned away")
     if table.landed.rejected:
         line = table.landed.rejected[0]
         found.append(
@@ -184,7 +184,7 @@ def own_columns(table: Table, columns: Mapping[str, Column]) -> list[Column]:
             OWN_LEVELS[0] <= column.distinct <= OWN_LEVELS[1]
             or (column.numbers and column.numbers.share > 0.95 and column.distinct > OWN_LEVELS[1])
         )
-        and not (column.distinct == column.filled)
+        and column.distinct < 0.9 * column.filled
     ]
 
 
