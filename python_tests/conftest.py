@@ -27,6 +27,13 @@ DEAL_COLUMNS = (
     "deal_id,created_date,closed_date,sales_rep_id,industry,region,product_type,lead_source,deal_stage,deal_amount,sales_cycle_days,outcome"
 )
 
+# Edges that no day's closes move, and those of the reference figures of the real file.
+SIZE_BANDS = """band_type,band,band_order,lower_bound,upper_bound
+deal_size_band,small,1,,5000
+deal_size_band,medium,2,5000,15000
+deal_size_band,large,3,15000,30000
+deal_size_band,enterprise,4,30000,
+"""
 
 # Fixtures that build, or that look at what a build published.
 BUILDS = {"demo", "real_build", "real_build_as_of", "browser"}
@@ -189,6 +196,13 @@ def write_deals(path: pathlib.Path, *rows: str, header: str = DEAL_COLUMNS) -> p
     return path
 
 
+def write_size_bands(folder: pathlib.Path) -> pathlib.Path:
+    """A bands_file of fixed edges; without one, a past day within a build has the quartiles of the build's as-of date."""
+    path = folder / "bands.csv"
+    path.write_text(SIZE_BANDS, encoding="utf-8")
+    return path
+
+
 def made_once(tmp_path_factory, name: str, make: Callable[[pathlib.Path], Build]) -> Build:
     """A build that `make` makes in a folder: once for all workers of pytest, and each has a copy."""
     base = tmp_path_factory.getbasetemp()
@@ -222,9 +236,13 @@ def reference_folder() -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def real_build(reference_folder, tmp_path_factory) -> Build:
-    """The real file, built whole: closed deals only."""
-    variables = {"deals_file": reference_folder / "skygeni_sales_data.csv"}
-    return made_once(tmp_path_factory, "real", lambda folder: run_dbt(folder / "reference.duckdb", variables))
+    """The real file, built whole: closed deals only; bands of amounts are those of the reference figures."""
+
+    def whole(folder: pathlib.Path) -> Build:
+        variables = {"deals_file": reference_folder / "skygeni_sales_data.csv", "bands_file": write_size_bands(folder)}
+        return run_dbt(folder / "reference.duckdb", variables)
+
+    return made_once(tmp_path_factory, "real", whole)
 
 
 @pytest.fixture(scope="session")

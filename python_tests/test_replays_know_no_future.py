@@ -16,7 +16,7 @@ import pathlib
 import random
 
 import pytest
-from conftest import Build, run_dbt
+from conftest import Build, run_dbt, write_size_bands
 from test_pipeline_bridge import DAY, DEAL_COLUMNS, random_deal, stage_rows, write
 from test_same_tables import as_text
 
@@ -26,7 +26,12 @@ LATE_RECORDING = datetime.date(2024, 7, 10)
 NEW_SPELLING = datetime.date(2024, 4, 20)  # most rows have it by AS_OF, but not by the first of the days
 BLANKS = {"amount": ["", "0"], "sales_rep_id": [""], "expected_close_date": [""]}
 VARIABLES = {"backtest_min_history_days": 100, "maturity_quantile": 0.6, "max_mature_open_share": 0.3}
-KINDS, DAYS = ["always recorded", "recorded late"], ["2024-06-30", "2024-08-31"]
+PASTS = [
+    ("always recorded", "2024-06-30"),
+    ("recorded late", "2024-08-31"),
+    pytest.param(("always recorded", "2024-08-31"), marks=pytest.mark.campaign),
+    pytest.param(("recorded late", "2024-06-30"), marks=pytest.mark.campaign),
+]
 
 
 def is_value(field: str, text: str) -> bool:
@@ -107,7 +112,7 @@ class Crm:
 
     def build(self, folder, day: datetime.date) -> Build:
         select = "+int_deal_forecasts +int_deal_observations +int_rep_forecasts +int_past_field_values"
-        variables = VARIABLES | self.export(folder / str(day), day) | {"as_of_date": str(day)}
+        variables = VARIABLES | self.export(folder / str(day), day) | {"as_of_date": str(day), "bands_file": write_size_bands(folder)}
         return run_dbt(folder / f"{day:b%j}.duckdb", variables, select=select, with_tests=False).check()
 
     def unrecorded(self, day: datetime.date, *fields: str) -> set[str]:
@@ -127,7 +132,7 @@ def crms(tmp_path_factory):
     return made
 
 
-@pytest.fixture(scope="module", params=[(kind, day) for kind in KINDS for day in DAYS], ids=" ".join)
+@pytest.fixture(scope="module", params=PASTS, ids=" ".join)
 def past(request, crms):
     """A CRM, a day, the build of that day and a later one."""
     crm, later, folder = crms(request.param[0])

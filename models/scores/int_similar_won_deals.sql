@@ -1,6 +1,6 @@
 -- noqa: disable=layout.indent
 -- Among candidates that share as many dimensions with a deal, the most like it are its neighbours by amount: an open deal meets those
--- alone, so that the work grows with the open deals and not with their candidates.
+-- alone, so that the work grows with the open deals and not with their candidates. An open deal without an amount meets the newest.
 {% set dimensions = dimensions_of('similar_deal_dimensions') %}
 {% set count = var('similar_deal_count') %}
 
@@ -37,10 +37,11 @@ candidates as (
 sides as (
     select
         *,
-        unnest(['smaller', 'larger']) as side,
+        unnest(['smaller', 'larger', 'newest']) as side,
         unnest([
             row_number() over (partition by profile, matching_dimension_count order by similar_deal_amount asc, recency desc),
-            row_number() over (partition by profile, matching_dimension_count order by similar_deal_amount asc, recency asc)
+            row_number() over (partition by profile, matching_dimension_count order by similar_deal_amount asc, recency asc),
+            row_number() over (partition by profile, matching_dimension_count order by recency asc)
         ]) as amount_rank
     from candidates
 ),
@@ -84,8 +85,12 @@ placed as (
 sought as (
     select
         placed.*,
-        case when steps.step > 0 then 'larger' else 'smaller' end as side,
-        placed.smaller_count + steps.step as amount_rank
+        case
+            when placed.deal_amount is null then 'newest'
+            when steps.step > 0 then 'larger'
+            else 'smaller'
+        end as side,
+        case when placed.deal_amount is null then 0 else placed.smaller_count end + steps.step as amount_rank
     from placed
     cross join steps
     where placed.deal_id is not null
