@@ -132,9 +132,16 @@ def is_value(field: str, text: str) -> bool:
     return text not in ("", "soon")
 
 
+def owner_at_close(deal: dict, changes: list[tuple]) -> str:
+    """Who owned a deal at the end of the day it closed on, or at the end of the as-of date; empty where no change says it."""
+    closed = deal["spells"][-1]["leave"].date() if deal["is_closed"] else AS_OF
+    owners = [new for at, new, _ in changes if at.date() <= min(closed, AS_OF)]
+    return owners[-1] if owners else changes[0][2] if changes else ""
+
+
 class Field:
     """A field of a deal: what it was on any day, told from the changes known as of the end. An emptied amount is 0; an emptied owner or date
-    stays, and in the end an amount too."""
+    stays, and in the end an amount too. A closed deal is its owner's at the close."""
 
     def __init__(self, deal: dict, field: str) -> None:
         known = [(at, new, old) for name, old, new, at in deal["rows"] if name.lower() == field and at.date() <= AS_OF]
@@ -144,7 +151,9 @@ class Field:
         stays = [(at, old if new in ("", "0") else new, old) for at, new, old in accepted]
         stays = [(at, value, old) for at, value, old in stays if is_value(field, value) and value != "0"]
         self.changes = [(at, new or "0", old) for at, new, old in accepted] if field == "amount" else stays
-        self.current = stays[-1][1] if stays else deal[field] or ("Unknown" if field == "sales_rep_id" else "")
+        self.current = stays[-1][1] if stays else deal[field]
+        if field == "sales_rep_id":
+            self.current = owner_at_close(deal, stays) or deal[field] or "Unknown"
 
     def on(self, day: datetime.date) -> str:
         before = ""
