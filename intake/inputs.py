@@ -284,8 +284,10 @@ def currency_marks(connection: duckdb.DuckDBPyConnection) -> list[str]:
         from (select upper(trim(cast(deal_amount as varchar))) as amount from landing.deals where try_cast(deal_amount as double) is null)
         where mark <> '' order by 1 limit 6
     """
-    for pattern in (r"([A-Z]{0,2}\p{Sc})", r"^([A-Z]{3})\s?[-+(]?\d", r"\d\s?([A-Z]{3})$"):
-        found = {mark.replace("US$", "$") for (mark,) in connection.execute(marks, {"pattern": pattern}).fetchall()}
+    signs, codes = [r"([A-Z]{0,2}\p{Sc})"], [r"^([A-Z]{3})\s?[-+(]?\d", r"\d\s?([A-Z]{3})$"]
+    for patterns in (signs, codes):
+        rows = [row for pattern in patterns for row in connection.execute(marks, {"pattern": pattern}).fetchall()]
+        found = {mark.replace("US$", "$") for (mark,) in rows}
         if len(found) > 1:
             return sorted(found)
     return []

@@ -258,14 +258,15 @@ def test_a_plausible_date_is_from_1990_to_ten_years_ahead(read):
 
 
 def test_a_file_with_everything_declared_is_read_right(tmp_path):
-    """Semicolons, cp1252, days first, commas, euros, percents, local time, words for nothing, white space, a total row: 3 deals, and why not the rest."""
+    """Semicolons, cp1252, days first, commas, euros, percents, local time, words for nothing, white space, a total row: 4 deals, and why not the rest."""
     header = "deal_id;created_date;closed_date;sales_rep_id;industry;region;product_type;lead_source;deal_stage;deal_amount;outcome;stage_probability;"
     rows = [
         "0001;01.02.2024;05.03.2024;Zoë;SaaS;EMEA;Core;n/a;Closed;1.234,50 €;Won;100 %;",
         "0002;01.02.2024;N/A;Zoë;SaaS;\u00a0EMEA\t;Core;Unknown;Demo;€ 12;;75;",
         "0003;1.2.2024;31.3.2024 23:30 -0700;Zoë;SaaS;EMEA;Core;-;Closed;12;Lost;1;",
         "0004;02/28/2024;;Zoë;SaaS;EMEA;Core;Web;Demo;12;;;",
-        "0005;01.01.0001;;Zoë;SaaS;EMEA;Core;Web;Demo;1.23;;;",
+        "0005;01.01.0001;;Zoë;SaaS;EMEA;Core;Web;Demo;12;;;",
+        "0006;1.2.2024;;Zoë;SaaS;EMEA;Core;Web;Demo;1.23;;;",
         "Summe;;;;;;;;;1.258,50;;;",
     ]
     (tmp_path / "deals.csv").write_text("\n".join(["sep=;", header, *rows]), encoding="cp1252")
@@ -283,14 +284,12 @@ def test_a_file_with_everything_declared_is_read_right(tmp_path):
         ("0001", february, datetime.date(2024, 3, 5), "Zoë", "EMEA", "Unknown", Decimal("1234.50"), 1.0),
         ("0002", february, None, "Zoë", "EMEA", "Unknown", Decimal(12), 0.75),
         ("0003", february, march, "Zoë", "EMEA", "Unknown", Decimal(12), 0.01),
+        ("0006", february, None, "Zoë", "EMEA", "Web", None, None),
     ]
+    assert build.query("select amount_problem from intermediate.int_deals where deal_id = '0006'") == [("unreadable",)]
     [(rows_in, accepted, quarantined)] = build.query(
         "select row_count, accepted_count, quarantined_count from intermediate.int_input_row_counts where input = 'deals'"
     )
-    assert (rows_in, accepted, quarantined) == (6, 3, 3)
+    assert (rows_in, accepted, quarantined) == (7, 4, 3)
     reasons = dict(build.query("select deal_id, reason_codes from intermediate.int_rejected_rows"))
-    assert (
-        reasons["0004"] == "created_date_unreadable"
-        and "deal_amount_unreadable" in reasons["0005"]
-        and "created_date_missing" in reasons["Summe"]
-    )
+    assert reasons == {"0004": "created_date_unreadable", "0005": "created_date_implausible", "Summe": "created_date_missing"}

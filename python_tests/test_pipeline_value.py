@@ -36,9 +36,18 @@ def write_crm(folder: pathlib.Path, deals: int, seed: int, effects: crm_effects.
     return {f"{name}_file": str(folder / f"demo_{name}.csv") for name in names}
 
 
+def write_bands(path: pathlib.Path) -> str:
+    """Fixed sizes, so that a build as of a past date has the bands of a later one."""
+    edges = ["", *SIZE_EDGES, ""]
+    bands = [f"deal_size_band,{number},{number + 1},{edges[number]},{edges[number + 1]}" for number in range(len(SIZE_EDGES) + 1)]
+    path.write_text("\n".join(["band_type,band,band_order,lower_bound,upper_bound", *bands]) + "\n")
+    return str(path)
+
+
 @pytest.fixture(scope="module")
 def crm(tmp_path_factory) -> dict:
-    return write_crm(tmp_path_factory.mktemp("crm"), 1_500, 7)
+    folder = tmp_path_factory.mktemp("crm")
+    return write_crm(folder, 1_500, 7) | {"bands_file": write_bands(folder / "bands.csv")}
 
 
 @pytest.fixture(scope="module")

@@ -197,7 +197,9 @@ def test_the_shock_of_the_demo_is_that_of_its_single_deals(demo):
         "select forecast_date, closed_deal_count as n, win_rate as r from intermediate.int_replayed_segments where segment_dimension = 'all'"
     )
     rate_variance = (1 / (rates.n * rates.r * (1 - rates.r))).set_axis(rates.forecast_date)
-    dates = demo.frame("select distinct forecast_date from marts.rpt_pipeline_value_backtest where is_evaluable").forecast_date
+    dates = demo.frame(
+        "select forecast_date from marts.rpt_pipeline_value_backtest where is_evaluable and method = 'rapv' and valued_deal_count > 0"
+    ).forecast_date
     deals = deals_of(demo, "not is_as_of_date")
     excess = gains = 0.0
     for day, open_deals in deals[deals.forecast_date.isin(dates)].groupby("forecast_date"):
