@@ -173,9 +173,7 @@ def test_a_build_without_any_open_deal_left_stops_unless_it_is_told_to_go_on(tmp
     done = run_dbt(tmp_path / "sales.duckdb", {"deals_file": deals}, select="+int_deals", with_tests=False)
     assert done.exit_code != 0
     assert "all 1 open deals of deals_file 'deals.csv' were turned away: 1 created_date_unreadable (such as 'soon')" in done.output
-    run_dbt(
-        tmp_path / "sales.duckdb", {"deals_file": deals, "max_rejected_open_share": 1}, select="+int_deals", with_tests=False
-    ).check()
+    run_dbt(tmp_path / "sales.duckdb", {"deals_file": deals, "max_rejected_open_share": 1}, select="+int_deals", with_tests=False).check()
 
 
 def test_the_published_marts_of_another_input_stop_a_build_before_it_begins(tmp_path):

@@ -207,7 +207,7 @@ def vars_file(profiles: Sequence[FileProfile], stages_file: Path | None) -> str:
             "# Look at it: which stages close a deal, and whether as won.",
             f"stages_file: {json.dumps(str(stages_file), ensure_ascii=False)}",
         ]
-    lines += dialect_lines(profiles)
+    lines += dialect_lines(profiles, has_written=stages_file is not None)
     mappings = {each.source: mapped_columns(each) for each in profiles}
     if any(mappings.values()):
         lines.append("column_mapping:")
@@ -244,8 +244,11 @@ def own_line(column: Column) -> str:
     )
 
 
-def dialect_lines(profiles: Sequence[FileProfile]) -> list[str]:
-    """Vars of how the files are written, one value where all files agree, else a mapping of input to value; defaults aren't written."""
+def dialect_lines(profiles: Sequence[FileProfile], has_written: bool) -> list[str]:
+    """Vars of how the files are written, one value where all files agree, else a mapping of input to value; defaults aren't written.
+
+    `has_written`: another file is read besides these, which is written plainly.
+    """
     found = {
         "delimiter": ({each.source: each.table.shape.dialect.delimiter for each in profiles}, ","),
         "encoding": ({each.source: each.table.shape.dialect.encoding for each in profiles}, "utf-8"),
@@ -259,7 +262,7 @@ def dialect_lines(profiles: Sequence[FileProfile]) -> list[str]:
         distinct = {json.dumps(value) for value in values.values()}
         if distinct == {json.dumps(default)} or not distinct:
             continue
-        value = next(iter(values.values())) if len(distinct) == 1 else values
+        value = next(iter(values.values())) if len(distinct) == 1 and not has_written else values
         lines.append(f"{name}: {json.dumps(value, ensure_ascii=False)}")
     if any(column.dates and column.dates.has_offsets for each in profiles for column, _ in each.mapping.values()):
         lines.append(
