@@ -1,11 +1,18 @@
+{# An expression that reads one value, on one line: compiled SQL has a line a column, as its source. #}
+{% macro on_one_line() -%}
+    {{ caller().split("\n") | map("trim") | select | join(" ") }}
+{%- endmacro %}
+
 {# Text without white space around it (line breaks, no-break and zero-width spaces, a byte order mark too), in Unicode NFC; blank is null.
    The two ends are looked at first: few texts need more. #}
 {% macro to_text(column) -%}
     {%- set text = "cast(" ~ column ~ " as " ~ dbt.type_string() ~ ")" -%}
+    {% call on_one_line() -%}
     case
         when {{ text }} between '!' and '~~' and {{ text }}[-1] between '!' and '~' then nfc_normalize({{ text }})
         else nullif(nfc_normalize(regexp_replace({{ text }}, '^[\p{Cc}\p{Cf}\p{Z}]+|[\p{Cc}\p{Cf}\p{Z}]+$', '', 'g')), '')
     end
+    {%- endcall %}
 {%- endmacro %}
 
 {# Is a text one of the words that stand for nothing, such as n/a? #}
@@ -22,10 +29,12 @@
 
 {# True or false, in the words that exports use; null when blank or another word. #}
 {% macro to_boolean(column) -%}
+    {% call on_one_line() -%}
     case
         when lower({{ to_text(column) }}) in ('true', 't', 'yes', 'y', '1', '1.0', 'x', 'on', 'wahr', 'ja', 'vrai', 'oui', 'verdadero', 'si', 'sí') then true
         when lower({{ to_text(column) }}) in ('false', 'f', 'no', 'n', '0', '0.0', 'off', 'falsch', 'nein', 'faux', 'non', 'falso') then false
     end
+    {%- endcall %}
 {%- endmacro %}
 
 {# Comma-separated reason codes of a row, null when there is none: pairs of (condition, code), after codes found before. The

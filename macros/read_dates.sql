@@ -15,6 +15,7 @@
         "epoch_ms": epoch_timestamp(text, 1000, zone),
         "excel": excel_timestamp(column, declared("decimal_mark", input, ".")),
     } -%}
+    {% call on_one_line() -%}
     case
         when typeof({{ column }}) = 'TIMESTAMP WITH TIME ZONE'
             then {{ within_calendar("(" ~ try_cast(column, "timestamp with time zone") ~ " at time zone '" ~ zone ~ "')") }}
@@ -26,6 +27,7 @@
             null
         )
     end
+    {%- endcall %}
 {%- endmacro %}
 
 {# A date or timestamp that can be computed with: what lies before year 1 or after 9999 becomes its first or last day. #}

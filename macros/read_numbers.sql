@@ -11,6 +11,7 @@
     {%- set number = try_cast("replace(" ~ text ~ ", ',', '.')" if mark == "," else text, type) -%}
     {%- set plain = "case when not contains(" ~ text ~ ", '.') then " ~ number ~ " end" if mark == "," else number -%}
     {#- DuckDB computes the second branch of a coalesce for all rows, unless it is a case. -#}
+    {% call on_one_line() -%}
     case
         when typeof({{ column }}) <> 'VARCHAR' then {{ try_cast(column, type) }}
         else coalesce({{ plain }}, case
@@ -19,6 +20,7 @@
             else {{ written_number(text, mark, type) }}
         end)
     end
+    {%- endcall %}
 {%- endmacro %}
 
 {# A number as people write it, read whole or not at all: '$31,729.88', '-1 234,50 EUR', '(12)'. Thousands are well-formed groups of three

@@ -57,12 +57,29 @@ def seed(name: str, *dates: str) -> pandas.DataFrame:
     return frame
 
 
+# The demo's deals that have a fault but can be placed, and what of them counts otherwise than it is written.
+FAULTY = {
+    "D0003002": {},  # its stage is unknown, its outcome isn't
+    "D0003003": {"amount": None},  # below 0
+    "D0003004": {"amount": None},  # 5,000,000,000
+    "D0003007": {"closed_date": None},  # without outcome in an open stage: the close is expected then
+    "D0003008": {"closed_date": None, "outcome": None},  # closed in 2099, so not yet
+    "D0003010": {"closed_date": None},  # won on 31/12/2024, which is no ISO 8601
+}
+
+
 @pytest.fixture(scope="module")
 def crm() -> pandas.DataFrame:
-    """The demo's 3,000 good deals by id, as exported."""
-    frame = seed("deals", "created_date", "closed_date").assign(amount=lambda deals: deals.deal_amount.astype(float))
-    assert len(frame) == 3000 and frame.deal_id.is_unique
-    return frame.set_index("deal_id")
+    """The demo's 3,000 good deals and the faulty ones that are accepted, by id, as exported; without an outcome they are open."""
+    dates = ["created_date", "closed_date", "expected_close_date"]
+    frame = seed("deals", *dates).assign(amount=lambda deals: deals.deal_amount.astype(float)).set_index("deal_id")
+    assert len(frame) == 3000 and frame.index.is_unique and (frame.outcome.isna() == frame.closed_date.isna()).all()
+    faulty = pandas.read_csv(PROJECT / "seeds" / "demo" / "demo_deals.csv", dtype=str).set_index("deal_id").loc[list(FAULTY)]
+    faulty = faulty.assign(amount=lambda deals: deals.deal_amount.astype(float))
+    for deal, values in FAULTY.items():
+        faulty.loc[deal, list(values)] = [numpy.nan if column == "amount" else None for column in values]
+    faulty[dates] = faulty[dates].apply(pandas.to_datetime)
+    return pandas.concat([frame, faulty])
 
 
 def end_of_day_values(field: str) -> pandas.DataFrame:
@@ -109,7 +126,7 @@ def test_every_analysis_says_how_to_read_it_and_has_an_answer_on_the_demo(analys
     for name, file in FILES.items():
         comment = re.match(r"(-- .*\n)+", file.read_text(encoding="utf-8"))
         assert comment and any(not line.endswith("?") for line in comment[0].splitlines()), name
-        assert len(analyses[name]) > 0, name
+        assert (len(analyses[name]) > 0) == (name != "how_good_are_forecast_calls"), name  # the demo has no calls
 
 
 def test_no_analysis_reads_the_clock():
@@ -170,11 +187,11 @@ def test_stages_lose_the_deals_that_got_no_further(analyses, crm):
 
 def test_deals_that_need_a_look_are_pushed_overdue_or_untouched_in_the_export(analyses, crm):
     found = analyses["which_open_deals_need_a_look"].set_index("deal_id")
-    open_deals = crm[crm.closed_date.isna()]
+    open_deals = crm[crm.outcome.isna()]
     dates = seed("field_history", "changed_at").query("field == 'expected_close_date'").sort_values("changed_at", kind="stable")
     dates = dates[dates.deal_id.isin(open_deals.index)]
     pushes = dates[pandas.to_datetime(dates.new_value) > pandas.to_datetime(dates.old_value)].groupby("deal_id").size()
-    expected_close = pandas.to_datetime(dates.groupby("deal_id").new_value.last())
+    expected_close = pandas.to_datetime(dates.groupby("deal_id").new_value.last()).reindex(open_deals.index).fillna(open_deals.expected_close_date)
     overdue = set(expected_close.index[expected_close < AS_OF])
     touched = seed("activities", "occurred_at").groupby("deal_id").occurred_at.max().dt.normalize()
     untouched_days = (AS_OF - touched.reindex(open_deals.index).fillna(open_deals.created_date)).dt.days
@@ -195,10 +212,10 @@ def test_movements_since_monday_bridge_the_open_amounts_of_the_export(analyses, 
 
     def open_amount(day: pandas.Timestamp) -> float:
         known = amounts[amounts.day <= day].groupby("deal_id").new_value.last()
-        is_open = (crm.created_date <= day) & ~(crm.closed_date <= day)
-        return known.reindex(crm.index[is_open]).sum()
+        is_open = (crm.created_date <= day) & (crm.outcome.isna() | (crm.closed_date > day))
+        return known.reindex(crm.index).fillna(crm.amount)[is_open].sum()
 
-    assert open_amount(AS_OF) == crm[crm.closed_date.isna()].amount.sum()
+    assert open_amount(AS_OF) == crm[crm.outcome.isna()].amount.sum()
     assert found.movement_amount.sum() == pytest.approx(open_amount(AS_OF) - open_amount(pandas.Timestamp("2025-12-28")), abs=0.005)
     assert found.movement_date.min() >= pandas.Timestamp("2025-12-29")
     week = crm[crm.closed_date >= "2025-12-29"]
@@ -241,7 +258,7 @@ def test_a_deal_that_came_back_or_closed_in_its_quarter_has_not_left_it(compiled
     ]  # fmt: skip
     closed = {"closed": "2025-09-15", "closed later": "2025-10-01"}
     deals = [
-        f"select '{deal}' as deal_id, '' as deal_name, 'R1' as sales_rep_id, '' as outcome, try_cast('{closed.get(deal, '')}' as date) as closed_date"
+        f"select '{deal}' as deal_id, '' as deal_name, 'R1' as sales_rep_id, '' as outcome, try_cast('{closed.get(deal, '')}' as date) as closed_date, {deal not in closed} as is_open"
         for deal in moves
     ]
     with duckdb.connect() as connection:
@@ -325,7 +342,7 @@ def test_planted_effects_are_the_answers(analyses):
     reps = analyses["which_reps_differ"]
     assert set(reps[reps.verdict == "signal"].sales_rep_id) == {"R07", "R14"}
     sources = analyses["what_drives_the_win_rate"].query("verdict == 'signal'")
-    assert set(zip(sources.factor, sources.level, strict=True)) == {("lead_source", "Referral"), ("deal_size_band", "large")}
+    assert set(zip(sources.factor, sources.level, strict=True)) == {("lead_source", "Referral")}
     products = analyses["do_won_deals_close_faster"].query("segment_dimension == 'product_type' and verdict == 'signal'")
     assert list(products.segment_value) == ["Enterprise"]
     quarantined = analyses["did_all_rows_arrive"]
@@ -337,7 +354,9 @@ def test_the_median_cycle_by_cohort_is_that_of_kaplan_meier(analyses, deals):
     frame = analyses["is_the_cycle_getting_longer"].set_index("cohort_month")
     found = frame[["median_days", "median_lower_days", "median_upper_days"]].astype(float)
     expected = {}
-    for cohort, members in deals.groupby("cohort_month"):
+    dated = deals[deals.is_open | deals.closed_date.notna()]
+    assert len(deals) - len(dated) == 1, "D0003010, whose close date can't be read, has no known age"
+    for cohort, members in dated.groupby("cohort_month"):
         estimate = SurvfuncRight(members.age_days, ~members.is_open)
         median = min(estimate.surv_times[estimate.surv_prob <= 0.5 + 1e-12], default=numpy.nan)
         expected[cohort] = [median, *estimate.quantile_ci(0.5)]
@@ -361,6 +380,7 @@ def test_correlations_are_those_of_scipy(analyses, deals):
     assert len(frame) == 3
     for row in frame.itertuples():
         counted = mature if "cycle_days" in (row.first_column, row.second_column) else closed
+        counted = counted.dropna(subset=[row.first_column, row.second_column])
         one, other = counted[row.first_column].astype(float), counted[row.second_column].astype(float)
         pearson = stats.pearsonr(one, other)
         interval = pearson.confidence_interval(0.95)

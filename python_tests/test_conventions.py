@@ -217,7 +217,8 @@ def test_no_room_reads_a_room_that_reads_it(manifest):
 
 
 def test_the_demo_needs_few_models(manifest):
-    assert len(models(manifest)) <= 169
+    # Own dimensions, pipelines, value intervals, teams' quotas, calls, currencies and fiscal years took the last 35.
+    assert len(models(manifest)) <= 204
 
 
 def test_compiled_sql_is_short(manifest):
@@ -238,7 +239,7 @@ def macro_sql() -> dict[str, str]:
         for name, body in re.findall(r"\{%-? macro (\w+)\(.*?%\}(.*?)\{%-? endmacro", COMMENT.sub("", file.read_text()), re.DOTALL):
             queries = [text for tag in TAG.findall(body) for text in re.findall(r'"([^"]*)"', tag) if re.search(r"\bselect\b", text)]
             sql = " ; ".join([TAG.sub(lambda tag: "@" if tag[0].startswith("{{") else " ", body), *queries])
-            if file.stem not in hooks:
+            if not {file.stem, name} & set(hooks):
                 found[name] = re.sub(r"'(?:[^']|'')*'", "''", NO_SOURCE.sub(" ", sql))
     assert len(found) > 50
     return found

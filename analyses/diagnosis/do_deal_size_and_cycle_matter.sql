@@ -16,7 +16,11 @@ pairs as (
         cast({{ first_column }} as double) as first_value,
         cast({{ second_column }} as double) as second_value
     from {{ ref('fct_deals') }}
-    where not is_open{{ ' and is_mature_cohort' if 'cycle_days' in (first_column, second_column) }}
+    where
+        not is_open
+        and {{ first_column }} is not null
+        and {{ second_column }} is not null
+        {{ 'and is_mature_cohort' if 'cycle_days' in (first_column, second_column) }}
     {{ 'union all' if not loop.last }}
     {% endfor -%}
 ),

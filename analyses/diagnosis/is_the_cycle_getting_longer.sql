@@ -13,6 +13,7 @@ ages as (
         count(case when not is_open then 1 end) as closed_count,
         sum(count(*)) over (partition by cohort_month order by age_days desc) as at_risk_count
     from {{ ref('fct_deals') }}
+    where age_days is not null
     group by cohort_month, age_days
 ),
 

@@ -25,6 +25,7 @@ periods as (
         deal_amount,
         cycle_days
     from fct_deals
+    where closed_date is not null
 ),
 
 means as (

@@ -22,6 +22,7 @@ periods as (
         is_won,
         deal_amount
     from fct_deals
+    where closed_date is not null
 ),
 
 rates as (

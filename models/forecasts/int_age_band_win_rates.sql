@@ -17,9 +17,7 @@ age_stages as (
 -- Where won and lost deals lack their close date unequally often, the days of the others say nothing about the rate of all.
 bent as (
     select problem from {{ ref('int_missing_by_outcome') }}
-    where
-        problem = 'no_close_date'
-        and is_bending
+    where problem = 'no_close_date' and is_bending
 ),
 
 -- Days of one deal are one piece of evidence: (sum of days)^2 / sum of squared days is the number of deals they are worth.
@@ -32,9 +30,7 @@ observed as (
         cast(won_days as double) / deal_days as observed_rate,
         cast(deal_days as double) * deal_days / squared_days as effective_deal_count
     from {{ ref('int_training_deal_days') }}
-    where
-        segment_dimension = 'all'
-        and not exists (select 1 from bent)
+    where segment_dimension = 'all' and not exists (select 1 from bent)
 ),
 
 trained as (
@@ -46,11 +42,10 @@ trained as (
     union all
 
     select
-        dates.forecast_date,
+        forecast_date,
         'deal_age_band' as band_type
-    from {{ ref('int_forecast_dates') }} as dates
-    inner join bent
-        on bent.problem is not null
+    from {{ ref('int_forecast_dates') }}
+    where exists (select 1 from bent)
 ),
 
 -- The parent of a stage's bands is the stage, and the stage's is the rate of all closed deals, as it is of the bands of deal age.
@@ -60,22 +55,19 @@ parents as (
         trained.band_type,
         age_stages.stage,
         closed.closed_deal_count,
-        case
-            when trained.band_type = 'stage_age_band'
-                then coalesce(
-                    (observed.observed_rate * observed.effective_deal_count + closed.win_rate * {{ var('rapv_prior_deals') }})
-                    / (observed.effective_deal_count + {{ var('rapv_prior_deals') }}),
-                    closed.win_rate
-                )
-            else closed.win_rate
-        end as parent_rate
+        coalesce(
+            case
+                when trained.band_type = 'stage_age_band'
+                    then (observed.observed_rate * observed.effective_deal_count + closed.win_rate * {{ var('rapv_prior_deals') }})
+                        / (observed.effective_deal_count + {{ var('rapv_prior_deals') }})
+            end,
+            closed.win_rate
+        ) as parent_rate
     from trained
     inner join age_stages
         on trained.band_type = age_stages.band_type
     inner join {{ ref('int_replayed_segments') }} as closed
-        on
-            trained.forecast_date = closed.forecast_date
-            and closed.segment_dimension = 'all'
+        on trained.forecast_date = closed.forecast_date and closed.segment_dimension = 'all'
     left join observed
         on
             trained.forecast_date = observed.forecast_date
@@ -99,8 +91,7 @@ cells as (
         on
             parents.forecast_date = observed.forecast_date
             and parents.band_type = observed.band_type
-            and parents.stage = observed.stage
-            and bands.band = observed.band
+            and parents.stage = observed.stage and bands.band = observed.band
 ),
 
 spreads as (

@@ -81,7 +81,7 @@ bounds as (
 counts as (
     select
         {% for check, (condition, message) in checks.items() -%}
-        sum(case when {{ condition }} then 1 else 0 end) as {{ check }},
+        count(case when {{ condition }} then 1 end) as {{ check }},
         {% endfor -%}
         count(*) as deal_count
     from deals
@@ -90,16 +90,31 @@ counts as (
         on deals.deal_stage = stages.stage
 ),
 
-final as (
-    {% for check, (condition, message) in checks.items() -%}
+messages (check_name, message) as (
+    values
+    {%- for check, (condition, message) in checks.items() %}
+    ('{{ check }}', '{{ message | replace("'", "''") }}'){{ "," if not loop.last }}
+    {%- endfor %}
+),
+
+found as (
     select
-        '{{ check }}' as check_name,
-        coalesce({{ check }}, 0) as row_count,
-        deal_count as all_row_count,
-        '{{ message | replace("'", "''") }}' as message
+        check_name,
+        row_count,
+        deal_count
     from counts
-    {{ "union all" if not loop.last }}
-    {% endfor %}
+    unpivot (row_count for check_name in ({{ checks | join(", ") }}))
+),
+
+final as (
+    select
+        found.check_name,
+        found.row_count,
+        found.deal_count as all_row_count,
+        messages.message
+    from found
+    inner join messages
+        on found.check_name = messages.check_name
 )
 
 select * from final

@@ -1,3 +1,4 @@
+-- noqa: disable=layout.select_targets
 -- Columns of each mart without which it says little: the first is what it is for. Marts without one say all by having rows.
 {% set marts = {
     'fct_deals': [], 'dim_reps': [], 'dim_stages': [], 'dim_dates': [], 'rpt_data_quality': [], 'fct_quarantined_rows': [],
@@ -36,12 +37,8 @@
 } %}
 
 {% for mart, columns in marts.items() -%}
-select
-    '{{ mart }}' as mart,
-    count(*) as row_count,
-    count({{ columns[0] if columns else '*' }}) as value_count,
+select '{{ mart }}' as mart, count(*) as row_count, count({{ columns[0] if columns else '*' }}) as value_count,
     concat_ws(', '{% for column in columns %}, case when count({{ column }}) = 0 then '{{ column }}' end{% endfor %}, '') as empty_columns
-from {{ ref(mart) }}
-{{ "where input_name = " ~ input_name_text() if mart in ['fct_deal_score_history', 'fct_alert_events'] }}
+from {{ ref(mart) }}{{ " where input_name = " ~ input_name_text() if mart in ['fct_deal_score_history', 'fct_alert_events'] }}
 {{ "union all" if not loop.last }}
 {% endfor %}
