@@ -46,10 +46,9 @@ BAD_PLAYS = {
 
 
 def test_rows_of_a_file_that_cant_be_used_stop_the_build_by_name(tmp_path):
-    deals = write_deals(tmp_path / "deals.csv", DEAL)
-    for number, (sentence, rows) in enumerate(BAD_PLAYS.items()):
-        (tmp_path / f"{number}.csv").write_text(HEADER + rows)
-        variables = {"deals_file": deals, "playbook_file": tmp_path / f"{number}.csv"}
+    variables = {"deals_file": write_deals(tmp_path / "deals.csv", DEAL), "playbook_file": tmp_path / "plays.csv"}
+    for sentence, rows in BAD_PLAYS.items():
+        (tmp_path / "plays.csv").write_text(HEADER + rows)
         stopped = run_dbt(tmp_path / "stopped.duckdb", variables, select="int_playbook", with_tests=False)
         assert stopped.exit_code != 0 and sentence in stopped.output, sentence
 
@@ -117,7 +116,8 @@ def test_first_flags_of_the_demo_are_those_of_a_walk_through_every_day(demo):
         """
     )
     closed = dict(demo.query("select deal_id, closed_date from intermediate.int_score_deals where is_training"))
-    first = min(day for (day,) in demo.query("select cast(taken_at as date) from intermediate.int_checked__interventions"))
+    taken = demo.query("select deal_id, cast(taken_at as date) from intermediate.int_checked__interventions where reason_codes is null")
+    first = min(day for deal, day in taken if deal in closed)
     by_deal, expected = {}, {}
     for deal, *stay in visits:
         by_deal.setdefault(deal, []).append(stay)
