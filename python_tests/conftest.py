@@ -148,14 +148,15 @@ class DbtServer:
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         warm_up = ["--no-use-colors", "parse", "--no-write-json", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         warm_up += ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
-        self.process = subprocess.Popen(
-            [sys.executable, str(PROJECT / "python_tests" / "dbt_server.py"), *warm_up],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "server.txt").open("w"),
-            text=True,
-            cwd=self.folder,
-        )
+        with (self.folder / "server.txt").open("w") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, str(PROJECT / "python_tests" / "dbt_server.py"), *warm_up],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=self.folder,
+            )
 
     def run(self, **request) -> int:
         self.process.stdin.write(json.dumps(request) + "\n")
