@@ -101,11 +101,14 @@ def run_dbt(
     given = json.dumps(variables or {}, default=lambda value: relative(value, database.parent), ensure_ascii=False)
     arguments += ["--vars", given]
     if select:
-        arguments += ["--indirect-selection", "buildable", "--select", *select.split()]
+        indirect = environment.get("DBT_INDIRECT_SELECTION", "buildable")
+        arguments += ["--indirect-selection", indirect, "--select", *select.split()]
     if selector:
         arguments += ["--selector", selector]
     if not with_tests:
-        arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+        arguments += ["--exclude-resource-type", "test"]
+    if not with_tests or (select and command == "build"):
+        arguments += ["--exclude-resource-type", "unit_test"]
     if not with_artifacts:
         arguments += ["--no-write-json"]
     server = DbtServer.started()
