@@ -108,11 +108,14 @@ def run_dbt(
     given = json.dumps(variables or {}, default=lambda value: relative(value, database.parent), ensure_ascii=False)
     arguments += ["--vars", given]
     if select:
-        arguments += ["--indirect-selection", "buildable", "--select", *select.split()]
+        indirect = environment.get("DBT_INDIRECT_SELECTION", "buildable")
+        arguments += ["--indirect-selection", indirect, "--select", *select.split()]
     if selector:
         arguments += ["--selector", selector]
     if not with_tests:
-        arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+        arguments += ["--exclude-resource-type", "test"]
+    if not with_tests or (select and command == "build"):
+        arguments += ["--exclude-resource-type", "unit_test"]
     if not with_artifacts:
         arguments += ["--no-write-json"]
     server = DbtServer.started()
@@ -155,14 +158,15 @@ class DbtServer:
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         warm_up = ["--no-use-colors", "parse", "--no-write-json", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         warm_up += ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
-        self.process = subprocess.Popen(
-            [sys.executable, str(PROJECT / "python_tests" / "dbt_server.py"), *warm_up],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "server.txt").open("w"),
-            text=True,
-            cwd=self.folder,
-        )
+        with (self.folder / "server.txt").open("w") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, str(PROJECT / "python_tests" / "dbt_server.py"), *warm_up],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=self.folder,
+            )
 
     def run(self, **request) -> int:
         self.process.stdin.write(json.dumps(request) + "\n")

@@ -552,10 +552,9 @@ def small_deal(number: int, outcome: str | None) -> dict:
 @pytest.mark.parametrize(
     ("deals", "history", "rows"),
     [
-        ([small_deal(1, None), small_deal(2, "Won")], None, [0, 0, 0, 1]),
-        ([small_deal(1, None)], [("D1", "Demo", text(START))], [1, 4, 4, 1]),
+        pytest.param([small_deal(1, None), small_deal(2, "Won")], None, [0, 0, 0, 1], marks=pytest.mark.campaign, id="no_history"),
+        pytest.param([small_deal(1, None)], [("D1", "Demo", text(START))], [1, 4, 4, 1], id="one_open_visit"),
     ],
-    ids=["no_history", "one_open_visit"],
 )
 def test_little_data_gives_no_numbers_that_are_not_there(deals, history, rows, tmp_path):
     variables = write_crm(tmp_path, (deals, history or [], [], []))
