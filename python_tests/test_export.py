@@ -117,6 +117,6 @@ def test_the_command_reads_the_published_file_of_the_environment(published, tmp_
     command = [sys.executable, "-m", "tools", "export", "--out", str(tmp_path / "scores.csv")]
     environment = {"PATH": "", "SALES_MARTS_DB": str(published)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, env=environment)
-    assert done.returncode == 0 and done.stdout.endswith("scores.csv: 247 deals\n")
+    assert done.returncode == 0 and done.stdout.endswith("scores.csv: 249 deals\n")
     failed = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, env={"PATH": "", "SALES_MARTS_DB": "none.duckdb"})
     assert failed.returncode == 1 and failed.stderr.startswith("Export: there is no published file") and "Traceback" not in failed.stderr
