@@ -175,11 +175,7 @@ def incidence_variance(table: LifeTable, cause: int) -> float:
     """Variance of the last value of a cause's cumulative incidence, by the delta method (Dinse and Larson 1986, Biometrika 73, 379-386)."""
     at_risk, events, before = table.at_risk, table.events[cause - 1], table.survival_before
     rest = table.incidence[cause - 1, -1] - table.incidence[cause - 1]
-    terms = (
-        rest**2 * table.hazard_variance
-        + before**2 * events * (at_risk - events) / at_risk**3
-        - 2 * rest * before * events / at_risk**2
-    )
+    terms = rest**2 * table.hazard_variance + before**2 * events * (at_risk - events) / at_risk**3 - 2 * rest * before * events / at_risk**2
     return float(terms.sum())
 
 

@@ -191,7 +191,9 @@ def test_deals_that_need_a_look_are_pushed_overdue_or_untouched_in_the_export(an
     dates = seed("field_history", "changed_at").query("field == 'expected_close_date'").sort_values("changed_at", kind="stable")
     dates = dates[dates.deal_id.isin(open_deals.index)]
     pushes = dates[pandas.to_datetime(dates.new_value) > pandas.to_datetime(dates.old_value)].groupby("deal_id").size()
-    expected_close = pandas.to_datetime(dates.groupby("deal_id").new_value.last()).reindex(open_deals.index).fillna(open_deals.expected_close_date)
+    expected_close = (
+        pandas.to_datetime(dates.groupby("deal_id").new_value.last()).reindex(open_deals.index).fillna(open_deals.expected_close_date)
+    )
     overdue = set(expected_close.index[expected_close < AS_OF])
     touched = seed("activities", "occurred_at").groupby("deal_id").occurred_at.max().dt.normalize()
     untouched_days = (AS_OF - touched.reindex(open_deals.index).fillna(open_deals.created_date)).dt.days

@@ -74,17 +74,23 @@ CREATED_MONTH = "date_trunc('month', created_date)::date"
 
 CLOSED = {
     **{f"{outcome}_amount": f"coalesce(sum(deal_amount) filter (outcome = '{outcome.title()}'), 0)" for outcome in ("won", "lost")},
-    "closed_amount": "sum(deal_amount)",
+    "closed_amount": "coalesce(sum(deal_amount), 0)",
     "mean_deal_amount": "avg(deal_amount)",
     "median_deal_amount": "quantile_cont(deal_amount::double, 0.5)",
     "mean_won_amount": "avg(deal_amount) filter (outcome = 'Won')",
     "mean_cycle_days": "avg(closed_date - created_date)",
     "median_cycle_days": "quantile_cont(closed_date - created_date, 0.5)",
-    "size_effect_ratio": "sum(deal_amount) filter (outcome = 'Won') / sum(deal_amount) / (count(*) filter (outcome = 'Won') / count(*))",
+    "size_effect_ratio": "sum(deal_amount) filter (outcome = 'Won') / sum(deal_amount) / (count(deal_amount) filter (outcome = 'Won') / count(deal_amount))",
+    "valued_closed_deal_count": "count(deal_amount)",
+    "valued_won_deal_count": "count(deal_amount) filter (outcome = 'Won')",
+    "valued_win_rate": "avg((outcome = 'Won')::int) filter (deal_amount is not null)",
+    "dated_closed_deal_count": "count(closed_date)",
 }
 COHORT = {
     "cohort_closed_deal_count": "count(*)",
     "cohort_won_deal_count": "count(*) filter (is_won)",
+    "cohort_valued_won_deal_count": "count(deal_amount) filter (is_won)",
+    "cohort_dated_won_deal_count": "count(closed_date) filter (is_won)",
     "cohort_won_amount": "coalesce(sum(deal_amount) filter (is_won), 0)",
     "cohort_won_cycle_days": "coalesce(sum(cycle_days) filter (is_won), 0)",
     "cohort_win_rate": "avg(is_won::int)",
@@ -95,7 +101,9 @@ COHORT = {
 SO_FAR = {
     "created_deals_so_far": "count(*)",
     "closed_deals_so_far": "count(closed_date)",
-    "period_end_open_deal_count": "count(*) - count(closed_date)",
+    "dated_deal_count": "count(*) filter (is_open or closed_date is not null)",
+    "dated_deals_so_far": "count(*) filter (is_open or closed_date is not null)",
+    "period_end_open_deal_count": "count(*) filter (is_open)",
     "velocity": "count(*) filter (is_open) * avg(is_won::int) filter (is_mature_cohort) * avg(deal_amount) filter (is_won and is_mature_cohort)"
     " / avg(cycle_days) filter (is_won and is_mature_cohort)",
 }
@@ -129,7 +137,7 @@ COMPARISONS = [
             "closed_deal_count won_deal_count lost_deal_count win_rate closed_amount won_amount lost_amount amount_win_rate size_effect_ratio"
         )
         | same("mean_deal_amount median_deal_amount mean_cycle_days median_cycle_days")
-        | {"resource_efficiency": "max(amount_win_rate * win_rate)", "mean_won_amount": "max(won_amount / nullif(won_deal_count, 0))"},
+        | {"resource_efficiency": "max(amount_win_rate * win_rate)"},
         groups=(*EVERY_SEGMENT, "cycle_band", "competitor"),
         key="nullif(segment_value, 'None recorded')",
         where="segment_dimension = '{group}' and period = 'all'",
@@ -159,7 +167,7 @@ COMPARISONS = [
         "marts.rpt_stage_conversion", same("late_stage_closed_deal_count late_stage_lost_deal_count late_stage_loss_rate"), **IN_SEGMENT
     ),
     Comparison(DEALS, CLOSED, groups=("month",), key=CLOSED_MONTH, where="not is_open"),
-    Comparison(DEALS, {"mean_won_cycle_days": "avg(cycle_days) filter (is_won)"}, where="not is_open", **BY_DEAL),
+    Comparison(DEALS, CLOSED | {"mean_won_cycle_days": "avg(cycle_days) filter (is_won)"}, where="not is_open", **BY_DEAL),
     Comparison(
         "marts.rpt_rep_performance",
         same("closed_deal_count won_deal_count", "sum"),
@@ -193,6 +201,8 @@ COMPARISONS = [
         where="basis = 'created_cohort' and metric_value is not null",
     ),
     Comparison(DEALS, COHORT, where="is_mature_cohort and not is_open", **BY_DEAL),
+    Comparison(DEALS, COHORT, groups=("month",), key=CREATED_MONTH, where="is_mature_cohort and not is_open"),
+    Comparison(DEALS, {"dated_deal_count": SO_FAR["dated_deal_count"]}, groups=("month",), key=CREATED_MONTH),
     Comparison(DEALS, {"created_deal_count": "count(*)", "created_amount": "sum(deal_amount)"}, **BY_DEAL),
     Comparison(DEALS, {"created_amount": "sum(deal_amount)"}, groups=("month",), key=CREATED_MONTH),
     Comparison(DEALS, SO_FAR, **BY_DEAL),
@@ -201,7 +211,8 @@ COMPARISONS = [
         {
             "created_deals_so_far": "count(*)",
             "closed_deals_so_far": f"count(*) filter ({CLOSED_MONTH} <= month)",
-            "period_end_open_deal_count": f"count(*) filter (coalesce({CLOSED_MONTH} > month, true))",
+            "dated_deals_so_far": "count(*) filter (is_open or closed_date is not null)",
+            "period_end_open_deal_count": f"count(*) filter (is_open or {CLOSED_MONTH} > month)",
         },
         groups=("month",),
         key="month",
@@ -279,7 +290,7 @@ COMPARISONS = [
     Comparison(
         DEALS,
         {"pipeline_movement_amount": "coalesce(sum(deal_amount) filter (is_open), 0)"},
-        where="exists (select * from marts.fct_pipeline_movements)",
+        where="exists (select * from marts.fct_pipeline_movements) and is_value_eligible",
         **BY_DEAL,
     ),
     Comparison(
@@ -360,6 +371,8 @@ def compare(layer: Layer, comparison: Comparison, group: str) -> int:
     found["key"] = [" | ".join(map(text_of, row)) for row in found[keys].itertuples(index=False)] if keys else "all"
     found = found.set_index("key")[metrics].astype(float).dropna(how="all").sort_index()
     expected = comparison.expected(layer.build, group).set_index("key")[metrics].astype(float).dropna(how="all").sort_index()
+    if group in ("month", "cycle_band"):  # a closed deal without a close date is of none, and marts by one leave it out
+        found = found[found.index.isin(expected.index) | (found.index != "Unknown")]
     if comparison.only_keys_of_mart:
         found = found[found.index.isin(expected.index)]
     pandas.testing.assert_frame_equal(found, expected, rtol=1e-9, atol=1e-9, check_index_type=False, obj=f"{comparison.mart} by {group}")

@@ -54,7 +54,10 @@ def effects(build: Build) -> None:
     everything = "Every factor but the rep"
     with left:
         factor = parts.choose(
-            "Factor", [everything, *factors], "driver-factor", write=lambda name: name if name == everything else parts.dimension(build, name)
+            "Factor",
+            [everything, *factors],
+            "driver-factor",
+            write=lambda name: name if name == everything else parts.dimension(build, name),
         )
     frame = build.rows(
         f"""

@@ -40,7 +40,9 @@ def choose_segment(build: Build) -> tuple[str, str]:
 
 def funnel(build: Build, dimension: str, segment: str) -> None:
     frame = build.rows(
-        "select * from rpt_stage_conversion where segment_dimension = ? and segment_value = ? order by pipeline nulls first, stage_order", dimension, segment
+        "select * from rpt_stage_conversion where segment_dimension = ? and segment_value = ? order by pipeline nulls first, stage_order",
+        dimension,
+        segment,
     )
     if frame.empty:
         st.info("No rows for this choice.", icon=":material/info:")

@@ -128,7 +128,9 @@ def judge(actions: list[str], cells: np.ndarray, unflagged_share: float, setting
     reason = np.full(len(actions), None, object)
     reason[~found["varies"]] = "all or none of an arm's deals were won"
     if unflagged_share > settings["max_unflagged_share"]:
-        reason[:] = f"{100 * unflagged_share:.1f} % of the deals acted on had not been flagged by then, so that offers may have decided who is compared"
+        reason[:] = (
+            f"{100 * unflagged_share:.1f} % of the deals acted on had not been flagged by then, so that offers may have decided who is compared"
+        )
     short = least < settings["min_segment_deals"]
     reason[short] = "too few deals in an arm"
     judged = np.array([each is None for each in reason])

@@ -150,12 +150,17 @@ def model(dbt, session):
     groups = dbt.ref("int_forecast_groups").filter(f"method = '{settings.method}' and forecast_amount is not null")
     # Deals of a class may stand in several groups, by the other methods that value them.
     classes = groups.aggregate(f"""
-        {', '.join(KEY)}, amount_class, probability_class,
+        {", ".join(KEY)}, amount_class, probability_class,
         sum(deal_count) as deal_count, sum(raw_amount) as raw_amount, sum(forecast_amount) as forecast_amount
     """)
     rates = dbt.ref("int_replayed_segments").filter("segment_dimension = 'all' and win_rate > 0 and win_rate < 1")
     rate_variance = dict(rates.project("forecast_date, 1 / (closed_deal_count * win_rate * (1 - win_rate))").fetchall())
-    closed = groups.filter("is_evaluable").aggregate(f"{', '.join(KEY)}, sum(realised_amount) as realised_amount").order("forecast_date").fetchall()
+    closed = (
+        groups.filter("is_evaluable")
+        .aggregate(f"{', '.join(KEY)}, sum(realised_amount) as realised_amount")
+        .order("forecast_date")
+        .fetchall()
+    )
     realised = {tuple(row[:3]): float(row[3]) for row in closed}
     rows = yields(read(classes, rate_variance), realised, settings)
     types = {

@@ -19,7 +19,15 @@ PROBLEMS = {
     "no_close_date": "reason_codes is null and not is_cycle_eligible",
 }
 COUNTS = ("won_deal_count", "won_missing_count", "lost_deal_count", "lost_missing_count")
-FIGURES = ("won_missing_rate", "lost_missing_rate", "p_value", "all_win_rate", "known_win_rate", "win_rate_if_missing_lost", "win_rate_if_missing_won")
+FIGURES = (
+    "won_missing_rate",
+    "lost_missing_rate",
+    "p_value",
+    "all_win_rate",
+    "known_win_rate",
+    "win_rate_if_missing_lost",
+    "win_rate_if_missing_won",
+)
 
 
 def compare(counts: dict[str, int], level: float, least_difference: float) -> dict:

@@ -117,7 +117,9 @@ def group(reps: Array, values: dict[str, Array], won: Array, count: Array, min_l
         cell = np.unique(cell * (level.max(initial=0) + 1) + level, return_inverse=True)[1]
     table = np.column_stack(columns)[np.unique(cell, return_index=True)[1]]
     shape = (len(names), len(table))
-    return names.tolist(), Deals(one_hot(table, width), *(coo_array((np.asarray(each, float), (rep, cell)), shape=shape).tocsr() for each in (won, count)))
+    return names.tolist(), Deals(
+        one_hot(table, width), *(coo_array((np.asarray(each, float), (rep, cell)), shape=shape).tocsr() for each in (won, count))
+    )
 
 
 def compare(deals: Deals, is_in: Array) -> Comparison:
@@ -228,7 +230,9 @@ def bias(sums: dict, settings: Settings) -> dict:
     # Variances and covariance of the two sums over deals.
     pairs = (("squared_forecast_amount", said * said), ("squared_realised_amount", won * won), ("crossed_amount", said * won))
     variance, won_variance, covariance = (deals / (deals - 1) * (sums[name] - product / deals) for name, product in pairs)
-    lower, upper = fieller(Quotient(said, won, variance, won_variance, covariance), float(stdtrit(freedom, (1 + settings.confidence_level) / 2)))
+    lower, upper = fieller(
+        Quotient(said, won, variance, won_variance, covariance), float(stdtrit(freedom, (1 + settings.confidence_level) / 2))
+    )
     error = np.sqrt(max(0.0, variance - 2 * covariance + won_variance))
     if np.isnan(lower) or error == 0:
         return found

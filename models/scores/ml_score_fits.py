@@ -180,9 +180,7 @@ def model_terms(data: Observations, fit: Fit) -> list[Term]:
         average += mean
         deals = level_deals(data, factor)[kept]
         names = [data.levels[factor][level] for level in kept]
-        terms += [
-            (factor, *term) for term in zip(names, (fit.beta[columns] - mean).tolist(), share.tolist(), deals.tolist(), strict=True)
-        ]
+        terms += [(factor, *term) for term in zip(names, (fit.beta[columns] - mean).tolist(), share.tolist(), deals.tolist(), strict=True)]
     return [(None, None, average, 1.0, len(data.won)), *terms]
 
 
@@ -199,7 +197,8 @@ def table_terms(data: Observations, factors: list[str], prior_deals: float) -> l
         mean = float(share @ difference)
         average += mean
         names = [
-            " | ".join(filter(None, (names[at // len(data.levels[factor])], data.levels[factor][at % len(data.levels[factor])]))) for at in cells
+            " | ".join(filter(None, (names[at // len(data.levels[factor])], data.levels[factor][at % len(data.levels[factor])])))
+            for at in cells
         ]
         deals = np.bincount(np.unique(np.stack([data.deal, inside]), axis=1)[1], minlength=len(cells))
         name = " x ".join(factors[: depth + 1])
@@ -268,7 +267,9 @@ def model(dbt, session):
         dbt.ref("int_score_observations")
         .filter("purpose = 'training'")
         .order("deal_id, observation_date")
-        .project(f"deal_id, {', '.join(factors)}, is_won, created_date - {epoch} as created_day, closed_date - {epoch} as closed_day, penalty_group")
+        .project(
+            f"deal_id, {', '.join(factors)}, is_won, created_date - {epoch} as created_day, closed_date - {epoch} as closed_day, penalty_group"
+        )
         .to_arrow_table()
     )
     maturity = (

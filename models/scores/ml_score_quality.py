@@ -79,7 +79,9 @@ def quality(rows: dict[str, Array], settings: dict) -> dict[str, float]:
         return found
 
     errors = {m: np.bincount(deal, weight * (sigmoid(rows[m]) - won) ** 2, deals) for m in ("model", "table", "base")}
-    found |= {name: float(np.minimum(errors[m].mean(), 1)) for name, m in (("brier", "model"), ("brier_table", "table"), ("brier_base", "base"))}
+    found |= {
+        name: float(np.minimum(errors[m].mean(), 1)) for name, m in (("brier", "model"), ("brier_table", "table"), ("brier_base", "base"))
+    }
     found["brier_t_value"] = t_value(errors["base"] - errors["model"])
 
     parts = []
@@ -87,7 +89,9 @@ def quality(rows: dict[str, Array], settings: dict) -> dict[str, float]:
         inside = rows["fold"] == fold
         _, index = np.unique(deal[inside], return_inverse=True)
         parts.append((len(np.unique(index)), *auc(rows["model"][inside], won[inside], weight[inside], index)))
-    size, area, error = (np.array(column) for column in zip(*[part for part in parts if np.isfinite(part[1])] or [(np.nan,) * 3], strict=True))
+    size, area, error = (
+        np.array(column) for column in zip(*[part for part in parts if np.isfinite(part[1])] or [(np.nan,) * 3], strict=True)
+    )
     found["auc"] = float(size @ area / size.sum())
     found["auc_standard_error"] = float(np.sqrt((size**2) @ (error**2)) / size.sum())
     quantile = normal_quantile(settings["confidence_level"])
@@ -143,7 +147,11 @@ def model(dbt, session):
         .to_arrow_table()
     )
     rows = {name: table[name].to_numpy() for name in ("model", "table", "base")}
-    rows |= {"fold": table["fit"].to_numpy().astype(str), "won": table["is_won"].to_numpy().astype(float), "weight": table["deal_weight"].to_numpy()}
+    rows |= {
+        "fold": table["fit"].to_numpy().astype(str),
+        "won": table["is_won"].to_numpy().astype(float),
+        "weight": table["deal_weight"].to_numpy(),
+    }
     rows["deal"] = np.unique(table["deal_id"].to_numpy().astype(str), return_inverse=True)[1]
     found = judge(rows, settings)
     types = {str: ("fold", "score_status"), int: COUNTS, float: FIGURES, bool: ("is_automation_ready",)}

@@ -99,7 +99,11 @@ def judge(rows: list[tuple], min_deals: float, confidence_level: float, fdr_leve
 def model(dbt, session):
     dbt.config(materialized="table")
     counts = dbt.ref("int_cycle_day_counts").filter("is_included")
-    rows = counts.project(", ".join([*KEYS, "is_won", "cycle_days", "deal_count"])).order(", ".join([*KEYS, "is_won", "cycle_days"])).fetchall()
+    rows = (
+        counts.project(", ".join([*KEYS, "is_won", "cycle_days", "deal_count"]))
+        .order(", ".join([*KEYS, "is_won", "cycle_days"]))
+        .fetchall()
+    )
     found = judge(rows, **dbt.config.meta_get("settings"))
     table = [dict(zip(KEYS, key, strict=True)) | figures for key, figures in found.items()]
     return from_rows(table, {str: (*KEYS, "verdict"), float: FIGURES})

@@ -67,7 +67,9 @@ def size_effect_interval(
     weight, lost_weight = ratio(1, won_amount) - ratio(1, amount), -ratio(1, amount)
     share, lost_share = ratio(1, won) - ratio(1, count), -ratio(1, count)
     square = (
-        weight**2 * won_squared - 2 * weight * share * won_amount + share**2 * won
+        weight**2 * won_squared
+        - 2 * weight * share * won_amount
+        + share**2 * won
         + lost_weight**2 * (squared - won_squared)
         - 2 * lost_weight * lost_share * (amount - won_amount)
         + lost_share**2 * (count - won)
@@ -122,9 +124,7 @@ def estimate(sums: dict[str, list], confidence_level: float, default_prior_deals
     found["size_effect_lower"], found["size_effect_upper"] = size_effect_interval(
         valued, valued_won, amount, won_amount, squared, won_squared, confidence_level
     )
-    found["vs_rest_difference"], found["vs_rest_difference_lower"], found["vs_rest_difference_upper"] = newcombe(
-        segment, rest, quantile
-    )
+    found["vs_rest_difference"], found["vs_rest_difference_lower"], found["vs_rest_difference_upper"] = newcombe(segment, rest, quantile)
     for name in ("pooled_win_rate", "prior_deal_count", "shrunk_win_rate"):
         found[name] = np.empty(len(count))
     for rows in np.split(np.argsort(family, kind="stable"), np.cumsum(np.bincount(family))[:-1]):

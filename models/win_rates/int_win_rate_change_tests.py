@@ -65,7 +65,11 @@ class Changes:
         below, above = newcombe_reach(self.newer, self.older, quantile)
         share_part = quantile * np.abs(self.rate_change) / 2 * np.sqrt(self.share_variance().sum(0))
         known = np.where(self.is_present.all(0), 1.0, np.nan)
-        return effect, effect - known * np.hypot(self.mean_share * below, share_part), effect + known * np.hypot(self.mean_share * above, share_part)
+        return (
+            effect,
+            effect - known * np.hypot(self.mean_share * below, share_part),
+            effect + known * np.hypot(self.mean_share * above, share_part),
+        )
 
     def share_variance(self) -> np.ndarray:
         """Of each period's share; 0 where a segment is all there is."""
@@ -102,7 +106,11 @@ class Changes:
         both = self.is_present[:, rows].all(0)
         half_change = np.where(both, self.rate_change[rows] / 2, 0.0)
         pieces = {
-            "rate": (self.mean_share[rows] * 2 * half_change, np.stack([half_change, half_change]), np.where(both, self.mean_share[rows], 0.0)),
+            "rate": (
+                self.mean_share[rows] * 2 * half_change,
+                np.stack([half_change, half_change]),
+                np.where(both, self.mean_share[rows], 0.0),
+            ),
             "mix": (self.share_change[rows] * self.mean_rate[rows], np.stack([self.mean_rate[rows]] * 2), self.mix_by_rate[:, rows]),
         }
         found = {}
@@ -147,7 +155,9 @@ def judge(found: dict[str, np.ndarray], keys: list[tuple], fdr_level: float) -> 
 def estimate(columns: dict[str, list], min_deals: float, confidence_level: float, fdr_level: float) -> dict[str, np.ndarray]:
     """FIGURES, `rate_verdict` and `mix_verdict` of every row. `columns`: KEYS, COUNTS and ALL_FIGURES of `int_win_rate_changes`."""
     quantile, size = normal_quantile(confidence_level), len(columns["segment_value"])
-    found = {name: np.full(size, np.nan) for name in FIGURES} | {f"{effect}_verdict": np.full(size, "no_signal", object) for effect in EFFECTS}
+    found = {name: np.full(size, np.nan) for name in FIGURES} | {
+        f"{effect}_verdict": np.full(size, "no_signal", object) for effect in EFFECTS
+    }
     if not size:
         return found
     changes = Changes(columns)

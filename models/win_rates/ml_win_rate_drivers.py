@@ -182,7 +182,9 @@ class Deals:
     def design(self):
         """A column of ones, then one of each level but the references."""
         place = [np.concatenate([[-1], self.columns(position)])[self.codes[:, position]] for position in range(len(self.factors))]
-        return one_hot(np.column_stack([np.zeros(len(self.count), int), *place]), 1 + sum(len(factor.levels) - 1 for factor in self.factors))
+        return one_hot(
+            np.column_stack([np.zeros(len(self.count), int), *place]), 1 + sum(len(factor.levels) - 1 for factor in self.factors)
+        )
 
     def where(self, is_kept: Array) -> "Deals":
         """The deals of some cells, one cell for each combination of levels, in order of the levels."""
@@ -196,7 +198,12 @@ class Deals:
 
 
 def group(
-    values: dict[str, list[str] | Array], won: Array, count: Array, min_level_deals: float, own_factors: Sequence[str] = (), own_level_deals: float = 0
+    values: dict[str, list[str] | Array],
+    won: Array,
+    count: Array,
+    min_level_deals: float,
+    own_factors: Sequence[str] = (),
+    own_level_deals: float = 0,
 ) -> Deals:
     """Deals from the text values of each factor by cell; levels with fewer than `min_level_deals` deals stand together.
 
@@ -265,7 +272,8 @@ def estimate(deals: Deals, settings: Settings) -> Estimate:
     if not fit.has_converged:
         fit = fit_logistic(design, deals.won, deals.count, is_penalised=True)
     means = tuple(
-        marginal_means(design, deals.count, fit, deals.codes[:, position], deals.columns(position)) for position in range(len(deals.factors))
+        marginal_means(design, deals.count, fit, deals.codes[:, position], deals.columns(position))
+        for position in range(len(deals.factors))
     )
     return Estimate(deals, fit, means, "no_signal", None)
 
@@ -295,7 +303,10 @@ def level_rows(found: Estimate, settings: Settings) -> list[dict]:
             columns["standard_error"][1:] = np.where(fit.is_estimable(units) & (deviation > 0), deviation, np.nan)
             half = settings.normal_quantile * columns["standard_error"]
             columns["odds_ratio"] = np.exp(columns["coefficient"] + 0 * columns["standard_error"])
-            columns["odds_ratio_lower"], columns["odds_ratio_upper"] = np.exp(columns["coefficient"] - half), np.exp(columns["coefficient"] + half)
+            columns["odds_ratio_lower"], columns["odds_ratio_upper"] = (
+                np.exp(columns["coefficient"] - half),
+                np.exp(columns["coefficient"] + half),
+            )
             columns["adjusted_win_rate"] = np.where(fit.is_estimable(means.gradient), means.mean, np.nan)
             effect, error = means.differences(means.against_reference())
             columns |= effect_figures(effect, error, settings.normal_quantile, "vs_reference")
@@ -386,7 +397,11 @@ def add_stability(rows: list[dict], half_years: dict[object, list[dict]] | None,
     for (row, same), q_value in zip(judged, q_values, strict=True):
         differs = bool(q_value <= settings.fdr_level)
         flips = any(other["vs_others_lower_pp"] > 0 for other in same) and any(other["vs_others_upper_pp"] < 0 for other in same)
-        row |= {"stability_q_value": float(q_value), "stability_verdict": "signal" if differs else "no_signal", "is_sign_flip": differs and flips}
+        row |= {
+            "stability_q_value": float(q_value),
+            "stability_verdict": "signal" if differs else "no_signal",
+            "is_sign_flip": differs and flips,
+        }
     keys = {(row["factor"], row["level"]): row for row in rows}
     for members in half_years.values():
         for other in members:
@@ -419,7 +434,9 @@ def model(dbt, session):
     cells, rows = dbt.ref("int_driver_cells"), []
     for is_after, names in ((False, settings.all_factors), (True, [*settings.all_factors, "cycle_band"])):
         columns = cells.filter("is_known_only_after_close" if is_after else "not is_known_only_after_close").fetchnumpy()
-        deals = group_within_reach({name: columns[name] for name in names}, columns["won_deal_count"], columns["closed_deal_count"], settings)
+        deals = group_within_reach(
+            {name: columns[name] for name in names}, columns["won_deal_count"], columns["closed_deal_count"], settings
+        )
         complete = None if is_after else np.where(columns["is_complete_half_year"], columns["half_year_start_date"].astype(object), None)
         rows += [row | {"is_known_only_after_close": is_after} for row in analyse(deals, complete, settings)]
     return from_rows(rows, {bool: FLAGS, datetime.date: ("half_year_start_date",), str: TEXTS, int: COUNTS, float: FIGURES})

@@ -211,7 +211,9 @@ def analyse(periods: list[dict], cohort_days: dict, settings: Settings) -> list[
     quantile = normal_quantile(settings.confidence_level)
     rows, trends = [], []
     for basis, period_type, is_adjusted in sorted({(row["basis"], row["period_type"], flag) for row in periods for flag in (False, True)}):
-        series = sorted((row for row in periods if (row["basis"], row["period_type"]) == (basis, period_type)), key=lambda row: row["period_start_date"])
+        series = sorted(
+            (row for row in periods if (row["basis"], row["period_type"]) == (basis, period_type)), key=lambda row: row["period_start_date"]
+        )
         if is_adjusted and any(row["expected_won_count"] is None for row in series):
             continue
         own = [row | describe(row, cohort_days, quantile) | why_not_charted(row) | {"is_risk_adjusted": is_adjusted} for row in series]
@@ -246,7 +248,8 @@ def by_period(cohort_counts, year_start_month: int) -> dict:
         for key in (("month", month), ("quarter", quarter_start(month, year_start_month))):
             found.setdefault(key, []).append((days, outcome, count))
     return {
-        key: (np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), np.array([row[2] for row in rows], float)) for key, rows in found.items()
+        key: (np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), np.array([row[2] for row in rows], float))
+        for key, rows in found.items()
     }
 
 
