@@ -292,8 +292,8 @@ def step(connection, compiled: dict, date: datetime.date, checks: list[dict], de
 
 def keep_scores(connection, date: datetime.date, scores: dict[str, int], status: str = "model") -> None:
     """What a build as of `date` keeps of its scores, whether it gets to the alerts or not."""
-    rows = pandas.DataFrame({"deal_id": list(scores), "risk_score": list(scores.values()), "as_of_date": date, "score_status": status})  # noqa: F841
-    connection.execute("insert into marts.fct_deal_score_history by name select * from rows")
+    rows = pandas.DataFrame({"deal_id": list(scores), "risk_score": list(scores.values()), "as_of_date": date})  # noqa: F841
+    connection.execute("insert into marts.fct_deal_score_history by name select 'demo' as input_name, ? as score_status, * from rows", [status])
 
 
 class Machine:
@@ -343,7 +343,7 @@ class Machine:
         return found
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(2, 6))])
 def test_alerts_live_as_the_state_machine_says(seed, compiled, workbench):
     draw, machine, date = random.Random(seed), Machine(), datetime.date(2025, 1, 1)
     severities = ["", "low", "medium", "high", "critical"]

@@ -35,6 +35,8 @@ def crm(
     return rows
 
 
+# Each is a whole build; the others run with `-m campaign`.
+KEPT = ("open deals too", "one deal", "no date of any close")
 INPUTS = {
     "closed deals only": (
         crm(600, 24, "Won Lost"),
@@ -49,7 +51,7 @@ INPUTS = {
     "all open": (crm(60, 12, "Open"), {"rpt_segment_win_rates": "no deal has closed", "fct_deal_values": ""}),
     "no amounts": (crm(300, 12, amount=""), {"rpt_pipeline_value_backtest": "no deal has an amount"}),
     "one deal": (crm(1, 1, "Won"), {"rpt_win_rate_drivers": "no deal was lost", "fct_open_deals": "no deal is open"}),
-    "no date of any close": (crm(300, 12, has_dates=False), {"rpt_win_rate_trend": "no closed deal has the date of its close"}),
+    "no date of any close": (crm(300, 12, has_dates=False), {"rpt_win_rate_change": "no closed deal has the date of its close"}),
 }
 
 
@@ -65,7 +67,7 @@ def without_a_word(build: Build) -> list[str]:
     return faults
 
 
-@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in KEPT else pytest.mark.campaign) for name in INPUTS])
 def test_an_empty_mart_has_its_reason(name, tmp_path):
     rows, reasons = INPUTS[name]
     deals = write_deals(tmp_path / "deals.csv", *rows, header=HEADER)

@@ -68,7 +68,7 @@ final as (
                     end,
                     case when joined.has_data then coalesce(causes.reason, 'the deals are too few for it') else joined.reason_without_data end,
                     case
-                        when not joined.has_data or joined.value_count = 0
+                        when joined.cannot_say_without is not null and (not joined.has_data or joined.value_count = 0)
                             then '. It can''t say ' || joined.cannot_say_without
                     end,
                     '.'
