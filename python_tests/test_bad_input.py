@@ -201,7 +201,7 @@ EXTREMES = {
 }
 
 
-@pytest.mark.parametrize("case", EXTREMES)
+@pytest.mark.parametrize("case", ["neither", *(pytest.param(case, marks=pytest.mark.campaign) for case in EXTREMES if case != "neither")])
 def test_extreme_but_valid_input_builds_without_a_nan(case, tmp_path):
     deals = write_deals(tmp_path / "deals.csv", *EXTREMES[case])
     build = run_dbt(tmp_path / "extreme.duckdb", {"deals_file": deals}).check()

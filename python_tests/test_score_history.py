@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pandas
 import pytest
-from conftest import PROJECT, Build, run_dbt
+from conftest import PROJECT, Build, run_dbt, write_size_bands
 from test_same_tables import as_text, read_rows, write_rows
 
 from tools import generate
@@ -17,6 +17,10 @@ from tools import generate
 TABLES = ("deals", "stage_history", "field_history", "activities")
 FIRST, SECOND, THIRD = "2025-12-17", "2025-12-18", "2025-12-19"
 CHAIN = "int_current_score_build int_kept_score_terms int_kept_deal_scores int_kept_score_changes fct_deal_score_history"
+KILLED = [
+    "int_kept_score_changes",
+    *(pytest.param(model, marks=pytest.mark.campaign) for model in CHAIN.split()[1:] if model != "int_kept_score_changes"),
+]
 PARTS = ["data", "ageing", "model"]
 HISTORY = "select * from marts.fct_deal_score_history order by build_number, deal_id"
 TERMS = "select fit, method, coalesce(factor, '') as factor, coalesce(level, '') as level, trained_until_date, penalty, contribution, level_deal_count"
@@ -27,7 +31,7 @@ BANDED = {"deal_age_band": "age_days", "stage_age_band": "days_in_stage", "activ
 def files(tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("crm")
     generate.generate(folder, 1_500, 6, "csv", clean=True, tables=TABLES)
-    return {f"{name}_file": str(folder / f"demo_{name}.csv") for name in TABLES}
+    return {f"{name}_file": str(folder / f"demo_{name}.csv") for name in TABLES} | {"bands_file": str(write_size_bands(folder))}
 
 
 def build(database: pathlib.Path, files: dict, as_of_date: str, select: str = "+fct_deal_score_history", **variables: str) -> Build:
@@ -214,7 +218,7 @@ def kill(database: pathlib.Path, variables: dict, model: str, select: str = CHAI
     assert killed.exit_code == -signal.SIGKILL, killed.output
 
 
-@pytest.mark.parametrize("model", CHAIN.split()[1:])
+@pytest.mark.parametrize("model", KILLED)
 def test_a_killed_build_is_made_whole_by_the_next(model, ready, second, files, tmp_path):
     database = copy(ready, tmp_path / "sales.duckdb")
     kill(database, {**files, "as_of_date": SECOND}, model)
