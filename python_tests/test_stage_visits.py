@@ -171,7 +171,8 @@ def write_crm(folder, crm: tuple) -> dict:
             "Web",
             deal["deal_stage"],
             deal["amount"],
-            deal["outcome"] or "",
+            # A closed stage closes a deal that no outcome says to be open.
+            deal["outcome"] or ("Open" if deal["deal_stage"] == "Closed Lost" else ""),
             text(deal["expected_close_date"]),
             text(deal["updated"]),
         )
@@ -518,12 +519,12 @@ def test_open_deals_are_those_of_plain_python(nasty):
         updates += [deal["updated"]] if deal["updated"] and deal["updated"].date() <= AS_OF else []
         assert row["days_since_last_update"] == (AS_OF - max(updates).date()).days
         assert row["is_stale"] == (row["days_since_last_update"] >= 30)
-        pushes, push_days, across, amounts, before = 0, 0, 0, 0, ""
-        for _, field, old, new in sorted(changed[deal_id], key=lambda change: (change[0], change[3])):
+        pushes, push_days, across, amounts, before, dated = 0, 0, 0, 0, "", None
+        for at, field, old, new in sorted(changed[deal_id], key=lambda change: (change[0], change[3])):
             if field == "amount":
                 amounts += old != new
                 continue
-            old, before = old or before, new
+            old, before, dated = old or before, new, at
             if old and new > old:
                 old_day, new_day = datetime.date.fromisoformat(old), datetime.date.fromisoformat(new)
                 pushes, push_days, across = pushes + 1, push_days + (new_day - old_day).days, across + (quarter(new_day) > quarter(old_day))
@@ -533,7 +534,12 @@ def test_open_deals_are_those_of_plain_python(nasty):
             across,
             amounts,
         )
-        expected = datetime.date.fromisoformat(before) if before else deal["expected_close_date"]
+        # The newer of file and history counts, the file on a tie; a file's day lasts to its end.
+        updated = deal["updated"] if deal["updated"] and deal["updated"].date() <= AS_OF else None
+        if updated and updated.time() == datetime.time():
+            updated += DAY - datetime.timedelta(microseconds=1)
+        is_file_newer = not before or (updated and updated >= dated and deal["expected_close_date"])
+        expected = deal["expected_close_date"] if is_file_newer else datetime.date.fromisoformat(before)
         assert pd.isna(row["is_overdue"]) if expected is None else row["is_overdue"] == (expected < AS_OF)
     assert len(threshold) == 4
     for column in ("is_stalled", "is_stale", "is_overdue"):
