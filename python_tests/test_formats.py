@@ -265,7 +265,7 @@ def test_a_file_with_everything_declared_is_read_right(tmp_path):
         "0002;01.02.2024;N/A;Zoë;SaaS;\u00a0EMEA\t;Core;Unknown;Demo;€ 12;;75;",
         "0003;1.2.2024;31.3.2024 23:30 -0700;Zoë;SaaS;EMEA;Core;-;Closed;12;Lost;1;",
         "0004;02/28/2024;;Zoë;SaaS;EMEA;Core;Web;Demo;12;;;",
-        "0005;01.01.0001;;Zoë;SaaS;EMEA;Core;Web;Demo;12;;;",
+        "0005;01.01.1901;;Zoë;SaaS;EMEA;Core;Web;Demo;12;;;",
         "0006;1.2.2024;;Zoë;SaaS;EMEA;Core;Web;Demo;1.23;;;",
         "Summe;;;;;;;;;1.258,50;;;",
     ]

@@ -14,7 +14,9 @@ from models.input.int_missing_by_outcome import compare
 
 LEVEL, LEAST = 0.001, 0.02
 AS_OF = datetime.date(2024, 12, 31)
-MARTS = "+rpt_data_quality +rpt_segment_win_rates +fct_deal_scores +fct_deal_values +rpt_win_rate_trend +rpt_pipeline_value_backtest"
+MARTS = (
+    "+fct_deals +rpt_data_quality +rpt_segment_win_rates +fct_deal_scores +fct_deal_values +rpt_win_rate_trend +rpt_pipeline_value_backtest"
+)
 
 
 @pytest.mark.parametrize("seed", range(20))
