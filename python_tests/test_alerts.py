@@ -293,7 +293,9 @@ def step(connection, compiled: dict, date: datetime.date, checks: list[dict], de
 def keep_scores(connection, date: datetime.date, scores: dict[str, int], status: str = "model") -> None:
     """What a build as of `date` keeps of its scores, whether it gets to the alerts or not."""
     rows = pandas.DataFrame({"deal_id": list(scores), "risk_score": list(scores.values()), "as_of_date": date})  # noqa: F841
-    connection.execute("insert into marts.fct_deal_score_history by name select 'demo' as input_name, ? as score_status, * from rows", [status])
+    connection.execute(
+        "insert into marts.fct_deal_score_history by name select 'demo' as input_name, ? as score_status, * from rows", [status]
+    )
 
 
 class Machine:
