@@ -41,10 +41,10 @@ forecasts as (
                     then 'no mature deal has stage history: valued by the age of the deal'
             end,
             case
-                when exists(select 1 from bent)
+                when exists (select 1 from bent)
                     then 'won and lost deals lack their close dates unequally often: valued at the rate of all closed deals'
             end,
-            case when int_deal_forecasts.effective_deal_count = 0 and not exists(select 1 from bent) then 'no mature deal was seen at this age: valued at the parent''s rate' end,
+            case when int_deal_forecasts.effective_deal_count = 0 and not exists (select 1 from bent) then 'no mature deal was seen at this age: valued at the parent''s rate' end,
             case
                 when int_deal_forecasts.unseen_dimensions is not null
                     then concat('no deal has closed in this ', int_deal_forecasts.unseen_dimensions, ': valued at the rate of all deals')

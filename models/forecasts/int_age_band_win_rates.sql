@@ -58,7 +58,8 @@ parents as (
         coalesce(
             case
                 when trained.band_type = 'stage_age_band'
-                    then (observed.observed_rate * observed.effective_deal_count + closed.win_rate * {{ var('rapv_prior_deals') }})
+                    then
+                        (observed.observed_rate * observed.effective_deal_count + closed.win_rate * {{ var('rapv_prior_deals') }})
                         / (observed.effective_deal_count + {{ var('rapv_prior_deals') }})
             end,
             closed.win_rate
@@ -70,8 +71,7 @@ parents as (
         on trained.forecast_date = closed.forecast_date and closed.segment_dimension = 'all'
     left join observed
         on
-            trained.forecast_date = observed.forecast_date
-            and trained.band_type = observed.band_type
+            trained.forecast_date = observed.forecast_date and trained.band_type = observed.band_type
             and age_stages.stage = observed.stage
             and observed.band = 'all'
 ),

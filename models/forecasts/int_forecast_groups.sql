@@ -96,7 +96,7 @@ final as (
             cast(raw_amount as double), stage_weighted_amount, flat_amount, segment_amount, rapv_amount, model_amount, published_aging_amount
         ]) as forecast_amount,
         not is_as_of_date
-        and not exists(select 1 from bent)
+        and not exists (select 1 from bent)
         and sum(still_open_deal_count) over (partition by forecast_date)
         <= sum(deal_count) over (partition by forecast_date) * {{ var('max_mature_open_share') }} as is_evaluable
     from groups

@@ -71,12 +71,14 @@ numbered as (
 texts as (
     select
         *,
-        {% for bound in ['lower', 'upper'] -%}
         case
-            when {{ bound }}_bound = floor({{ bound }}_bound) then format('{:,}', cast({{ bound }}_bound as bigint))
-            else cast({{ bound }}_bound as {{ dbt.type_string() }})
-        end as {{ bound }}_text{{ "," if not loop.last }}
-        {% endfor %}
+            when lower_bound = floor(lower_bound) then format('{:,}', cast(lower_bound as bigint))
+            else cast(lower_bound as {{ dbt.type_string() }})
+        end as lower_text,
+        case
+            when upper_bound = floor(upper_bound) then format('{:,}', cast(upper_bound as bigint))
+            else cast(upper_bound as {{ dbt.type_string() }})
+        end as upper_text
     from numbered
 ),
 

@@ -51,11 +51,7 @@ weighed as (
             when known_amount is null then 'missing'
             when known_amount = 0 then 'zero'
             when known_amount >= {{ var('max_deal_amount') }} then 'too_large'
-            when
-                known_amount < 0
-                {%- for type in var('negative_amount_deal_types') %}
-                and lower(deal_type_value) <> '{{ type | lower | replace("'", "''") }}'
-                {%- endfor %}
+            when known_amount < 0{% for type in var('negative_amount_deal_types') %} and lower(deal_type_value) <> '{{ type | lower | replace("'", "''") }}'{% endfor %}
                 then 'negative'
         end as amount_problem
     from valued

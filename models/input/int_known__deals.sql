@@ -99,7 +99,7 @@ final as (
             when closes_later or is_updated_later
                 then struct_pack(
                     {%- for column in input_columns('deals') + own_columns() %}
-                    {{ column }} := case when {{ "not closes_later and " if column in of_the_close }}{{ "not is_updated_later" if column == "updated_at" else "true" }} then raw.{{ column }} end
+                    {{ column }} := case when {{ "not closes_later and " if column in of_the_close }}{{ "not is_updated_later" if column == "updated_at" else "true" }} then struct_extract(raw, '{{ column }}') end
                     {{- "," if not loop.last }}
                     {%- endfor %}
                 )

@@ -105,7 +105,7 @@ judged as (
                 stated_closed_date is null
                 and not is_closed_date_unreadable
                 and deal_stage is null
-                and (stated_stage is null or exists(select 1 from int_input__deals where {{ to_text('outcome') }} is not null))
+                and (stated_stage is null or exists (select 1 from int_input__deals where {{ to_text('outcome') }} is not null))
                 then 'Open'
         end as outcome
     from staged

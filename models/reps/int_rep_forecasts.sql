@@ -27,7 +27,7 @@ evaluable_dates as (
                 else 0
             end = 1
     where
-        not exists(
+        not exists (
             select 1
             from {{ ref('int_missing_by_outcome') }} as missing
             where

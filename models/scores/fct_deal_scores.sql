@@ -107,7 +107,7 @@ final as (
         scored.schedule_health,
         scored.schedule_health_weight,
         case
-            when exists(select 1 from bent) and scored.win_probability is not null
+            when exists (select 1 from bent) and scored.win_probability is not null
                 then
                     'The base rate of ' || scored.training_deal_count || ' closed deals: won and lost ones lack their close dates unequally often, '
                     || 'so those that have one train no score. See rpt_data_quality.'

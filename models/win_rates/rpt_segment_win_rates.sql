@@ -112,7 +112,7 @@ final as (
         cast(joined.closed_amount * (joined.pooled_win_rate - joined.shrunk_win_rate) as decimal(18, 2)) as excess_lost_amount,
         {{ win_rate_finding('joined') }}
         || case
-            when joined.period <> 'all' and joined.no_close_date_deal_count > 0 and exists(select 1 from bent)
+            when joined.period <> 'all' and joined.no_close_date_deal_count > 0 and exists (select 1 from bent)
                 then ' Not in it: ' || joined.no_close_date_deal_count || ' closed deals without a close date, of which another share was won.'
             else ''
         end as finding

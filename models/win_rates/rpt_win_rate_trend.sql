@@ -81,7 +81,7 @@ final as (
         missing_reason,
         finding
         || case
-            when basis = 'closed_date' and exists(select 1 from bent)
+            when basis = 'closed_date' and exists (select 1 from bent)
                 then ' Not in it: ' || no_close_date_deal_count || ' closed deals without a close date, of which another share was won.'
             else ''
         end as finding,
