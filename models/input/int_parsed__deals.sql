@@ -89,6 +89,11 @@ staged as (
         on lower(dated.stated_stage) = other_stages.stage_text
 ),
 
+outcomes as (
+    select count({{ to_text('outcome') }}) > 0 as have_outcomes
+    from int_input__deals
+),
+
 -- The state of a deal is what its outcome says, else its stage. A blank outcome means open where the file has outcomes at all.
 judged as (
     select
@@ -105,7 +110,7 @@ judged as (
                 stated_closed_date is null
                 and not is_closed_date_unreadable
                 and deal_stage is null
-                and (stated_stage is null or exists (select 1 from int_input__deals where {{ to_text('outcome') }} is not null))
+                and (stated_stage is null or (select outcomes.have_outcomes from outcomes))
                 then 'Open'
         end as outcome
     from staged
@@ -115,8 +120,8 @@ judged as (
 stated as (
     select
         *,
-        case when outcome is distinct from 'Open' then stated_closed_at end as closed_at,
-        case when outcome is distinct from 'Open' then stated_closed_date end as closed_date,
+        case when coalesce(outcome <> 'Open', true) then stated_closed_at end as closed_at,
+        case when coalesce(outcome <> 'Open', true) then stated_closed_date end as closed_date,
         coalesce(stated_expected_close_date, case when outcome = 'Open' then stated_closed_date end) as expected_close_date,
         coalesce(outcome = 'Open', false) and stated_closed_date is not null as has_close_date_while_open
     from judged

@@ -51,9 +51,7 @@ final as (
         numbered.change_number = 1
         and numbered.old_value is not null
         and created.created_at <= numbered.changed_at
-        {%- if as_of_date %}
-        and cast(numbered.changed_at as date) <= cast('{{ as_of_date }}' as date)
-        {%- endif %}
+        and cast(numbered.changed_at as date) <= cast('{{ as_of_date or "9999-12-31" }}' as date)
 )
 
 select * from final

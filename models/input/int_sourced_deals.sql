@@ -69,12 +69,18 @@ final as (
             else coalesce(history_owner_at_close, file_rep_id, 'Unknown')
         end as known_sales_rep_id,
         history_amount is null as is_amount_undated,
-        case when recorded_at is not null and file_amount is not null and amount_in_currency <> history_amount_in_currency
-            then case when is_amount_newer then 'file' else 'history' end end as amount_newer_in,
-        case when recorded_at is not null and expected_close_date <> history_close_date
-            then case when is_close_date_newer then 'file' else 'history' end end as close_date_newer_in,
-        case when recorded_at is not null and file_rep_id <> history_rep_id
-            then case when is_owner_newer and is_owner_of_then then 'file' else 'history' end end as owner_newer_in
+        case
+            when recorded_at is not null and file_amount is not null and amount_in_currency <> history_amount_in_currency
+                then case when is_amount_newer then 'file' else 'history' end
+        end as amount_newer_in,
+        case
+            when recorded_at is not null and expected_close_date <> history_close_date
+                then case when is_close_date_newer then 'file' else 'history' end
+        end as close_date_newer_in,
+        case
+            when recorded_at is not null and file_rep_id <> history_rep_id
+                then case when is_owner_newer and is_owner_of_then then 'file' else 'history' end
+        end as owner_newer_in
     from compared
 )
 

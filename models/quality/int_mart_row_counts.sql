@@ -1,4 +1,4 @@
--- noqa: disable=layout.select_targets
+-- noqa: disable=layout.select_targets,layout.indent
 -- Columns of each mart without which it says little: the first is what it is for. Marts without one say all by having rows.
 {% set marts = {
     'fct_deals': [], 'dim_reps': [], 'dim_stages': [], 'dim_dates': [], 'rpt_data_quality': [], 'fct_quarantined_rows': [],

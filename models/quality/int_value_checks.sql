@@ -4,11 +4,11 @@ with
 final as (
     select
         'deals' as input,
-        concat('outcome_dependent_loss: ', problem) as check_name,
-        cast(won_missing_count + lost_missing_count as double) as check_value,
-        won_deal_count + lost_deal_count as all_row_count,
+        concat('outcome_dependent_loss: ', missing.problem) as check_name,
+        cast(missing.won_missing_count + missing.lost_missing_count as double) as check_value,
+        missing.won_deal_count + missing.lost_deal_count as all_row_count,
         'rows' as unit,
-        is_outcome_dependent as is_finding_above_zero,
+        missing.is_outcome_dependent as is_finding_above_zero,
         {{ missing_by_outcome_finding('missing') }} as message
     from {{ ref('int_missing_by_outcome') }} as missing
 

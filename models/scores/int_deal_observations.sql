@@ -51,7 +51,7 @@ first_records as (
             from {{ ref('int_checked__activities') }} as activities
             where activities.reason_codes is null
         ) as activities_date,
-        exists (
+        exists(
             select 1
             from {{ ref('int_missing_by_outcome') }} as missing
             where

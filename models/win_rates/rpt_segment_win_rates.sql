@@ -106,7 +106,7 @@ joined as (
 
 final as (
     select
-        joined.* exclude (valued_win_rate),
+        joined.* exclude (valued_win_rate), -- noqa: references.consistent
         joined.amount_win_rate / nullif(joined.valued_win_rate, 0) as size_effect_ratio,
         joined.closed_deal_count * (joined.pooled_win_rate - joined.shrunk_win_rate) as excess_lost_deal_count,
         cast(joined.closed_amount * (joined.pooled_win_rate - joined.shrunk_win_rate) as decimal(18, 2)) as excess_lost_amount,
