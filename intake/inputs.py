@@ -109,9 +109,9 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
     """Sentences that say what is wrong; none means that every input of `request` has landed in the schema `landing`."""
     found = problems_of_vars(request.variables, request.given, request.is_own_project) or problems_of_combinations(request)
     found = found or problems_of_dimensions(connection, request)
-    found += problems_of_places(connection, request)
+    places = problems_of_places(connection, request)
     if found or not request.is_landing:
-        return found
+        return found + places
     connection.execute("create schema if not exists landing")
     for table, columns in TABLES.items():
         connection.execute(f"create or replace table landing.{table} ({columns})")
@@ -130,7 +130,7 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
         found += problems_of_values(connection, request)
     if not found and request.path("field_history") and request.path("value_intervals"):
         found += problems_of_fields(connection, (request.variables.get("value_maps") or {}).get("field") or {})
-    return found
+    return places + found
 
 
 def problems_of_combinations(request: Request) -> list[str]:
