@@ -21,7 +21,7 @@ seeded as (
 
 int_known__deals as (
     select
-        closed_date is not null as is_closed,
+        outcome <> 'Open' as is_closed,
         unnest(['deal_size_band'{% for number in numbers %}, '{{ number }}'{% endfor %}]) as band_type,
         unnest([case when stated_amount > 0 then cast(stated_amount as double) end{% for number in numbers %}, {{ number }}{% endfor %}]) as number
     from {{ ref('int_known__deals') }}

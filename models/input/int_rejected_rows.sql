@@ -1,3 +1,4 @@
+-- noqa: disable=layout.indent
 with
 
 rejected as (
@@ -37,75 +38,27 @@ rejected as (
 
     union all
 
-    select
-        'activities' as input,
-        deal_id,
-        reason_codes as reason,
-        reason_codes,
-        raw_values,
-        row_count
-    from {{ ref('int_checked__activities') }}
-    where reason_codes is not null
+    {{ rejected_rows('activities', ref('int_checked__activities'), 'deal_id') }}
 
     union all
 
-    select
-        'interventions' as input,
-        deal_id,
-        reason_codes as reason,
-        reason_codes,
-        raw_values,
-        row_count
-    from {{ ref('int_checked__interventions') }}
-    where reason_codes is not null
+    {{ rejected_rows('interventions', ref('int_checked__interventions'), 'deal_id') }}
 
     union all
 
-    select
-        'reps' as input,
-        null as deal_id,
-        reason_codes as reason,
-        reason_codes,
-        raw_values,
-        row_count
-    from {{ ref('int_checked__reps') }}
-    where reason_codes is not null
+    {{ rejected_rows('reps', ref('int_checked__reps')) }}
 
     union all
 
-    select
-        'quotas' as input,
-        null as deal_id,
-        reason_codes as reason,
-        reason_codes,
-        raw_values,
-        row_count
-    from {{ ref('int_checked__quotas') }}
-    where reason_codes is not null
+    {{ rejected_rows('quotas', ref('int_checked__quotas')) }}
 
     union all
 
-    select
-        'forecast_calls' as input,
-        null as deal_id,
-        reason_codes as reason,
-        reason_codes,
-        raw_values,
-        row_count
-    from {{ ref('int_checked__forecast_calls') }}
-    where reason_codes is not null
+    {{ rejected_rows('forecast_calls', ref('int_checked__forecast_calls')) }}
 
     union all
 
-    select
-        'exchange_rates' as input,
-        null as deal_id,
-        reason_codes as reason,
-        reason_codes,
-        raw_values,
-        row_count
-    from {{ ref('int_exchange_rates') }}
-    where reason_codes is not null
+    {{ rejected_rows('exchange_rates', ref('int_exchange_rates')) }}
 
     union all
 

@@ -1,5 +1,16 @@
 with
 
+-- Rows that were counted; all but those of the deals name their input.
+counted as (
+    select * from {{ ref('int_deal_checks') }}
+    union all by name
+    select * from {{ ref('int_companion_checks') }}
+    union all by name
+    select * from {{ ref('int_unknown_stages') }}
+    union all by name
+    select * from {{ ref('int_history_checks') }}
+),
+
 checks as (
     select
         input,
@@ -10,18 +21,6 @@ checks as (
         is_finding_above_zero,
         message
     from {{ ref('int_row_checks') }}
-
-    union all
-
-    select
-        'deals' as input,
-        check_name,
-        cast(row_count as double) as check_value,
-        all_row_count,
-        'rows' as unit,
-        true as is_finding_above_zero,
-        message
-    from {{ ref('int_deal_checks') }}
 
     union all
 
@@ -38,38 +37,14 @@ checks as (
     union all
 
     select
-        input,
-        check_name,
-        cast(row_count as double) as check_value,
-        cast(null as bigint) as all_row_count,
-        'rows' as unit,
-        true as is_finding_above_zero,
-        message
-    from {{ ref('int_unknown_stages') }}
-
-    union all
-
-    select
-        input,
+        coalesce(input, 'deals') as input,
         check_name,
         cast(row_count as double) as check_value,
         all_row_count,
         'rows' as unit,
         true as is_finding_above_zero,
         message
-    from {{ ref('int_companion_checks') }}
-
-    union all
-
-    select
-        input,
-        check_name,
-        cast(row_count as double) as check_value,
-        cast(null as bigint) as all_row_count,
-        'rows' as unit,
-        true as is_finding_above_zero,
-        message
-    from {{ ref('int_history_checks') }}
+    from counted
 
     union all
 

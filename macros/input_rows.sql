@@ -17,3 +17,17 @@
         (select count(case when reason_codes is null then 1 end) from {{ checked }} where {{ own }}) as accepted_count,
         (select sum(case when reason_codes is null then row_count - 1 end) from {{ checked }} where {{ own }}) as duplicate_count
 {% endmacro %}
+
+
+{# Rows of an input that `checked` turned away, with their reasons; `deal_id` is the column of the deal that they are of, null where they are of none. #}
+{% macro rejected_rows(input, checked, deal_id="null") %}
+    select
+        '{{ input }}' as input,
+        {{ deal_id }} as deal_id,
+        reason_codes as reason,
+        reason_codes,
+        raw_values,
+        row_count
+    from {{ checked }}
+    where reason_codes is not null
+{% endmacro %}
