@@ -4,12 +4,14 @@ Without a Chromium the browser's tests are skipped, but not in CI.
 """
 
 import csv
+import gc
 import importlib
 import io
 import os
 import re
 import shutil
 import time
+import warnings
 from datetime import UTC, date, datetime
 
 import duckdb
@@ -44,6 +46,15 @@ def percent(rate: float) -> str:
 
 def millions(amount: float) -> str:
     return f"{amount / 1e6:,.2f} M"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_event_loops_left():
+    """AppTest leaves its event loops open; collected later, in another file's test, their warning would be that test's error."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 # In a browser

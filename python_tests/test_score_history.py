@@ -31,7 +31,8 @@ BANDED = {"deal_age_band": "age_days", "stage_age_band": "days_in_stage", "activ
 def files(tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("crm")
     generate.generate(folder, 1_500, 6, "csv", clean=True, tables=TABLES)
-    return {f"{name}_file": str(folder / f"demo_{name}.csv") for name in TABLES} | {"bands_file": str(write_size_bands(folder))}
+    paths = {f"{name}_file": str(folder / f"demo_{name}.csv") for name in TABLES}
+    return {**paths, "bands_file": str(write_size_bands(folder)), "input_name": "one CRM"}
 
 
 def build(database: pathlib.Path, files: dict, as_of_date: str, select: str = "+fct_deal_score_history", **variables: str) -> Build:

@@ -117,6 +117,8 @@ def test_estimates_of_segments_by_hand():
         "period": ["all", "all"],
         "closed_deal_count": [100, 100],
         "won_deal_count": [30, 60],
+        "valued_deal_count": [100, 100],
+        "valued_won_deal_count": [30, 60],
         "closed_amount": [1000, 1000],
         "won_amount": [300, 600],
         "squared_amount": [10000, 10000],

@@ -332,18 +332,32 @@ def test_the_planted_bad_quarter_of_the_demo_raises_an_alarm(demo):
 
 
 def test_deals_add_up_and_expected_wins_are_won_over_all_mature_deals(demo):
-    [(closed, won, lost)] = demo.query(
-        "select count(*), count(*) filter (outcome = 'Won'), count(*) filter (outcome = 'Lost') from marts.fct_deals where not is_open"
-    )
+    count = "select count(*), count(*) filter (outcome = 'Won'), count(*) filter (outcome = 'Lost') from marts.fct_deals where not is_open"
+    [(closed, won, lost)] = demo.query(count)
+    [(_, dated_won, dated_lost)] = demo.query(f"{count} and closed_date is not null")
     sums = demo.query("""
         select basis, period_type, sum(won_deal_count), sum(lost_deal_count) from marts.rpt_win_rate_trend
         where not is_risk_adjusted group by basis, period_type
     """)
     assert len(sums) == 4 and closed == won + lost
-    assert {tuple(map(int, row[2:])) for row in sums} == {(won, lost)}
-    # Maximum likelihood gives the fit's own deals as many expected as won deals; a few deals of young cohorts come on top.
+    assert {(basis, int(won), int(lost)) for basis, _, won, lost in sums} == {
+        ("created_cohort", won, lost),
+        ("closed_date", dated_won, dated_lost),
+    }
+    # Deal by deal from the published coefficients. Maximum likelihood gives the fit's own deals as many expected as won deals.
+    terms = demo.frame(
+        "select factor, level, coefficient, fit_intercept from intermediate.ml_win_rate_drivers "
+        "where half_year_start_date is null and not is_known_only_after_close"
+    )
+    deals = demo.frame("select * from marts.fct_deals where not is_open and closed_date is not null")
+    log_odds = np.full(len(deals), terms.fit_intercept.max())
+    for factor, levels in terms.groupby("factor"):
+        found = dict(zip(levels.level, levels.coefficient, strict=True))
+        log_odds += deals[factor].map(found).fillna(found.get("(rare)", 0)).to_numpy()
+    chance, is_won, fitted = 1 / (1 + np.exp(-log_odds)), deals.outcome == "Won", deals.is_mature_cohort.to_numpy()
+    assert chance[fitted].sum() == pytest.approx(is_won[fitted].sum(), abs=1e-4)
     [(expected,)] = demo.query("select sum(expected_won_count) from intermediate.int_win_rate_periods where period_type = 'month'")
-    assert float(expected) == pytest.approx(won, rel=0.02)
+    assert float(expected) == pytest.approx(chance.sum(), abs=1e-6)
 
 
 def test_the_real_file_has_no_month_outside_its_limits_and_no_trend(real_build):
