@@ -7,8 +7,9 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
-from intake.inputs import Request, check
+from intake.inputs import check
 from intake.places import problem_of_database
+from intake.request import Request
 from intake.vars import schema
 
 

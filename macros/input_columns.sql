@@ -90,6 +90,32 @@
 {% endmacro %}
 
 
+{# Source and table of an input that is a source of dbt, such as source('crm', 'deals'); none of any other. #}
+{% macro source_of(input) %}
+    {% set found = modules.re.fullmatch("\\s*source\\(\\s*['\"]([^'\"]+)['\"]\\s*,\\s*['\"]([^'\"]+)['\"]\\s*\\)\\s*", var(input ~ "_file", none) or "") %}
+    {{ return(found.groups() if found else none) }}
+{% endmacro %}
+
+
+{# The table of each input that is a source of dbt. #}
+{% macro source_tables() %}
+    {% set tables = {} %}
+    {% for input in input_contract() if source_of(input) %}
+        {% do tables.update({input: source(*source_of(input)) | string}) %}
+    {% endfor %}
+    {{ return(tables) }}
+{% endmacro %}
+
+
+{# What the check before the build made of an input; a source of dbt that it stands for is upstream of it. #}
+{% macro landed(input) %}
+    {% if source_of(input) %}
+        {% do source(*source_of(input)) %}
+    {% endif %}
+    {{ return(source("landing", input)) }}
+{% endmacro %}
+
+
 {# The inputs that the user gives no file of; the demo CRM has all but forecast calls and exchange rates. #}
 {% macro inputs_without_file() %}
     {% set inputs = [] %}

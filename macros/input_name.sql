@@ -1,10 +1,10 @@
 {# What the input is called in rows that are kept from build to build, so that those of the demo, of two inputs or of two tenants in one
-   database never meet: the var input_name, or `demo`, or a name made of deals_file. #}
+   database never meet: the var input_name, or `demo`, or a name made of deals_file, a path or a table. #}
 {% macro input_name() %}
     {% if not reads_files() %}
         {{ return("demo") }}
     {% endif %}
-    {{ return(var("input_name", none) or name_of_path(var("deals_file"))) }}
+    {{ return(var("input_name", none) or name_of_path(source_of("deals") | join(".") if source_of("deals") else var("deals_file"))) }}
 {% endmacro %}
 
 

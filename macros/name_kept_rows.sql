@@ -1,12 +1,12 @@
 {# Rows that a version before 0.2 kept have no name of their input. They get one where it is certain: the demo's, where none but the demo's alerts
    were ever kept and all deals are the demo's; this build's, where none of the demo's alerts were, and all deals are this input's. #}
 {% macro name_kept_rows() %}
-    {% if execute and flags.WHICH in ["build", "run"] %}
+    {% if execute and flags.WHICH in ["build", "run"] and own_nodes(selected_resources) %}
         {% set kept = {} %}
         {% for name in [
             "int_kept_score_terms", "int_kept_deal_scores", "int_kept_score_changes", "fct_deal_score_history", "fct_alert_events", "int_kept_changes",
         ] %}
-            {% set schema = "marts" if name.startswith("fct_") else "intermediate" %}
+            {% set schema = graph.nodes["model.pipeline_intelligence." ~ ("fct_deals" if name.startswith("fct_") else "int_deals")].schema %}
             {% set relation = adapter.get_relation(target.database, schema, name) %}
             {% if relation and "input_name" not in adapter.get_columns_in_relation(relation) | map(attribute="name") %}
                 {% do kept.update({name: relation.include(database=false)}) %}

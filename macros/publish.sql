@@ -2,7 +2,7 @@
    and tested, and passed or warned. A selected, failed or stopped build leaves the published file as it is; so does one that went too far
    from what is usual, which fails. Then it says in a few lines what went in and what to look at. #}
 {% macro publish(results) %}
-    {% if execute and flags.WHICH == "build" %}
+    {% if execute and flags.WHICH == "build" and own_nodes(selected_resources) %}
         {% set file = env_var("SALES_MARTS_DB", "marts.duckdb") %}
         {% set reason = why_not_published(results) %}
         {% if reason %}
@@ -25,9 +25,10 @@
     {% if flags.EMPTY %}
         {{ return("--empty builds no rows") }}
     {% endif %}
-    {# Saved queries and exposures are nodes that have nothing to run. #}
-    {% set passed = results | selectattr("status", "in", ["success", "pass", "warn", "no-op"]) | map(attribute="node.unique_id") | list %}
-    {% if passed | length < results | length %}
+    {# Saved queries and exposures are nodes that have nothing to run. Of another project that has this one as a package no node counts. #}
+    {% set built = own_nodes(results | map(attribute="node.unique_id")) %}
+    {% set passed = own_nodes(results | selectattr("status", "in", ["success", "pass", "warn", "no-op"]) | map(attribute="node.unique_id")) %}
+    {% if passed | length < built | length %}
         {{ return("a node did not pass") }}
     {% endif %}
     {% set node = part_left_out(passed) %}
@@ -41,7 +42,7 @@
 {# A node of a whole build that isn't among those with the ids; none if all are. #}
 {% macro part_left_out(ids) %}
     {% for node in graph.nodes.values()
-        if node.resource_type in ["model", "seed", "snapshot", "test"] and node.config.enabled and "code" not in node.config.tags
+        if node.package_name == "pipeline_intelligence" and node.resource_type in ["model", "seed", "snapshot", "test"] and node.config.enabled and "code" not in node.config.tags
         and node.unique_id not in ids %}
         {{ return(node.name) }}
     {% endfor %}
@@ -54,12 +55,12 @@
     {% set marts = {} %}
     {% set codes = [] %}
     {% set relations = {} %}
-    {% for node in graph.nodes.values() | sort(attribute="unique_id") if node.resource_type == "seed" and node.fqn[1] == "reference" %}
+    {% for node in graph.nodes.values() | sort(attribute="unique_id") if node.package_name == "pipeline_intelligence" and node.resource_type == "seed" and node.fqn[1] == "reference" %}
         {% do codes.append(node.checksum.checksum) %}
     {% endfor %}
-    {% for node in graph.nodes.values() | sort(attribute="unique_id") if node.resource_type == "model" %}
+    {% for node in graph.nodes.values() | sort(attribute="unique_id") if node.package_name == "pipeline_intelligence" and node.resource_type == "model" %}
         {% do relations.update({node.name: node.relation_name}) %}
-        {% if node.config.schema == "marts" %}
+        {% if node.access == "public" %}
             {% set columns = {} %}
             {% for column in node.columns.values() %}
                 {% do columns.update({column.name: column.description}) %}
@@ -67,7 +68,7 @@
             {% do marts.update({node.name: {"relation": node.relation_name, "description": node.description, "columns": columns}}) %}
         {% endif %}
         {# Staging alone says where the input lies, which decides nothing. What an incremental model compiles to depends on whether it has a table. #}
-        {% if node.config.schema != "staging" %}
+        {% if node.fqn[1] != "staging" %}
             {% set code = node.raw_code if node.config.materialized == "incremental" else node.compiled_code %}
             {% do codes.append(code ~ tojson(node.config.meta, sort_keys=true)) %}
         {% endif %}

@@ -1,7 +1,7 @@
 {# What incremental models keep can't be made again from the input. Where the model has a new name, its table takes it before anything is
    built. Old name: new name. #}
 {% macro rename_kept_tables() %}
-    {% if execute and flags.WHICH in ["build", "run"] %}
+    {% if execute and flags.WHICH in ["build", "run"] and own_nodes(selected_resources) %}
         {% for old, new in {
             "int_score_snapshots": "int_kept_deal_scores",
             "int_score_moves": "int_kept_score_changes",

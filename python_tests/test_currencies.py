@@ -7,7 +7,8 @@ import pytest
 import yaml
 from conftest import PROJECT, run_dbt
 
-from intake.inputs import Input, Request, check
+from intake.inputs import check
+from intake.request import Input, Request
 
 CONTRACT = Input("deals", ["deal_id", "created_date", "closed_date", "outcome", "deal_amount"], ["currency_code", "home_amount"])
 HEADER = "deal_id,created_date,closed_date,outcome,deal_amount,currency_code"

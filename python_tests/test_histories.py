@@ -5,7 +5,8 @@ import pytest
 from conftest import PROJECT, Build, run_dbt
 
 from intake.histories import folded, problems_of_fields
-from intake.inputs import Request, problems_of_combinations
+from intake.inputs import problems_of_combinations
+from intake.request import Request
 from intake.vars import problems, schema
 
 SELECT = "+fct_open_deals fct_deal_stage_visits +fct_deals int_history_checks int_interval_checks int_deal_checks int_input_row_counts int_past_amounts int_past_field_values"

@@ -12,8 +12,9 @@ import pytest
 import yaml
 from conftest import PROJECT
 
-from intake.inputs import Input, Request, check
+from intake.inputs import check
 from intake.landing import Dialect, Unusable, land
+from intake.request import Input, Request
 from intake.vars import problems, schema
 
 COLUMNS = ["deal_id", "a", "b", "c"]

@@ -13,7 +13,7 @@ from conftest import Build, run_dbt
 from test_dashboard import PAGES, metric, run_page
 
 from dashboard.deal_filter import SOURCE, DealFilter
-from intake.inputs import BUILT_IN, TAKEN
+from intake.dimensions import BUILT_IN, TAKEN
 
 FIRST, AS_OF = datetime.date(2024, 1, 1), datetime.date(2025, 11, 21)
 TIERS = [f"T{number:02d}" for number in range(40)]

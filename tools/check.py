@@ -12,7 +12,8 @@ import duckdb
 import yaml
 
 from intake.contract import contract, reference_inputs
-from intake.inputs import Request, check
+from intake.inputs import check
+from intake.request import Request
 from intake.vars import plain
 
 PROJECT = Path(__file__).parents[1]

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import duckdb
 
-from intake.inputs import is_parquet, quoted_name
+from intake.inputs import is_parquet
 from intake.landing import Landed, land
 from intake.profiling.shape import Shape
 from intake.profiling.values import BLANKS, DateFormats, Numbers, date_formats, numbers, stage_state, state_words
+from intake.request import quoted_name
 
 HEADERS = Path(__file__).with_name("headers.csv")
 SAMPLE = 20_000

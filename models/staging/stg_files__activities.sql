@@ -1,2 +1,2 @@
 {{ config(enabled = reads_files()) }}
-select * from {{ source("landing", "activities") }}
+select * from {{ landed("activities") }}

@@ -1,2 +1,2 @@
 {{ config(enabled = var("bands_file", none) is not none) }}
-select * from {{ source("landing", "bands") }}
+select * from {{ landed("bands") }}

@@ -1,2 +1,2 @@
 {{ config(enabled = reads_files()) }}
-select * from {{ source("landing", "deals") }}
+select * from {{ landed("deals") }}

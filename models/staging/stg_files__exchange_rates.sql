@@ -1,1 +1,1 @@
-select * from {{ source("landing", "exchange_rates") }}
+select * from {{ landed("exchange_rates") }}

@@ -1,2 +1,2 @@
 {{ config(enabled = reads_files()) }}
-select * from {{ source("landing", "field_history") }}
+select * from {{ landed("field_history") }}

@@ -1,1 +1,1 @@
-select * from {{ source("landing", "forecast_calls") }}
+select * from {{ landed("forecast_calls") }}

@@ -1,2 +1,2 @@
 {{ config(enabled = var("playbook_file", none) is not none) }}
-select * from {{ source("landing", "playbook") }}
+select * from {{ landed("playbook") }}

@@ -1,2 +1,2 @@
 {{ config(enabled = reads_files()) }}
-select * from {{ source("landing", "reps") }}
+select * from {{ landed("reps") }}

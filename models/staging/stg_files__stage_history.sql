@@ -1,2 +1,2 @@
 {{ config(enabled = reads_files()) }}
-select * from {{ source("landing", "stage_history") }}
+select * from {{ landed("stage_history") }}

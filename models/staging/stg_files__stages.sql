@@ -1,2 +1,2 @@
 {{ config(enabled = var("stages_file", none) is not none) }}
-select * from {{ source("landing", "stages") }}
+select * from {{ landed("stages") }}

@@ -1,2 +1,2 @@
 {{ config(enabled = reads_files()) }}
-select * from {{ source("landing", "value_intervals") }}
+select * from {{ landed("value_intervals") }}
