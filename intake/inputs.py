@@ -258,7 +258,7 @@ def problems_of_dimensions(connection: duckdb.DuckDBPyConnection, request: Reque
         found.append("own_dimensions and row_filters are about columns of a file: set deals_file too")
     late = [each["dimension"] for each in variables.get("own_dimensions") or [] if each.get("known") == "close"]
     found += [
-        f"{variable} has {name}, which own_dimensions says is known only at the close: take it out of {variable}, or say when it is known"
+        f"{variable} has {name}, which own_dimensions says is known only at the close: take it out of {variable}, or change known if it is known before"
         for variable in LISTS
         for name in variables.get(variable) or []
         if name in late
@@ -356,7 +356,7 @@ def problems_of_input(connection: duckdb.DuckDBPyConnection, request: Request, s
     except Unusable as error:
         return [f"{variable} {error}"]
     except duckdb.Error as error:
-        return [f"{variable} '{pattern}' can't be read: {str(error).splitlines()[0]}"]
+        return [f"{variable} '{pattern}' can't be read ({str(error).splitlines()[0]}): copy or export it again, or save it as CSV"]
 
 
 def problem_of_path(file: Path) -> str | None:
