@@ -256,5 +256,5 @@ def test_the_worked_example_of_a_crm_is_what_the_command_does(crm, tmp_path, mon
         assert [shown for shown in block.splitlines() if not shown.strip().startswith("#") and shown not in lines] == []
     count, won, lost, open_, _ = totals(found)
     without_amount = sum(deal.amount is None for deal in found)
-    result = f"{count} accepted, {won} won, {lost} lost, {open_} open, {without_amount} of them without an amount"
+    result = f"{count} accepted, {won} won, {lost} lost, {open_} open; {without_amount} of the {count} are without an amount"
     assert result in " ".join(text.split())
