@@ -71,7 +71,7 @@ def problems_of_dimensions(connection: duckdb.DuckDBPyConnection, request: Reque
         found.append("own_dimensions and row_filters are about columns of a file: set deals_file too")
     late = [each["dimension"] for each in variables.get("own_dimensions") or [] if each.get("known") == "close"]
     found += [
-        f"{variable} has {name}, which own_dimensions says is known only at the close: take it out of {variable}, or say when it is known"
+        f"{variable} has {name}, which own_dimensions says is known only at the close: take it out of {variable}, or change known if it is known before"
         for variable in LISTS
         for name in variables.get(variable) or []
         if name in late

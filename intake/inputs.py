@@ -139,7 +139,7 @@ def problems_of_input(connection: duckdb.DuckDBPyConnection, request: Request, s
     except Unusable as error:
         return [f"{variable} {error}"]
     except duckdb.Error as error:
-        return [f"{variable} '{pattern}' can't be read: {str(error).splitlines()[0]}"]
+        return [f"{variable} '{pattern}' can't be read ({str(error).splitlines()[0]}): copy or export it again, or save it as CSV"]
 
 
 def problem_of_dbt_name(value: str) -> str | None:

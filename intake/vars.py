@@ -77,7 +77,7 @@ def problem_of_format(text: str) -> str | None:
         return None
     if "%" not in text:
         near = difflib.get_close_matches(text.lower(), DATE_WORDS, n=1)
-        remedy = f"did you mean {near[0]}?" if near else 'such as "%d.%m.%Y" for 31.12.2024'
+        remedy = f"did you mean {near[0]}?" if near else 'write one such as "%d.%m.%Y" for 31.12.2024'
         return f"which is none of {', '.join(DATE_WORDS)} and no pattern: {remedy}"
     try:
         with duckdb.connect() as connection:
@@ -130,7 +130,7 @@ def wrong_value(name: str, value: Any, rule: dict) -> str | None:
         return f"{name}{place} has {', '.join(unknown)}, which is none of {', '.join(error.schema['properties'])}"
     if error.validator == "required":
         missing = [key for key in error.schema["required"] if key not in error.instance]
-        return f"{name}{place} lacks {', '.join(missing)}"
+        return f"{name}{place} lacks {', '.join(missing)}: add it"
     return f"{name}{place} is {shown(error.instance)}, but must be {expected(error.schema)}"
 
 
@@ -153,7 +153,8 @@ def expected(rule: dict) -> str:
     if "$ref" in rule:
         rule = schema()["$defs"][rule["$ref"].rpartition("/")[2]]
     if "enum" in rule:
-        return "one of " + ", ".join(map(str, rule["enum"]))
+        allowed = [str(each) if str(each).isalnum() or "_" in str(each) else shown(each) for each in rule["enum"] if each is not None]
+        return "one of " + ", ".join(allowed) + (", or unset" if None in rule["enum"] else "")
     if "anyOf" in rule or "oneOf" in rule:
         return " or ".join(expected(each) for each in rule.get("anyOf", rule.get("oneOf")))
     kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
@@ -173,4 +174,8 @@ def expected(rule: dict) -> str:
         nouns[-1] = "one character"
     elif rule.get("minLength"):
         nouns[-1] += " that isn't blank"
+    if rule.get("pattern"):
+        nouns[-1] += " of lower-case letters, digits and _, a letter first"
+    if rule.get("maxLength", 1) > 1:
+        nouns[-1] += f", at most {rule['maxLength']} characters"
     return " or ".join(nouns) + (", or unset" if "null" in kinds else "")

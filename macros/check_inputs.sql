@@ -35,14 +35,21 @@
 {% endmacro %}
 
 
-{# Stops a build whose profile doesn't load the functions that read the input and publish the marts. #}
+{# Stops a build whose profile, that of another project, doesn't load the functions that read the input and publish the marts, or would read
+   moments in the machine's time zone. #}
 {% macro check_profile() %}
     {% set names = ["project_vars", "check_inputs", "publish_marts"] %}
-    {% set found = run_query("select count(distinct function_name) from duckdb_functions() where function_name in ('" ~ names | join("', '") ~ "')").rows[0][0] %}
-    {% if found < names | length %}
+    {% set count, zone = run_query(
+        "select count(distinct function_name), current_setting('TimeZone') from duckdb_functions() where function_name in ('" ~ names | join("', '") ~ "')"
+    ).rows[0] %}
+    {% if count < names | length %}
         {% do exceptions.raise_compiler_error(
             "Input check: the profile '" ~ target.profile_name ~ "' doesn't load pipeline_intelligence: give its target module_paths with the folder of this "
             ~ "package, and the plugins intake.plugin and tools.publish, as docs/as_a_package.md shows."
+        ) %}
+    {% elif zone != "UTC" %}
+        {% do exceptions.raise_compiler_error(
+            "Input check: the profile '" ~ target.profile_name ~ "' has the TimeZone " ~ zone ~ ": set TimeZone to UTC in its settings, as docs/as_a_package.md shows."
         ) %}
     {% endif %}
 {% endmacro %}

@@ -1,7 +1,10 @@
 """`python -m tools profile`: exports as CRMs write them, and small files of other kinds, are read right or said to be unclear."""
 
+import argparse
 import csv
 import datetime
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +18,7 @@ from exports import EXPORTS, deals, totals, write
 from intake.inputs import check
 from intake.landing import Unusable
 from intake.profiling.profile import page, profile, vars_file, write_stages
+from tools import profile as command
 from tools.check import request_of
 
 BASE = [
@@ -227,3 +231,30 @@ def test_flags_say_which_stages_are_closed_when_their_names_dont(tmp_path):
     _, _, profiles = profiled(tmp_path, write(tmp_path / "deals.csv", [header, *rows]))
     assert profiles[0].states.counts == {"Won": 20, "Lost": 20, "Open": 20, "unknown": 0}
     assert {stage.name: stage.state for stage in profiles[0].states.stages} == {"Signed": "Won", "Dropped": "Lost", "Talks": "Open"}
+
+
+@pytest.mark.parametrize("crm", ["HubSpot", "Salesforce"])
+def test_the_worked_example_of_a_crm_is_what_the_command_does(crm, tmp_path, monkeypatch, capsys):
+    """Blocks of docs/worked_exports.md: lines of the export, the command, all that it prints, and lines of the files that it writes."""
+    text = (PROJECT / "docs" / "worked_exports.md").read_text(encoding="utf-8").split(f"\n## {crm}\n")[1].split("\n## ")[0]
+    (_, export), (_, line), (_, printed), *written = re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)
+    found, name = deals(), crm.lower()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exports").mkdir()
+    made = EXPORTS[name](tmp_path / "exports" / f"{name}.csv", found).read_text(encoding="utf-8").splitlines()
+    begin, _, end = export.partition("...\n")
+    assert made[: len(begin.splitlines())] == begin.splitlines() and made[len(made) - len(end.splitlines()) :] == end.splitlines()
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    assert line.startswith("python -m tools profile ")
+    assert command.run(parser.parse_args(shlex.split(line)[4:])) == 0
+    assert capsys.readouterr().out == printed
+    files = {"yaml": f"{name}.yml", "csv": f"{name}_stages.csv"}
+    assert len(written) >= 1
+    for kind, block in written:
+        lines = iter((tmp_path / files[kind]).read_text(encoding="utf-8").splitlines())
+        assert [shown for shown in block.splitlines() if not shown.strip().startswith("#") and shown not in lines] == []
+    count, won, lost, open_, _ = totals(found)
+    without_amount = sum(deal.amount is None for deal in found)
+    result = f"{count} accepted, {won} won, {lost} lost, {open_} open; {without_amount} of the {count} are without an amount"
+    assert result in " ".join(text.split())
