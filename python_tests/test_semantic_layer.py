@@ -324,6 +324,11 @@ class Layer:
         text = (self.target / "semantic_manifest.json").read_text()
         self.manifest = json.loads(text)
         self.metrics = {metric["name"]: metric for metric in self.manifest["metrics"]}
+        self.measured_by = {
+            measure["name"]: measure["agg_time_dimension"] or model["defaults"]["agg_time_dimension"]
+            for model in self.manifest["semantic_models"]
+            for measure in model["measures"]
+        }
         client = types.SimpleNamespace(sql_engine_type=SqlEngine.DUCKDB, sql_plan_renderer=DuckDbSqlPlanRenderer())
         lookup = SemanticManifestLookup(parse_manifest_from_dbt_generated_manifest(manifest_json_string=text))
         self.engine = MetricFlowEngine(semantic_manifest_lookup=lookup, sql_client=client)
@@ -334,8 +339,8 @@ class Layer:
     def time_dimensions(self, metric: str) -> set[str]:
         """By which days the metric, or what it is made of, is placed in time."""
         params = self.metrics[metric]["type_params"]
-        if params["metric_aggregation_params"]:
-            return {params["metric_aggregation_params"]["agg_time_dimension"]}
+        if params["measure"]:
+            return {self.measured_by[params["measure"]["name"]]}
         inputs = [
             params["numerator"],
             params["denominator"],
@@ -450,6 +455,27 @@ def run_mf(layer: Layer, root: pathlib.Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def test_a_project_that_installs_this_one_has_its_metrics(layer, tmp_path):
+    """dbt 1.12 looks in the root project for the semantic model of a simple metric in its new YAML; measures are found in any project."""
+    files = {
+        "dbt_project": {"name": "host", "profile": "host", "flags": {"send_anonymous_usage_stats": False}},
+        "packages": {"packages": [{"local": str(PROJECT)}]},
+        "profiles": {"host": {"target": "dev", "outputs": {"dev": {"type": "duckdb", "path": "host.duckdb"}}}},
+    }
+    for name, content in files.items():
+        (tmp_path / f"{name}.yml").write_text(yaml.safe_dump(content))
+    for command in ("deps", "ls --quiet --resource-type metric saved_query"):
+        dbt = [str(pathlib.Path(sys.executable).parent / "dbt"), *command.split()]
+        done = subprocess.run(dbt, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    saved = [query["name"] for query in layer.manifest["saved_queries"]]
+    names = [
+        *(f"metric:pipeline_intelligence.{name}" for name in layer.metrics),
+        *(f"saved_query:pipeline_intelligence.{name}" for name in saved),
+    ]
+    assert sorted(done.stdout.split()) == sorted(names)
 
 
 def test_mf_validates_the_layer_and_its_tables(layer, project_root):
