@@ -1,6 +1,8 @@
 """Files become rows whole or not at all: what lands against Python's csv, dialects, and vars against their schema."""
 
+import argparse
 import csv
+import datetime
 import gzip
 import io
 import json
@@ -16,6 +18,7 @@ from intake.inputs import check
 from intake.landing import Dialect, Unusable, land
 from intake.request import Input, Request
 from intake.vars import problems, schema
+from tools import check as tools_check
 
 COLUMNS = ["deal_id", "a", "b", "c"]
 VARIABLES = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
@@ -211,3 +214,75 @@ def test_a_misspelt_var_is_said_with_the_nearest_name():
     assert problems(VARIABLES, ["colour"]) == ["there is no var colour: docs/vars.md lists them"]
     # In another project's build its own vars are none of ours.
     assert problems(VARIABLES, ["colour", "deals_fil"], is_own_project=False) == ["there is no var deals_fil: did you mean deals_file?"]
+
+
+@pytest.fixture
+def with_tables(tmp_path):
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+        connection.execute('create schema raw; create schema "CRM 2"')
+        connection.execute(
+            "create table raw.deals as select 'D1' as \"Deal ID\", date '2024-01-02' as created_date, 'Won' as outcome, 12.5 as extra"
+        )
+        connection.execute('create view "CRM 2"."all deals" as select * from raw.deals')
+        yield connection
+
+
+def of_tables(connection, deals: str, **others):
+    contract = [Input("deals", ["deal_id", "created_date"], ["outcome", "deal_amount", "home_amount", "currency_code"])]
+    variables = {**VARIABLES, "deals_file": deals, "column_mapping": {"deal_id": "deal id"}}
+    return check(connection, Request(contract, [], variables, [], **others))
+
+
+@pytest.mark.parametrize("name", ["raw.deals", "RAW.DEALS", 'crm.raw."deals"', '"CRM 2"."all deals"'])
+def test_a_table_or_view_is_an_input(name, with_tables):
+    assert of_tables(with_tables, name) == []
+    assert with_tables.execute("select deal_id, created_date, outcome, deal_amount from landing.deals").fetchall() == [
+        ("D1", datetime.date(2024, 1, 2), "Won", None)
+    ]
+    assert with_tables.execute("select input, file_name, row_count, rejected_count, fingerprint from landing.files").fetchall() == [
+        ("deals", name, 1, 0, None)
+    ]
+    assert with_tables.execute("select column_name from landing.columns where not is_read").fetchall() == [("extra",)]
+
+
+def test_a_source_is_the_table_that_dbt_says(with_tables):
+    assert of_tables(with_tables, "source('crm', 'deals')", source_tables={"deals": '"crm"."raw"."deals"'}) == []
+    assert with_tables.execute("select deal_id from landing.deals").fetchall() == [("D1",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("raw.deal", "deals_file 'raw.deal' names no table (near: raw.deals), and no file"),
+        ("deals.csv", "names no file"),
+        ("source('crm', 'deals')", "a source of dbt, which only a build can look up"),
+        ("ref('stg_deals')", "an input is a file, a table that is there before the build"),
+    ],
+)
+def test_what_is_no_table_is_said_in_a_sentence(name, sentence, with_tables):
+    [problem] = of_tables(with_tables, name)
+    assert sentence in problem
+
+
+def test_columns_that_a_table_lacks_are_said_as_of_a_file(with_tables):
+    with_tables.execute('alter table raw.deals rename created_date to "Created"')
+    [problem] = of_tables(with_tables, "raw.deals")
+    assert "deals_file 'raw.deals' has no column 'created_date' (near: 'Created')" in problem
+
+
+def test_a_file_that_is_there_is_no_table(with_tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw.deals").write_text("deal id,created_date\nD7,2024-01-01\n")
+    assert of_tables(with_tables, "raw.deals") == []
+    assert with_tables.execute("select deal_id from landing.deals").fetchall() == [("D7",)]
+
+
+def test_tools_check_looks_up_tables_in_the_database(with_tables, tmp_path, monkeypatch, capsys):
+    with_tables.execute("create table raw.crm as select 'D1' as deal_id, '2024-01-02' as created_date, 'Won' as outcome")
+    with_tables.close()
+    monkeypatch.setenv("SALES_DB", str(tmp_path / "crm.duckdb"))
+    (tmp_path / "acme.yml").write_text("deals_file: raw.crm")
+    arguments = argparse.Namespace(vars=tmp_path / "acme.yml")
+    assert tools_check.run(arguments) == 0 and "deals: 1 rows can be read" in capsys.readouterr().out
+    monkeypatch.setenv("SALES_DB", str(tmp_path / "nowhere.duckdb"))
+    assert tools_check.run(arguments) == 1 and "in which tables are looked up, can't be read" in capsys.readouterr().err

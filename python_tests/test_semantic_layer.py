@@ -457,27 +457,6 @@ def run_mf(layer: Layer, root: pathlib.Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_project_that_installs_this_one_has_its_metrics(layer, tmp_path):
-    """dbt 1.12 looks in the root project for the semantic model of a simple metric in its new YAML; measures are found in any project."""
-    files = {
-        "dbt_project": {"name": "host", "profile": "host", "flags": {"send_anonymous_usage_stats": False}},
-        "packages": {"packages": [{"local": str(PROJECT)}]},
-        "profiles": {"host": {"target": "dev", "outputs": {"dev": {"type": "duckdb", "path": "host.duckdb"}}}},
-    }
-    for name, content in files.items():
-        (tmp_path / f"{name}.yml").write_text(yaml.safe_dump(content))
-    for command in ("deps", "ls --quiet --resource-type metric saved_query"):
-        dbt = [str(pathlib.Path(sys.executable).parent / "dbt"), *command.split()]
-        done = subprocess.run(dbt, capture_output=True, text=True, cwd=tmp_path)
-        assert done.returncode == 0, done.stdout + done.stderr
-    saved = [query["name"] for query in layer.manifest["saved_queries"]]
-    names = [
-        *(f"metric:pipeline_intelligence.{name}" for name in layer.metrics),
-        *(f"saved_query:pipeline_intelligence.{name}" for name in saved),
-    ]
-    assert sorted(done.stdout.split()) == sorted(names)
-
-
 def test_mf_validates_the_layer_and_its_tables(layer, project_root):
     said = run_mf(layer, project_root, "validate-configs", "--show-all")
     assert said.count("Successfully validated") == 6, said

@@ -149,7 +149,9 @@ def changed_file(connection: DuckDBPyConnection) -> str | None:
     """An input file that is not the one that the check before the build saw: its var and its path."""
     if not connection.execute("from duckdb_tables() where schema_name = 'landing' and table_name = 'files'").fetchall():
         return None
-    for name, file, seen in connection.execute("select input, file_name, fingerprint from landing.files where fingerprint is not null order by 1, 2").fetchall():
+    for name, file, seen in connection.execute(
+        "select input, file_name, fingerprint from landing.files where fingerprint is not null order by 1, 2"
+    ).fetchall():
         if not Path(file).exists() or fingerprint(Path(file)) != seen:
             return f"{name}_file '{file}'"
     return None
