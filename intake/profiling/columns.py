@@ -99,8 +99,10 @@ def look(connection: duckdb.DuckDBPyConnection, table: str, place: int, name: st
     else:
         top = connection.execute(
             f"""
-            select distinct {text}, 1 from (select c{place} as value from {table} where hash(c{place}) % greatest({distinct} // {PROBED}, 1) = 0)
-            where {filled} order by 1 limit {SAMPLE}
+            with probed as materialized (
+                select distinct c{place} as value from {table} where hash(c{place}) % {max(distinct // PROBED, 1)}::ubigint = 0
+            )
+            select distinct {text}, 1 from probed where {filled} order by 1 limit {SAMPLE}
             """
         ).fetchall()
         distinct = min(distinct, count)

@@ -44,7 +44,9 @@ def profile(paths: Sequence[Path], out: Path) -> list[FileProfile]:
     """Raises Unusable, with the file's name, where a file can't be read. Workbooks are written as CSV beside `out`."""
     found: list[FileProfile] = []
     with tempfile.TemporaryDirectory() as folder:
-        connection = duckdb.connect(str(Path(folder) / "profile.duckdb"), config={"memory_limit": MEMORY_LIMIT})
+        connection = duckdb.connect(
+            str(Path(folder) / "profile.duckdb"), config={"memory_limit": MEMORY_LIMIT, "preserve_insertion_order": "false"}
+        )
         try:
             for number, path in enumerate(paths):
                 try:

@@ -118,7 +118,7 @@ def stages_of(table: Table, mapping: Mapping[str, Column]) -> list[Stage]:
     number = f"try_cast(replace(replace({expression(probability)}, '%', ''), ',', '.') as double)" if probability else "null"
     rows = table.connection.execute(
         f"""
-        select nullif({of_pipeline}, ''), {expression(stage)} as stage, count(*), median({number}), min(rowid), {share(closed)}, {share(won)}
+        select nullif({of_pipeline}, ''), {expression(stage)} as stage, count(*), median({number}), {share(closed)}, {share(won)}
         from {table.name} where {expression(stage)} <> '' group by 1, 2 order by 1, 2
         """
     ).fetchall()
@@ -130,13 +130,13 @@ def stages_of(table: Table, mapping: Mapping[str, Column]) -> list[Stage]:
                 name,
                 count,
                 flagged(is_closed, is_won) or stage_state(name) or "Open",
-                order_of(name, chance, first, scale),
+                chance / scale if chance is not None else step(name),
                 None if chance is None else min(max(chance / scale, 0), 1),
                 name.casefold() in known,
             )  # fmt: skip
-            for of, name, count, chance, first, is_closed, is_won in rows
+            for of, name, count, chance, is_closed, is_won in rows
         ),
-        key=lambda each: (each.pipeline or "", each.state != "Open", each.order, each.name),
+        key=lambda each: (each.pipeline or "", ("Open", "Won", "Lost").index(each.state), each.order, each.name),
     )
 
 
@@ -163,14 +163,8 @@ def flagged(closed_share: float | None, won_share: float | None) -> str | None:
     return "Open" if closed_share < 1 - MOST_FLAGGED else None
 
 
-def order_of(name: str, chance: float | None, first: int, scale: int) -> float:
-    """By the CRM's probability, else by the usual order of such names, else in the order in which the file has them."""
-    if chance is not None:
-        return chance / scale
-    return step(name) + 1e-9 * first
-
-
 def step(name: str) -> int:
+    """Where in the usual order of such names a stage stands, for a CRM that gives no probability."""
     text = name.casefold()
     return max((number for number, words in enumerate(STEPS) if any(word in text for word in words)), default=3)
 
