@@ -187,6 +187,9 @@ def land_by_python(
             writer.writerow([f"c{number}" for number in range(width)])
             row_count = 0
             for number, row in rows(path, dialect, line_number):
+                # A delimiter at the end of a line closes its last field, as DuckDB reads it.
+                if len(row) == width + 1 and not row[-1]:
+                    row = row[:-1]
                 if len(row) == width:
                     writer.writerow(row)
                     row_count += 1

@@ -32,7 +32,7 @@ def landed(path, dialect=None, columns=COLUMNS):
         return found, connection.execute("select * from landed").fetchall()
 
 
-def fuzzed(random: random.Random) -> tuple[bytes, str]:
+def fuzzed(random: random.Random, sizes: list[int]) -> tuple[bytes, str]:
     """A file with quotes, line breaks, NULs, blank and ragged lines, mixed line ends, cut off somewhere; and its delimiter."""
     ending, delimiter = random.choice(["\n", "\r\n", "\r"]), random.choice([",", ";", "\t"])
     oddities = [
@@ -47,7 +47,7 @@ def fuzzed(random: random.Random) -> tuple[bytes, str]:
     ]
     chosen = [each for each in oddities if random.random() < 0.3]
     lines = [delimiter.join(COLUMNS)]
-    for number in range(random.choice([0, 1, 50, 500, 500, 3000])):
+    for number in range(random.choice(sizes)):
         row = [f"D{number}", "x" * random.randint(0, 8), str(random.randint(0, 10**6)), "Zoë"]
         if chosen and random.random() < 0.02:
             random.choice(chosen)(row)
@@ -62,9 +62,13 @@ def fuzzed(random: random.Random) -> tuple[bytes, str]:
     return cut, delimiter
 
 
-@pytest.mark.parametrize("seed", range(60))
+SIZES = [0, 1, 50, 500, 500, 3000]
+
+
+@pytest.mark.parametrize("seed", [*range(60), *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(60, 560))])
 def test_no_row_is_lost_unsaid(seed, tmp_path):
-    written, delimiter = fuzzed(random.Random(seed))
+    """Sixty files; the campaign's five hundred reach beyond the 30,000 rows that DuckDB reads in one piece."""
+    written, delimiter = fuzzed(random.Random(seed), SIZES if seed < 60 else [*SIZES, 35_000])
     path = tmp_path / "file.csv"
     path.write_bytes(written)
     found, rows = landed(path, Dialect(delimiter))
@@ -73,7 +77,9 @@ def test_no_row_is_lost_unsaid(seed, tmp_path):
     expected = [row for row in csv.reader(text, delimiter=delimiter) if row][1:]
     assert found.row_count + len(found.rejected) == len(expected)
     assert len(rows) == found.row_count
-    whole = {tuple(value or None for value in row) for row in expected if len(row) == len(COLUMNS)}
+    # A delimiter may stand at the end of a line.
+    cut = [row[:-1] if len(row) == len(COLUMNS) + 1 and not row[-1] else row for row in expected]
+    whole = {tuple(value or None for value in row) for row in cut if len(row) == len(COLUMNS)}
     assert set(rows) <= whole
 
 
