@@ -16,7 +16,7 @@ MAIN = {
 
 
 def crm(
-    deal_count: int, months: int, states: str = "Won Lost Lost Open", cycle: int = 30, amount: str = "{}", has_dates: bool = True
+    deal_count: int, months: int, states: str = "Won Lost Lost Open", cycle: int = 30, amount: str = "{}", dated: str = "Won Lost"
 ) -> list[str]:
     """Deals created over `months` before 2025-07-01; the oldest three quarters closed."""
     draw, rows = random.Random(3), []
@@ -27,7 +27,7 @@ def crm(
         if state != "Open" and closed > datetime.date(2025, 6, 30):
             closed = created
         stage = {"Won": "Closed Won", "Lost": "Closed Lost", "Open": "Proposal"}[state]
-        shown = closed if state != "Open" and has_dates else ""
+        shown = closed if state in dated.split() else ""
         rows.append(
             f"D{number},{created},{shown},R{number % 4},{'Retail Health'.split()[number % 2]},Web,{stage},"
             f"{amount.format(draw.randint(1_000, 9_000))},{'' if state == 'Open' else state}"
@@ -36,7 +36,7 @@ def crm(
 
 
 # Each is a whole build; the others run with `-m campaign`.
-KEPT = ("open deals too", "one deal", "no date of any close")
+KEPT = ("open deals too", "one deal", "no date of any loss")
 INPUTS = {
     "closed deals only": (
         crm(600, 24, "Won Lost"),
@@ -51,7 +51,8 @@ INPUTS = {
     "all open": (crm(60, 12, "Open"), {"rpt_segment_win_rates": "no deal has closed", "fct_deal_values": ""}),
     "no amounts": (crm(300, 12, amount=""), {"rpt_pipeline_value_backtest": "no deal has an amount"}),
     "one deal": (crm(1, 1, "Won"), {"rpt_win_rate_drivers": "no deal was lost", "fct_open_deals": "no deal is open"}),
-    "no date of any close": (crm(300, 12, has_dates=False), {"rpt_win_rate_change": "no closed deal has the date of its close"}),
+    "no date of any close": (crm(300, 12, dated=""), {"rpt_win_rate_change": "no closed deal has the date of its close"}),
+    "no date of any loss": (crm(600, 24, dated="Won"), {"rpt_cycle_outcome_gap": "lost deals has the date of its close"}),
 }
 
 

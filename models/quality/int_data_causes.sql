@@ -26,6 +26,8 @@ counts as (
         count(case when is_won then 1 end) as won_count,
         count(case when not is_won and not is_open then 1 end) as lost_count,
         count(case when not is_open then closed_date end) as dated_count,
+        count(case when is_won then closed_date end) as dated_won_count,
+        count(case when not is_won and not is_open then closed_date end) as dated_lost_count,
         count(case when not is_open and cycle_days > 0 then 1 end) as cycle_count,
         count(case when deal_amount > 0 then 1 end) as amount_count,
         count(case when is_open and deal_amount > 0 then 1 end) as open_amount_count,
@@ -47,8 +49,8 @@ causes as (
 final as (
     select
         unnest([
-            'closed_deals', 'closed_dates', 'cycles', 'won_deals', 'lost_deals', 'amounts', 'open_amounts', 'mature_deals', 'months', 'backtest_days',
-            'met_rules', 'rejected_rows', 'deals'
+            'closed_deals', 'closed_dates', 'cycles', 'won_deals', 'lost_deals', 'won_dates', 'lost_dates', 'amounts', 'open_amounts', 'mature_deals',
+            'months', 'backtest_days', 'met_rules', 'rejected_rows', 'deals'
         ]) as cause,
         unnest([
             closed_count = 0,
@@ -56,6 +58,8 @@ final as (
             cycle_count = 0,
             won_count = 0,
             lost_count = 0,
+            won_count > 0 and dated_won_count = 0,
+            lost_count > 0 and dated_lost_count = 0,
             amount_count = 0,
             open_amount_count = 0,
             mature_count = 0,
@@ -71,6 +75,8 @@ final as (
             'all deals closed on the day they were created: map created_date to the day a deal was first known',
             'no deal was won by the as-of date: see whether outcome or the stages say who won',
             'no deal was lost by the as-of date: see whether outcome or the stages say who lost, and whether the export leaves lost deals out',
+            'none of the ' || won_count || ' won deals has the date of its close: export it too, or map closed_date to the column that has it',
+            'none of the ' || lost_count || ' lost deals has the date of its close: export it too, or map closed_date to the column that has it',
             'no deal has an amount: map deal_amount',
             'no open deal has an amount: map deal_amount',
             'no month''s deals are old enough that nearly all of them have closed: give a longer history, or set maturity_filter to false',
