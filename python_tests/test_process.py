@@ -14,6 +14,8 @@ from scipy import optimize, special, stats
 from tools import __main__ as command_line
 from tools import crm, generate, process
 from tools.process import Deals, Draws, Settings
+from tools.simulations import change, settings
+from tools.simulations import reps as simulated_reps
 
 AS_OF = crm.days(crm.AS_OF)
 MANY = 60_000
@@ -583,3 +585,29 @@ def test_the_command_says_what_it_cannot_do(tmp_path, capsys, options, said):
         command_line.main(["generate", "--out", str(tmp_path), *options.split()])
     assert said in f"{ended.value} {capsys.readouterr().err}"
     assert not list(tmp_path.iterdir())
+
+
+# Simulations
+
+
+def test_simulations_run_on_the_kind_that_is_chosen(capsys):
+    for kind in ("demo", "process"):
+        assert command_line.main(["simulate", "drift", "--crms", "1", "--kind", kind]) == 0
+        rows = capsys.readouterr().out.splitlines()[2:]
+        assert len(rows) >= 2 and {row.startswith("| process") for row in rows} == {kind == "process"}
+    with pytest.raises(SystemExit, match="trend doesn't run on both"):
+        command_line.main(["simulate", "trend", "--kind", "process"])
+
+
+def test_simulations_plant_as_much_in_both_kinds():
+    deals = settings.PROCESS.draw_lives(1, MANY, 0, MANY, 2)
+    reps = {
+        rep: deals.won[deals.segments["sales_rep"] == index].mean() - deals.won.mean()
+        for index, rep in enumerate(settings.PROCESS.rep_ids())
+        if rep in crm.PLANTED.reps
+    }
+    assert set(reps) == set(crm.PLANTED.reps) and all(abs(reps[rep] - points) < 0.04 for rep, points in crm.PLANTED.reps.items())
+    table = simulated_reps.run(1, 1, 1, kinds=("process, planted", "process, nothing planted"), sizes=(2_000,)).splitlines()
+    assert len(table) == 4 and len({line.count("|") for line in table}) == 1
+    quarters = {name: won[1].sum() / count[1].sum() - won[0].sum() / count[0].sum() for name, (count, won) in change.counts(deals).items()}
+    assert all(abs(fall + 0.15) < 0.02 for fall in quarters.values())
