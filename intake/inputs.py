@@ -6,6 +6,7 @@ models need to know of the files stands beside them: `landing.files`, `landing.c
 
 import glob
 import hashlib
+import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ from intake.request import SOURCE, Input, Request, quoted_name
 from intake.stages import problems_of_stages
 from intake.vars import problems as problems_of_vars
 
+# Names of columns that a message lists at most.
+MOST_NAMES = 40
 RESERVED_NAMES = {"demo": "is the demo CRM's", "before_0.2": "is that of rows whose input is not known"}
 TABLES = {
     "files": "input varchar, file_name varchar, row_count bigint, rejected_count bigint, fingerprint varchar",
@@ -76,7 +79,11 @@ def problems_of_combinations(request: Request) -> list[str]:
     for key, value in (variables.get("column_mapping") or {}).items():
         name, columns = (key, list(value)) if isinstance(value, Mapping) else ("deals", [key])
         if name not in names:
-            found.append(f"column_mapping names the input '{name}', which is none of {', '.join(names)}")
+            near = nearest(name, list(names))
+            found.append(
+                f"column_mapping names the input '{name}', which is none of {', '.join(names)}: "
+                + (f"did you mean {near}?" if near else "take one of these")
+            )
             continue
         for column in columns:
             if column not in names[name].columns:
@@ -124,9 +131,10 @@ def problems_of_input(connection: duckdb.DuckDBPyConnection, request: Request, s
     pattern, variable = request.path(source.name), f"{source.name}_file"
     if table := request.table(source.name):
         return land_table(connection, request, source, table)
-    if problem := problem_of_dbt_name(pattern):
+    if problem := problem_of_name(pattern):
         return [f"{variable} is {pattern}, {problem}"]
-    files = sorted(Path(name) for name in (glob.glob(pattern, recursive=True) if glob.has_magic(pattern) else [pattern]))
+    is_pattern = glob.has_magic(pattern) and not os.path.exists(pattern)
+    files = sorted(Path(name) for name in (glob.glob(pattern, recursive=True) if is_pattern else [pattern]))
     if not files:
         return [f"{variable} '{pattern}' names no file: correct the path (a relative one starts where dbt is called)"]
     found = [f"{variable} '{file}' {problem}" for file in files if (problem := problem_of_path(file))]
@@ -142,8 +150,10 @@ def problems_of_input(connection: duckdb.DuckDBPyConnection, request: Request, s
         return [f"{variable} '{pattern}' can't be read ({str(error).splitlines()[0]}): copy or export it again, or save it as CSV"]
 
 
-def problem_of_dbt_name(value: str) -> str | None:
-    """Why what dbt calls a table by can't be an input."""
+def problem_of_name(value: str) -> str | None:
+    """Why what is no path, an address or what dbt calls a table by, can't be an input."""
+    if re.match(r"[a-z][a-z0-9+.-]+://", value, re.IGNORECASE):
+        return "an address, but an input is a file of this machine, or a table: download it first"
     if SOURCE.fullmatch(value):
         return "a source of dbt, which only a build can look up: name its table, such as raw.deals, to check it without one"
     if re.fullmatch(r"\s*(ref|source)\(.*\)\s*", value):
@@ -156,8 +166,9 @@ def problem_of_dbt_name(value: str) -> str | None:
 def problem_of_path(file: Path) -> str | None:
     try:
         found = file.stat()
-    except OSError as error:
-        return f"names no file: correct the path (a relative one starts where dbt is called; {error.strerror})"
+    except (OSError, ValueError) as error:
+        home = "; write the home folder out for ~" if str(file).startswith("~") else ""
+        return f"names no file: correct the path (a relative one starts where dbt is called{home}; {getattr(error, 'strerror', error)})"
     if not stat.S_ISREG(found.st_mode):
         return (
             "is a folder, not a file: name the files in it, such as folder/*.csv"
@@ -300,19 +311,25 @@ def problems_of_header(request: Request, source: Input, file: Path | str, header
     )
     if other:
         return [
-            f"{variable} has one column, '{header[0][:60]}': its columns are separated by {DELIMITERS[other]}, so set delimiter to {other!r}"
+            f"{variable} has one column, {cut(header[0])}: its columns are separated by {DELIMITERS[other]}, so set delimiter to {other!r}"
         ]
     clauses = []
     for column in lacking:
         name = mapping.get(column, column)
         near = nearest(name, header)
-        clauses.append(f"'{name}'" + (f" (for {column})" if name != column else "") + (f" (near: '{near}')" if near else ""))
+        label = "row_filters" if column.startswith("filter_") else column
+        clauses.append(f"'{name}'" + (f" (for {label})" if name != column else "") + (f" (near: {cut(near)})" if near else ""))
     if has_none:
         clauses[-2:] = [" or ".join(clauses[-2:])]
     return [
-        f"{variable} has no column {', '.join(clauses)}; it has {', '.join(repr(name) for name in header) or 'none'}: "
-        "rename columns, or map them with the column_mapping var"
+        f"{variable} has no column {', '.join(clauses)}; it has {', '.join(map(cut, header[:MOST_NAMES])) or 'none'}"
+        + (f" and {len(header) - MOST_NAMES:,} more" if len(header) > MOST_NAMES else "")
+        + ": rename columns, or map them with the column_mapping var"
     ]
+
+
+def cut(name: str) -> str:
+    return repr(name if len(name) <= 60 else name[:57] + "...")
 
 
 def problems_of_rows(request: Request, source: Input, row_count: int) -> list[str]:

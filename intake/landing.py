@@ -22,13 +22,31 @@ import duckdb
 # A quote that is never closed makes one field of the rest of the file: a row with the wrong number of fields, not an error of Python's.
 csv.field_size_limit(1 << 30)
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-# Files that are no text, by their first bytes.
+HEAD_BYTES = 4096
+# Files that are no CSV, by a pattern of their first bytes, and what to do about them.
 KINDS = {
-    b"PK\x03\x04": "an Excel file or another archive",
-    b"\xd0\xcf\x11\xe0": "an old Excel file",
-    b"%PDF": "a PDF",
-    b"PAR1": "a Parquet file",
+    rb"PK\x03\x04": ("an Excel file or another archive", "save it as CSV"),
+    rb"\xd0\xcf\x11\xe0": ("an old Excel file", "save it as CSV"),
+    rb"%PDF": ("a PDF", "export it as CSV"),
+    rb"PAR1": ("a Parquet file", "give it a name that ends in .parquet"),
+    rb"\x1f\x8b": ("a gzip file", "give it a name that ends in .gz"),
+    rb"\{\\rtf": ("a document", "save it as text, or export it as CSV"),
+    rb"(?i)\s*<(!doctype html|html|head|meta|style|body|table)\b": (
+        "a web page (HTML)",
+        "open it in a spreadsheet program and save it as CSV",
+    ),
+    rb"(?i)\s*<(\?xml|workbook)\b": ("XML", "open it in a spreadsheet program and save it as CSV"),
+    rb"""\s*(\[\s*)?\{\s*"[^"\n]*"\s*:|\s*\[\s*\[""": ("JSON", "export it as CSV"),
 }
+# That of UTF-32 begins as that of UTF-16 does.
+WIDE_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+# Bytes that hardly stand in text of one byte a character. The escapes of Japanese text are none of them.
+CONTROLS = bytes({*range(32)} - {*b"\t\n\f\r\x0e\x0f\x1a\x1b"})
 READING = (UnicodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -47,6 +65,10 @@ class Dialect:
     @property
     def is_utf_8(self) -> bool:
         return codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig", "ascii")
+
+    @property
+    def is_wide(self) -> bool:
+        return codecs.lookup(self.encoding).name.startswith(("utf-16", "utf-32"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,15 +125,14 @@ def land(connection: duckdb.DuckDBPyConnection, table: str, path: Path, dialect:
 
 def read_header(path: Path, dialect: Dialect) -> tuple[list[str], int]:
     """Names of the columns, and the number of the line they stand in: below `skip_lines` lines, and below one that Excel reads (`sep=;`)."""
-    with path.open("rb") as file:
-        start = file.read(8)
-    for first_bytes, kind in KINDS.items():
-        if start.startswith(first_bytes):
-            raise Unusable(f"is {kind}, not text: save it as CSV")
     try:
+        with raw(path) as file:
+            start = file.read(HEAD_BYTES)
+        refuse_other_kinds(start, dialect.is_wide)
+        if dialect.is_utf_8 and (encoding := wide_encoding(start)):
+            raise in_other_encoding(dialect, encoding)
         with opened(path, dialect) as file:
-            for _ in range(dialect.skip_lines):
-                file.readline()
+            skip(file, dialect.skip_lines)
             line, number = file.readline(), dialect.skip_lines + 1
             if (separator := declared_separator(line)) is not None:
                 if separator != dialect.delimiter:
@@ -119,10 +140,56 @@ def read_header(path: Path, dialect: Dialect) -> tuple[list[str], int]:
                         f"says in its first line that its columns are separated by {separator!r}: set delimiter to {separator!r}"
                     )
                 line, number = file.readline(), number + 1
-            header = next(csv.reader([line, *file_head(file, line)], delimiter=dialect.delimiter), [])
+            head = [line, *file_head(file, line)]
+            header = [name.strip() for name in next(csv.reader(head, delimiter=dialect.delimiter), [])]
+            if not any(header):
+                raise without_header(dialect, number, has_text=any(map(str.strip, head)) or any(map(str.strip, file)))
     except READING as error:
         raise unusable(path, dialect, error) from error
-    return [name.strip() for name in header], number
+    if "\n" in header[-1] and "".join(head).count('"') % 2:
+        raise Unusable("opens a quote in its header that nothing closes: take it out, or export it again")
+    return header, number
+
+
+def refuse_other_kinds(start: bytes, is_wide: bool = False) -> None:
+    """Raises Unusable if a file that begins so is no CSV. `is_wide`: it is said to be of two or four bytes a character."""
+    text = start.removeprefix(codecs.BOM_UTF8)
+    is_wide = is_wide or wide_encoding(start) is not None
+    if is_wide:
+        text = text.removeprefix(codecs.BOM_UTF16_LE).removeprefix(codecs.BOM_UTF16_BE).replace(b"\0", b"")
+    for pattern, (kind, remedy) in KINDS.items():
+        if re.match(pattern, text):
+            raise Unusable(f"is {kind}, not CSV: {remedy}")
+    if not is_wide and len(text) - len(text.translate(None, CONTROLS)) > 0.05 * len(text):
+        raise Unusable("is a binary file, not CSV: export it as CSV")
+
+
+def wide_encoding(start: bytes) -> str | None:
+    """The encoding of text of two or four bytes a character, by its mark, or because every second byte is 0 and the others are not; else none."""
+    for mark, encoding in WIDE_MARKS.items():
+        if start.startswith(mark):
+            return encoding
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if max(even, odd) > 0.3 * len(start) and min(even, odd) < 0.02 * len(start):
+        return "utf-16-le" if odd > even else "utf-16-be"
+    return None
+
+
+def without_header(dialect: Dialect, number: int, has_text: bool) -> Unusable:
+    """What to say of a file without a name in the line of its header."""
+    if has_text:
+        return Unusable(
+            f"has no name of a column in line {number}: name them there, or set skip_lines to the number of lines above the header"
+        )
+    if dialect.skip_lines:
+        return Unusable(f"has no line with text below the {dialect.skip_lines:,} that skip_lines leaves out: set skip_lines lower")
+    return Unusable("has no line with text: export it again with a header line and its data")
+
+
+def skip(file: IO[str], line_count: int) -> None:
+    for _ in range(line_count):
+        if not file.readline():
+            return
 
 
 def declared_separator(line: str) -> str | None:
@@ -198,15 +265,17 @@ def land_by_python(
                     rejected.append(RejectedLine(number, error, dialect.delimiter.join(row)[:10_000]))
         found, unread = land_by_duckdb(connection, table, plain, Dialect(), width, chosen)
     if found != row_count or unread:
-        raise Unusable(f"has {row_count} rows of which only {found} could be stored: please report this file's kind")
+        raise Unusable(
+            f"has {row_count:,} rows of which only {found:,} could be stored, a fault of the project: please report it where you got the project, "
+            f"with this sentence (delimiter {dialect.delimiter!r}, encoding {dialect.encoding}), the version in dbt_project.yml and the file's first line"
+        )
     return row_count, rejected
 
 
 def rows(path: Path, dialect: Dialect, line_number: int) -> Iterator[tuple[int, list[str]]]:
     """Number of the last line of each row below the header, and its fields; lines without anything are no rows."""
     with opened(path, dialect) as file:
-        for _ in range(line_number - 1):
-            file.readline()
+        skip(file, line_number - 1)
         reader = csv.reader(file, delimiter=dialect.delimiter)
         next(reader)
         for row in reader:
@@ -231,11 +300,22 @@ def opened(path: Path, dialect: Dialect) -> IO[str]:
     return path.open(encoding=encoding, newline="")
 
 
+def is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def in_other_encoding(dialect: Dialect, encoding: str) -> Unusable:
+    return Unusable(
+        f"is not text in the encoding {dialect.encoding}: save it as UTF-8, or name its own in the var encoding, such as {encoding}"
+    )
+
+
 def unusable(path: Path, dialect: Dialect, error: Exception) -> Unusable:
     if isinstance(error, UnicodeError):
-        return Unusable(
-            f"is not text in the encoding {dialect.encoding}: save it as UTF-8, or name its own in the var encoding, such as cp1252 or utf-16"
-        )
+        return in_other_encoding(dialect, " or ".join(name for name in ("cp1252", "utf-16") if name != dialect.encoding))
+    if isinstance(error, gzip.BadGzipFile) and not is_gzip(path):
+        return Unusable("is no gzip file, though its name ends in .gz: give it another name, such as deals.csv")
     if isinstance(error, csv.Error):
         return Unusable(f"can't be read as CSV ({error}): export it again")
     return Unusable(f"is cut off or damaged ({error}): copy or export it again")

@@ -73,7 +73,7 @@ class Request:
 
     def dialect(self, name: str) -> Dialect:
         return Dialect(
-            self.of_input("delimiter", name, ","), self.of_input("encoding", name, "utf-8"), self.of_input("skip_lines", name, 0)
+            self.of_input("delimiter", name, ","), self.of_input("encoding", name, "utf-8"), int(self.of_input("skip_lines", name, 0))
         )
 
     def mapping(self, name: str) -> dict[str, str]:
@@ -87,16 +87,13 @@ class Request:
 
 def own_columns(variables: Mapping[str, Any]) -> dict[str, str]:
     """The file's name of each column of the deals that is read besides the canonical ones, as the macro of that name lists them."""
-    found = {str(each["dimension"]): str(each["column"]) for each in variables.get("own_dimensions") or [] if well_formed(each)}
-    return found | {
-        f"filter_{number}": str(each["column"])
-        for number, each in enumerate(variables.get("row_filters") or [], start=1)
-        if isinstance(each, Mapping) and "column" in each
-    }
+    found = {str(each["dimension"]): str(each["column"]) for each in entries(variables.get("own_dimensions")) if "dimension" in each}
+    return found | {f"filter_{number}": str(each["column"]) for number, each in enumerate(entries(variables.get("row_filters")), start=1)}
 
 
-def well_formed(dimension: Any) -> bool:
-    return isinstance(dimension, Mapping) and "dimension" in dimension and "column" in dimension
+def entries(value: Any) -> list[Mapping]:
+    """Entries of a list that name a column: this is asked before anything is checked."""
+    return [each for each in value if isinstance(each, Mapping) and "column" in each] if isinstance(value, list | tuple) else []
 
 
 def is_table(value: str) -> bool:

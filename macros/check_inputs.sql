@@ -29,7 +29,7 @@
             {% endfor %}
         {% endif %}
         {% if problems %}
-            {% do exceptions.raise_compiler_error("Input check: " ~ problems | join(".\nInput check: ") ~ ".") %}
+            {% do exceptions.raise_compiler_error("Input check: " ~ (problems | join(".\nInput check: ") ~ ".") | replace("?.", "?")) %}
         {% endif %}
     {% endif %}
 {% endmacro %}

@@ -119,8 +119,7 @@ def run_dbt(
     if not with_artifacts:
         arguments += ["--no-write-json"]
     server = DbtServer.started()
-    # dbt reads a parsed project again where vars and database are the same, and parses it anew where they aren't.
-    parsed = server.folder / f"{hashlib.md5(f'{database.name} {given}'.encode()).hexdigest()}.msgpack"
+    parsed = server.parsed / f"{hashlib.md5(f'{database.name} {structure(variables or {})}'.encode()).hexdigest()}.msgpack"
     reread = scratch / "target" / "partial_parse.msgpack"
     reread.parent.mkdir(parents=True, exist_ok=True)
     if parsed.exists():
@@ -133,12 +132,26 @@ def run_dbt(
         folder=str(database.parent),
         environment={**os.environ, **files, **environment},
         output=str(output),
+        structure=structure(variables or {}),
         killed_after=killed_after,
         killed_at=killed_at,
     )
-    if reread.exists():
-        shutil.copy(reread, parsed)
+    if reread.exists() and not parsed.exists():
+        parsed.parent.mkdir(exist_ok=True)  # A worker that is done has removed it.
+        os.replace(shutil.copy(reread, parsed.with_suffix(f".{os.getpid()}")), parsed)
     return Build(exit_code, re.sub(r"\x1b\[[0-9;]*m", "", output.read_text()), database)
+
+
+def structure(variables: dict) -> str:
+    """What vars decide of a parsed project: of files, days and the input's name it is that they are there, of all others their values.
+
+    Which models there are and what they refer to; their SQL is made of the vars when it runs.
+    """
+    is_read_later = ("as_of_date", "train_as_of_date", "input_name")
+    known = {
+        name: value is not None if name.endswith("_file") or name in is_read_later else str(value) for name, value in variables.items()
+    }
+    return json.dumps(known, sort_keys=True)
 
 
 def relative(path: object, folder: pathlib.Path) -> str:
@@ -156,6 +169,10 @@ class DbtServer:
     def __init__(self) -> None:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sales_dbt_server_"))
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        # Parsed projects, for all workers of a run.
+        self.parsed = pathlib.Path(tempfile.gettempdir()) / f"sales_parsed_{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+        self.parsed.mkdir(exist_ok=True)
+        atexit.register(shutil.rmtree, self.parsed, ignore_errors=True)
         warm_up = ["--no-use-colors", "parse", "--no-write-json", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         warm_up += ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
         with (self.folder / "server.txt").open("w") as errors:

@@ -1,8 +1,9 @@
 """Runs dbt commands one after another, each in a process of its own that is forked from this one, where dbt is imported and warm.
 
 A command costs its own work, and not the 3 seconds in which Python imports dbt and dbt builds the schemas of its classes, nor the time in
-which Jinja compiles files that have been compiled before. A request is a line of JSON (arguments, folder, environment, output: a file,
-killed_after: seconds or null, killed_at: a regular expression or null), the answer a line with the exit code.
+which Jinja compiles files that have been compiled before, nor the 5 seconds in which dbt parses the project where it finds one in its target
+folder that was parsed with vars of the same `structure`. A request is a line of JSON (arguments, folder, environment, output: a file,
+structure: text, killed_after: seconds or null, killed_at: a regular expression or null), the answer a line with the exit code.
 """
 
 import functools
@@ -23,7 +24,9 @@ import pandas
 import scipy.special
 import scipy.stats
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.artifacts.resources import FileHash
 from dbt.cli.main import cli, dbtRunner
+from dbt.parser.manifest import ManifestLoader
 
 WARM = (duckdb, numpy, pandas, scipy.special, scipy.stats)
 
@@ -43,6 +46,18 @@ def remember(name: str) -> None:
     setattr(jinja2.Environment, name, remembered)
 
 
+def known_by(structure: str) -> None:
+    """Make dbt take a parsed project for that of other vars of the same structure; its own check is of their text."""
+    own_check = ManifestLoader.build_manifest_state_check
+
+    def check(loader):
+        found = own_check(loader)
+        found.vars_hash = FileHash.from_contents(structure)
+        return found
+
+    ManifestLoader.build_manifest_state_check = check
+
+
 def run(request: dict) -> int:
     """Run one command as the `dbt` script does, and return its exit code."""
     output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -51,6 +66,7 @@ def run(request: dict) -> int:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    known_by(request["structure"])
     if request["killed_after"] is not None:
         signal.setitimer(signal.ITIMER_REAL, request["killed_after"])
     try:

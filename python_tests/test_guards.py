@@ -9,7 +9,7 @@ from conftest import published_file, run_dbt, write_deals
 
 from intake.places import OLD_FILES, Published, problem_of_database, problem_of_published, problem_of_replacing, published
 from tools import summary
-from tools.publish import problems_of_build
+from tools.publish import other_size, problems_of_build, too_many
 
 HEADER = "deal_id,created_date,closed_date,deal_stage,deal_amount,outcome"
 
@@ -124,6 +124,25 @@ def test_a_build_that_turned_too_much_away_is_not_published(built, tmp_path):
     deals, open_deals = problems_of_build(connection, path, request)
     assert deals.startswith("600 of 1,000 deals were turned away, more than 59%") and deals.endswith("set max_rejected_share higher")
     assert open_deals.startswith("6 of 10 open deals were turned away") and open_deals.endswith("set max_rejected_open_share higher")
+
+
+@pytest.mark.parametrize("limit, shown", [(0.005, "0.5%"), (0.59, "59%"), (0, "0%"), (0.07, "7%"), (0.3333, "33.33%")])
+def test_a_limit_of_rejected_rows_is_shown_as_it_was_given(limit, shown):
+    assert f"more than {shown}: marts." in too_many(6, 10, "deals", "limit", {"limit": limit})
+
+
+@pytest.mark.parametrize(
+    "now, limit, sentence",
+    [
+        (900, 10, "the deals have 900 rows, and the last published build of acme had 10,001, more than 10 times as many: "),
+        (100_000, 2.5, "the deals have 100,000 rows, more than 2.5 times the 10,001 of the last published build of acme: "),
+        (20_000, 10, None),
+        (30_000_000, 1234.5, "more than 1,234.5 times the 10,001"),
+    ],
+)
+def test_another_size_is_said_with_both_numbers_and_the_limit(now, limit, sentence):
+    found = other_size(Published("acme", 10_001), "acme", now, limit)
+    assert found is None if sentence is None else sentence in found
 
 
 @pytest.mark.parametrize("before, is_stopped", [(100, False), (99, True), (10_000, False), (10_001, True), (0, False)])

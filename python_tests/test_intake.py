@@ -14,6 +14,7 @@ import pytest
 import yaml
 from conftest import PROJECT
 
+from intake.contract import contract
 from intake.inputs import check
 from intake.landing import Dialect, Unusable, land
 from intake.request import Input, Request
@@ -115,14 +116,51 @@ def test_a_file_is_read_as_it_is_declared(written, dialect, tmp_path):
     [
         (gzip.compress(b"deal_id,a,b,c\n" + b"D1,1,2,3\n" * 100)[:-8], "cut.csv.gz", "is cut off or damaged"),
         ("deal_id,a,b,c\nD1,Zoë,2,3\n".encode("cp1252"), "other.csv", "is not text in the encoding utf-8"),
-        (b"PK\x03\x04 and so on", "deals.csv", "is an Excel file or another archive, not text: save it as CSV"),
+        ("deal_id,a,b,c\nD1,2,3,4\n".encode("utf-16-le"), "wide.csv", "is not text in the encoding utf-8: .* such as utf-16-le"),
+        (b"PK\x03\x04 and so on", "deals.csv", "is an Excel file or another archive, not CSV: save it as CSV"),
+        (b"PAR1 and so on", "deals.csv", "is a Parquet file, not CSV: give it a name that ends in .parquet"),
+        (gzip.compress(b"deal_id,a,b,c\nD1,1,2,3\n"), "deals.csv", "is a gzip file, not CSV: give it a name that ends in .gz"),
+        (b"deal_id,a,b,c\nD1,1,2,3\n", "deals.csv.gz", "is no gzip file, though its name ends in .gz: give it another name"),
+        (
+            b"\xef\xbb\xbf<html><table><tr><th>deal_id</th>",
+            "deals.xls",
+            r"is a web page \(HTML\), not CSV: open it in a spreadsheet program",
+        ),
+        ("<!DOCTYPE html>\n<p>".encode("utf-16"), "deals.xls", r"is a web page \(HTML\), not CSV"),
+        (b'<?xml version="1.0"?><Workbook>', "deals.xls", "is XML, not CSV: open it in a spreadsheet program"),
+        (b'[\n  {"deal_id": "D1", "a": 1},', "deals.csv", "is JSON, not CSV: export it as CSV"),
+        (random.Random(1).randbytes(5000), "deals.csv", "is a binary file, not CSV: export it as CSV"),
+        (b"\xef\xbb\xbf \n\n", "deals.csv", "has no line with text: export it again with a header line"),
+        (b"\n\ndeal_id,a,b,c\nD1,1,2,3\n", "deals.csv", "has no name of a column in line 1: name them there, or set skip_lines"),
+        (b'deal_id,a,"b,c\nD1,1,2,3\nD2,1,2,3\n', "deals.csv", "opens a quote in its header that nothing closes"),
     ],
-    ids=["cut off", "another encoding", "Excel"],
+    ids=lambda value: value.split(",")[0] if isinstance(value, str) else "",
 )
 def test_a_file_that_cant_be_read_is_said_in_a_sentence(written, name, sentence, tmp_path):
     (tmp_path / name).write_bytes(written)
     with pytest.raises(Unusable, match=sentence):
         landed(tmp_path / name)
+
+
+def test_lines_to_skip_that_a_file_doesnt_have_are_said(tmp_path):
+    (tmp_path / "deals.csv").write_text("deal_id,a,b,c\nD1,1,2,3\n")
+    with pytest.raises(Unusable, match="has no line with text below the 1,000,000,000,000 that skip_lines leaves out"):
+        landed(tmp_path / "deals.csv", Dialect(skip_lines=10**12))
+
+
+def test_text_of_two_bytes_a_character_that_is_declared_is_no_binary_file(tmp_path):
+    rows = [f"D{number},{chr(0x4E01 + number % 30) * 40},2,3" for number in range(200)]
+    (tmp_path / "deals.csv").write_bytes("\n".join(["deal_id,a,b,c", *rows]).encode("utf-16-le"))
+    assert landed(tmp_path / "deals.csv", Dialect(encoding="utf-16-le"))[0].row_count == 200
+
+
+def test_a_fault_of_the_project_says_what_to_send(tmp_path, monkeypatch):
+    (tmp_path / "deals.csv").write_text("deal_id;a;b;c\nD1;1;2;3\n", encoding="cp1252")
+    monkeypatch.setattr("intake.landing.land_by_duckdb", lambda *_: (0, []))
+    with pytest.raises(
+        Unusable, match=r"1 rows of which only 0 could be stored.* \(delimiter ';', encoding cp1252\), the version .* first line"
+    ):
+        landed(tmp_path / "deals.csv", Dialect(";", "cp1252"))
 
 
 def test_amounts_in_several_currencies_are_said(tmp_path):
@@ -161,9 +199,34 @@ def test_all_that_is_wrong_with_a_header_is_said_at_once_with_the_nearest_names(
     assert checked({"deals_file": str(path), "column_mapping": {"deal_id": "Deal ID", "created_date": "create date"}}) == []
 
 
+def test_columns_of_a_wide_file_are_not_all_listed(tmp_path):
+    path = tmp_path / "deals.csv"
+    path.write_text(",".join([*(f"c{number}" for number in range(1999)), "x" * 500]) + "\n1\n")
+    [problem] = checked({"deals_file": str(path)})
+    assert "'c39' and 1,960 more: rename columns" in problem and len(problem) < 700 + len(str(path))
+
+
+def test_a_name_with_the_signs_of_a_pattern_is_a_file_if_there_is_one(tmp_path):
+    (tmp_path / "deals[1].csv").write_text("deal_id,created_date\nD1,2024-01-01\n")
+    assert checked({"deals_file": str(tmp_path / "deals[1].csv")}) == []
+    assert checked({"deals_file": str(tmp_path / "deals[[]*.csv")}) == []
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("https://crm.example/deals.csv", "is https://crm.example/deals.csv, an address, but an input is a file of this machine"),
+        ("~/deals.csv", "names no file: correct the path (a relative one starts where dbt is called; write the home folder out for ~"),
+        ("deals\0.csv", "names no file"),
+    ],
+)
+def test_what_is_no_path_is_said(name, sentence):
+    [problem] = checked({"deals_file": name})
+    assert sentence in problem
+
+
 @pytest.mark.parametrize("kind", ["folder", "fifo", "nothing"])
 def test_what_is_no_file_is_said_in_a_sentence(kind, tmp_path):
-
     path = tmp_path / "deals.csv"
     if kind == "folder":
         path.mkdir()
@@ -194,8 +257,35 @@ def test_vars_and_their_schema_name_the_same(tmp_path):
         ("holdout_percent", 120, "holdout_percent is 120, but must be a whole number from 0 to 99"),
         ("as_of_date", "2025-13-01", 'as_of_date is "2025-13-01", but must be a date, written as YYYY-MM-DD, or unset'),
         ("segment_dimensions", ["industry", "industry"], "none twice"),
-        ("rep_funnel_levels", [0.5], "rep_funnel_levels is [0.5], but must be a list of a number between 0 and 1"),
-        ("score_factors", [{"factor": "x", "lable": "y"}], "score_factors[0] has lable, which is none of factor, label"),
+        ("rep_funnel_levels", [0.5], "is [0.5], but must be a list of 2 entries, each a number between 0 and 1, none twice"),
+        ("rep_funnel_levels", [0.95, 0.998, 0.999], "but must be a list of 2 entries, each a number"),
+        ("row_filters", [{"column": "A", "keep": []}], "row_filters[0].keep is [], but must be a list of at least 1 entry, each text"),
+        ("row_filters", [{"column": "A", "keep": "Test"}], 'row_filters[0].keep is "Test", but must be a list of at least 1 entry, each '),
+        ("segment_dimensions", "industry", 'must be a list of text that isn\'t blank, none twice: write ["industry"]'),
+        ("score_penalties", [], "score_penalties is [], but must be a list of at least 1 entry, each a number above 0"),
+        ("delimiter", {"deal": ";"}, "delimiter has deal, which is none of deals, stage_history, "),
+        ("delimiter", {"deal": ";"}, ": did you mean deals?"),
+        ("encoding", {"Deals": "cp1252"}, "encoding has Deals, which is none of deals, "),
+        ("date_format", {"quota": "%d.%m.%Y"}, ": did you mean quotas?"),
+        ("decimal_mark", {"xyz": ","}, "playbook, bands: take one of these"),
+        ("percent", {"deal": "percent"}, "percent has deal, which is none of deals, "),
+        ("skip_lines", {"deal": 1}, "skip_lines has deal, which is none of deals, "),
+        ("value_maps", {"stage": {"a": "b"}}, "value_maps has stage, which is none of outcome, deal_stage, pipeline, "),
+        ("value_maps", {"outcome": {"Ja": True}}, "value_maps.outcome.Ja is true, but must be text, or unset"),
+        ("date_format", {"deals": 5}, "date_format.deals is 5, but must be text that isn't blank, or a list of at least 1 entry"),
+        ("delimiter", [";"], 'delimiter is [";"], but must be one character, or a mapping of an input to such a value'),
+        ("delimiter", '"', "which can't stand between columns: set the one of the file"),
+        ("encoding", "base64", 'encoding is "base64", which is the name of none'),
+        ("encoding", "a\0b", "which is the name of none"),
+        ("max_rejected_share", float("nan"), 'max_rejected_share is "nan", but must be a number from 0 to 1'),
+        ("max_row_count_change", float("inf"), 'max_row_count_change is "inf", but must be a number above 1'),
+        ("own_dimensions", 5, "own_dimensions is 5, but must be a list of mappings"),
+        (
+            "own_dimensions",
+            {"dimension": "tier", "column": "T"},
+            'must be a list of mappings: write [{"dimension": "tier", "column": "T"}]',
+        ),
+        ("score_factors", [{"factor": "x", "label": "x", "column": "y", "bandtype": "y"}], "has bandtype, which is none of factor, label"),
         ("own_dimensions", [{"dimension": "Tier 1", "column": "Tier"}], "must be text of lower-case letters, digits and _, a letter first"),
         ("input_name", "x" * 101, "must be text that isn't blank, at most 100 characters, or unset"),
         ("date_format", "%d.%m", 'date_format is "%d.%m", which has no year: add %Y'),
@@ -215,8 +305,23 @@ def test_a_value_that_a_var_may_not_have_is_said_in_a_sentence(name, value, sent
     assert sentence in problem
 
 
+def test_all_that_is_wrong_with_a_value_is_said_at_once():
+    found = problems({**VARIABLES, "row_filters": [{"colum": "A", "keep": []}, {"column": 5, "drop": ["x"]}]}, [])
+    assert [clause.split(",")[0] for clause in found] == [
+        "row_filters[0] has colum", "row_filters[0] lacks column: add it", "row_filters[0].keep is []", "row_filters[1].column is 5",
+    ]  # fmt: skip
+
+
+def test_each_input_can_have_a_format_of_its_own():
+    assert schema()["$defs"]["input"]["enum"] == list(contract())
+    variables = {name: {source: value for source in contract()} for name, value in {"date_format": "%d.%m.%Y", "decimal_mark": ","}.items()}
+    assert problems({**VARIABLES, **variables}, []) == []
+
+
 def test_a_misspelt_var_is_said_with_the_nearest_name():
     assert problems(VARIABLES, ["deal_file"]) == ["there is no var deal_file: did you mean deals_file?"]
+    assert problems(VARIABLES, [5, None])[0] == "there is no var 5: docs/vars.md lists them"
+    assert problems(VARIABLES, ["vars"]) == ["there is no var vars: leave the line `vars:` out, and begin those below it without blanks"]
     assert problems(VARIABLES, ["colour"]) == ["there is no var colour: docs/vars.md lists them"]
     # In another project's build its own vars are none of ours.
     assert problems(VARIABLES, ["colour", "deals_fil"], is_own_project=False) == ["there is no var deals_fil: did you mean deals_file?"]
@@ -292,3 +397,36 @@ def test_tools_check_looks_up_tables_in_the_database(with_tables, tmp_path, monk
     assert tools_check.run(arguments) == 0 and "deals: 1 rows can be read" in capsys.readouterr().out
     monkeypatch.setenv("SALES_DB", str(tmp_path / "nowhere.duckdb"))
     assert tools_check.run(arguments) == 1 and "in which tables are looked up, can't be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        (None, "can't be read (No such file or directory): name a vars file, such as `python -m tools profile` writes."),
+        (b"PK\x03\x04\xff", "is not text in UTF-8: name a vars file, or save it as UTF-8."),
+        (
+            b"deals_file: x: y",
+            "is no YAML (line 1, column 14: mapping values are not allowed here): correct it there; a text that holds : or #",
+        ),
+        (b"a: &a [*a]", "is nested without an end: take out an alias"),
+        (b"a: !!bool x", "has a value that doesn't fit its type (!!): take the type out."),
+        (b"- deals_file", "has no vars: write `name: value`, a line each."),
+        (b"as_of_date: 2025-02-30", 'as_of_date is "2025-02-30", but must be a date, written as YYYY-MM-DD, or unset.'),
+        (b"as_of_date: 2025-06-30 10:00:00", 'as_of_date is "2025-06-30 10:00:00", but must be a date'),
+        (b"own_dimensions: 5\nrow_filters: true", "own_dimensions is 5, but must be a list of mappings."),
+        (b"1: x\non: y", "there is no var 1: docs/vars.md lists them."),
+        (b"deal_file: x", "there is no var deal_file: did you mean deals_file?\n"),
+    ],
+)
+def test_tools_check_says_what_is_wrong_with_the_vars_file(text, sentence, tmp_path, capsys):
+    if text is not None:
+        (tmp_path / "my.yml").write_bytes(text)
+    assert tools_check.run(argparse.Namespace(vars=tmp_path / "my.yml")) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_tools_check_reads_dates_and_whole_numbers_as_a_build_does(tmp_path, capsys):
+    (tmp_path / "deals.csv").write_text("Report\ndeal_id,created_date,outcome\nD1,2024-01-01,Won\n")
+    (tmp_path / "my.yml").write_text(f"deals_file: {tmp_path}/deals.csv\nas_of_date: 2025-06-30\nskip_lines: 1.0\n")
+    assert tools_check.run(argparse.Namespace(vars=tmp_path / "my.yml")) == 0
+    assert "deals: 1 rows can be read" in capsys.readouterr().out

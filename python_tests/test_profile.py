@@ -3,6 +3,8 @@
 import argparse
 import csv
 import datetime
+import gzip
+import os
 import re
 import shlex
 import subprocess
@@ -16,8 +18,8 @@ from conftest import PROJECT, run_dbt
 from exports import EXPORTS, deals, totals, write
 
 from intake.inputs import check
-from intake.landing import Unusable
 from intake.profiling.profile import page, profile, vars_file, write_stages
+from intake.profiling.values import may_be_date
 from tools import profile as command
 from tools.check import request_of
 
@@ -183,18 +185,137 @@ def test_a_workbook_becomes_a_csv(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content, sentence",
+    "name, content, sentence",
     [
-        (b"", "no two columns"),
-        (b"PK\x03\x04rest", "an Excel file"),
-        (b"just one column\n1\n2\n", "no two columns"),
+        ("deals.csv", b"", r"is empty \(0 bytes\): export it again"),
+        ("deals.csv", b"\n \n", "has no line with text: export it again"),
+        ("deals.csv", b"sep=;\n", "has no line with text: export it again"),
+        ("deals.csv", b"Deal ID,Created,Stage\n", "has no row below its header that can be read: export it again with its data"),
+        ("deals.csv", b",,\nD1,2024-01-01,1000\n", "has no name of a column in line 1"),
+        ("deals.csv", b'"Deal ID,Created,Stage\nD1,2024-01-01,Won\n', "opens a quote in its header"),
+        ("deals.csv", b"PK\x03\x04rest", "is an Excel file or another archive, not CSV: save it as CSV"),
+        ("deals.csv", b'[{"Deal ID": 1, "Stage": "Won"}]', "is JSON, not CSV"),
+        ("deals.xls", b"<html><table><tr><td>Deal ID</td></tr></table></html>", r"is a web page \(HTML\), not CSV"),
+        ("deals.csv", b"SQLite format 3\0" + bytes(500), "is a binary file, not CSV"),
+        ("deals.csv", b"just one column\n1\n2\n", "has no two columns that a comma, semicolon, tab or vertical bar parts"),
+        ("deals.parquet", b"PAR1 and no more of it", "can't be read .*: copy or export it again"),
+        ("deals.csv.gz", gzip.compress(bytes(range(256)) * 50)[:-200], "is cut off or damaged"),
+        ("deals.csv.gz", b"a,b\n1,2\n", "is no gzip file, though its name ends in .gz"),
     ],
-    ids=["empty", "archive", "one column"],
 )
-def test_a_file_that_is_none_is_one_sentence(content, sentence, tmp_path):
-    (tmp_path / "deals.csv").write_bytes(content)
-    with pytest.raises(Unusable, match=sentence):
-        profile([tmp_path / "deals.csv"], tmp_path / "found.yml")
+def test_a_file_that_is_none_is_one_sentence(name, content, sentence, tmp_path, capsys):
+    (tmp_path / name).write_bytes(content)
+    assert ran(tmp_path / name, "--out", tmp_path / "found.yml") == 1
+    assert re.fullmatch(f"{re.escape(str(tmp_path / name))} {sentence}.*[.]\n", capsys.readouterr().err)
+    assert not (tmp_path / "found.yml").exists()
+
+
+def ran(*arguments: object) -> int:
+    """The exit code of the command; what it raises besides is a traceback to its user."""
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(list(map(str, arguments))))
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "xls", "ods"])
+@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"], ids=["new", "old"])
+def test_a_damaged_workbook_is_one_sentence(start, ending, tmp_path, capsys):
+    pytest.importorskip("python_calamine")
+    (tmp_path / f"deals.{ending}").write_bytes(start + bytes(range(256)) * 3)
+    assert ran(tmp_path / f"deals.{ending}", "--out", tmp_path / "found.yml") == 1
+    assert re.search(r"can't be read as a workbook \(.+\): open it in a spreadsheet program and save it as CSV", capsys.readouterr().err)
+
+
+def test_a_workbook_at_which_its_library_ends_the_process_is_one_sentence(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("python_calamine")
+    (tmp_path / "deals.xls").write_bytes(b"\xd0\xcf\x11\xe0")
+    (tmp_path / "abort").write_text("#!/bin/sh\necho panicked at cfb.rs >&2\nkill -ABRT $$\n")
+    (tmp_path / "abort").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "abort"))
+    assert ran(tmp_path / "deals.xls", "--out", tmp_path / "found.yml") == 1
+    printed = capsys.readouterr().err
+    assert "can't be read as a workbook (its parts don't fit together)" in printed and "panicked" not in printed
+
+
+@pytest.mark.parametrize("name", ["deals.xls", "deals.xlsx"])
+def test_text_that_is_called_a_workbook_is_read_as_text(name, tmp_path):
+    variables, *_ = profiled(tmp_path, small(tmp_path / name, delimiter="\t"))
+    assert variables["deals_file"] == str(tmp_path / name) and variables["delimiter"] == "\t"
+
+
+def test_what_is_no_file_is_one_sentence(tmp_path, capsys):
+    os.mkfifo(tmp_path / "fifo.csv")
+    small(tmp_path / "deals.csv")
+    sentences = {".": "is a folder, not a file", "nothing.csv": "is no file: correct the path", "fifo.csv": "can be read twice"}
+    for name, sentence in sentences.items():
+        assert ran(tmp_path / name, "--out", tmp_path / "found.yml") == 1
+        assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "out, sentence",
+    [
+        ("nowhere/my.yml", "names a folder that isn't there: make '.*nowhere', or name another"),
+        ("folder", "is a folder: name a file in it, such as my_crm.yml"),
+        ("closed/my.yml", "is in the folder '.*closed', to which you may not write"),
+        ("deals.csv", "would replace '.*deals.csv', which is to be read"),
+        ("taken.yml", r"taken_stages.csv can't be written \(Is a directory\): name another place in --out"),
+    ],
+)
+def test_a_place_where_nothing_can_be_written_is_one_sentence(out, sentence, tmp_path, capsys, monkeypatch):
+    for name in ("folder", "closed", "taken_stages.csv"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "closed")
+    rows = [[number, day, "Signed" if stage == "Closed Won" else stage, amount] for number, day, stage, amount in BASE]
+    export = write(tmp_path / "deals.csv", [["Deal ID", "Created", "Stage", "Amount"], *rows])
+    before = export.read_bytes()
+    assert ran(export, "--out", tmp_path / out) == 1
+    assert re.search(sentence, capsys.readouterr().err) and export.read_bytes() == before
+
+
+def test_two_files_of_one_kind_are_said(tmp_path, capsys):
+    files = [small(tmp_path / "a.csv"), small(tmp_path / "b.csv")]
+    assert ran(*files, "--out", tmp_path / "found.yml") == 1
+    assert "b.csv is taken for deals, as another file is: give one file of several alike" in capsys.readouterr().err
+
+
+def test_columns_that_cant_be_told_apart_or_read_are_asked_about(tmp_path):
+    rows = [[f"D{number}", "99/99/2024", "Closed Won", "x", "y"] for number in range(60)]
+    _, text, _ = profiled(tmp_path, write(tmp_path / "deals.csv", [["Deal ID", "Created", "Stage", "Stage", ""], *rows]))
+    assert "'Stage' stands 2 times in the header: only the first is read" in text
+    assert (
+        "created_date, which deals need: name it in column_mapping ('Created' is called so, but holds '99/99/2024', which is read as no date)"
+        in text
+    )
+
+
+def test_columns_without_a_name_are_taken_for_nothing(tmp_path):
+    rows = [[f"D{number}", "2024-01-01", "Closed Won"] for number in range(60)]
+    variables, text, _ = profiled(tmp_path, write(tmp_path / "deals.csv", [["", "Created", "Stage"], *rows]))
+    assert "deal_id" not in variables["column_mapping"]["deals"] and "no column was recognised as deal_id" in text
+
+
+def test_values_and_names_of_several_lines_leave_the_vars_file_yaml(tmp_path):
+    """Examples stand in comments, names in quotes."""
+    kinds = ["a\nmin_segment_deals: 1", "b\x01c", "d\u2028e"]
+    rows = [[f"D{number}", "2024-01-01", "Closed Won", kinds[number % 3]] for number in range(60)]
+    header = ["Deal\x85ID\u2028", "Created", "Stage", "Two\nlines"]
+    variables, text, _ = profiled(tmp_path, write(tmp_path / "deals.csv", [header, *rows]))
+    assert set(variables) == {"deals_file", "column_mapping"}
+    assert variables["column_mapping"]["deals"]["deal_id"] == header[0].strip()
+    assert 'column: "Two\\nlines"' in (tmp_path / "found.yml").read_text() and "\nmin_segment_deals" not in text
+
+
+def test_an_unusual_separator_that_the_first_line_names_is_read(tmp_path):
+    variables, text, profiles = profiled(tmp_path, small(tmp_path / "deals.csv", delimiter="^", before="sep=^\n"))
+    assert variables["delimiter"] == "^" and "columns are parted by ^" in text and profiles[0].table.landed.row_count == 60
+
+
+def test_patterns_of_dates_are_tried_on_what_may_be_one():
+    """On each column of numbers they took a minute for two thousand columns."""
+    assert not any(map(may_be_date, ["", "D7", "12", "1000.50", "1.000", "-3,5 %", "EUR 12,5", "Tier 1", "Won", "1,5"]))
+    dates = ["1.1.24", "24-1-1", "31/12/2024", "20240131", "Jan 1, 2024", "5. März 2024 10:00", "202411", "1 Feb 24", "2024.1.1"]
+    assert all(map(may_be_date, dates))
 
 
 def test_the_command_writes_what_a_check_finds_right(tmp_path):

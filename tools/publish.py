@@ -88,9 +88,14 @@ def too_many(rejected: int, known: int, what: str, limit: str, limits: dict[str,
     if rejected <= limits[limit] * known:
         return None
     return (
-        f"{rejected:,} of {known:,} {what} were turned away, more than {limits[limit]:.0%}: marts.fct_quarantined_rows of SALES_DB says why; "
+        f"{rejected:,} of {known:,} {what} were turned away, more than {percent(limits[limit])}: marts.fct_quarantined_rows of SALES_DB says why; "
         f"mend the input, or set {limit} higher"
     )
+
+
+def percent(share: float) -> str:
+    """A limit as it was given: 0.5% for 0.005."""
+    return f"{share * 100:.12g}%"
 
 
 def other_size(old: Published | None, input_name: str, row_count: int, limit: float) -> str | None:
@@ -99,10 +104,10 @@ def other_size(old: Published | None, input_name: str, row_count: int, limit: fl
         return None
     if row_count <= old.row_count * limit and row_count * limit >= old.row_count:
         return None
-    return (
-        f"the deals have {row_count:,} rows, and the last published build of {input_name} had {old.row_count:,}, {limit:g} times fewer or more: "
-        "mend the input, or set max_row_count_change higher"
-    )
+    last, remedy = f"the last published build of {input_name}", "mend the input, or set max_row_count_change higher"
+    if row_count > old.row_count:
+        return f"the deals have {row_count:,} rows, more than {limit:,.12g} times the {old.row_count:,} of {last}: {remedy}"
+    return f"the deals have {row_count:,} rows, and {last} had {old.row_count:,}, more than {limit:,.12g} times as many: {remedy}"
 
 
 def databases(connection: DuckDBPyConnection) -> list[str]:

@@ -149,7 +149,7 @@ def mapping_of(table: Table, source: str, canonical: Sequence[str]) -> dict[str,
 def guess_by_content(table: Table, found: dict[str, tuple[Column, str]]) -> None:
     """Where no name of a file of deals tells: the first gapless column of dates is that of the creation, one with words for won and lost is the outcome."""
     taken = {column.place for column, _ in found.values()}
-    free = [column for column in table.columns if column.place not in taken]
+    free = [column for column in table.columns if column.place not in taken and table.shape.header[column.place]]
     if "created_date" not in found:
         dates = [column for column in free if suits("created_date", column, table) and column.filled > 0.95 * table.landed.row_count]
         if dates:

@@ -1,5 +1,6 @@
 """Puts together what a file is and what its columns mean: the vars with which a build reads it, and a page that says why."""
 
+import collections
 import csv
 import dataclasses
 import json
@@ -12,15 +13,18 @@ from typing import Any
 import duckdb
 
 from intake.contract import contract
-from intake.inputs import is_parquet
+from intake.inputs import is_parquet, problem_of_path
 from intake.landing import Dialect, Unusable
-from intake.profiling.columns import Column, Table, guess_by_content, input_of, mapping_of, read, repeated_count
-from intake.profiling.shape import WORKBOOKS, Shape, shape_of, workbook_to_csv
+from intake.profiling.columns import DATES, Column, Table, candidates, guess_by_content, input_of, mapping_of, read, repeated_count
+from intake.profiling.shape import Shape, shape_of
 from intake.profiling.states import States, is_late, states_of
 from intake.profiling.values import MONTH_FIRST, DateFormats
+from intake.profiling.workbook import is_workbook, workbook_to_csv
 
 MEMORY_LIMIT = "300MB"
 OWN_LEVELS = (2, 60)
+# Beside those that JSON escapes.
+UNREADABLE = "[\\x7f-\\x9f\\u2028\\u2029\\ufeff\\ufffe\\uffff]"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +57,11 @@ def profile(paths: Sequence[Path], out: Path) -> list[FileProfile]:
                     found.append(profile_file(connection, path, out, number, {each.source for each in found}))
                 except Unusable as error:
                     raise Unusable(f"{path} {error}") from error
-                except (OSError, EOFError) as error:
-                    raise Unusable(f"{path} can't be read ({error}): copy or export it again") from error
+                except duckdb.OutOfMemoryException as error:
+                    raise Unusable(f"{path} needs more memory than {MEMORY_LIMIT}: give a part of its rows or columns") from error
+                except (OSError, duckdb.Error) as error:
+                    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+                    raise Unusable(f"{path} can't be read ({reason}): copy or export it again") from error
         finally:
             connection.close()
     return found
@@ -62,19 +69,26 @@ def profile(paths: Sequence[Path], out: Path) -> list[FileProfile]:
 
 def profile_file(connection: duckdb.DuckDBPyConnection, path: Path, out: Path, number: int, sources: set[str]) -> FileProfile:
     evidence: list[str] = []
-    if not path.is_file():
+    if not path.exists():
         raise Unusable("is no file: correct the path")
-    if path.suffix.lower() in WORKBOOKS:
-        target = out.with_name(f"{out.stem}_{path.stem}.csv")
+    if problem := problem_of_path(path):
+        raise Unusable(problem)
+    if is_workbook(path):
+        target = target_of(path, out)
         sheet, row_count = workbook_to_csv(path, target)
         evidence.append(f"sheet '{sheet}' of {path.name}, {row_count - 1} rows, was written to {target.name}, which the build reads")
         path = target
     table = read(connection, path, parquet_shape(connection, path) if is_parquet(path) else shape_of(path), f"file_{number}")
+    if not number and not table.landed.row_count:
+        raise Unusable("has no row below its header that can be read: export it again with its data")
     rules = contract()
     source, mapping = input_of(table, rules)
-    if not number or source in sources:
-        source = source if number else "deals"
-        rule = rules[source]
+    if number and source in sources:
+        raise Unusable(
+            f"is taken for {source.replace('_', ' ')}, as another file is: give one file of several alike; a pattern in the vars, such as exports/*.csv, names them all"
+        )
+    if not number:
+        source, rule = "deals", rules["deals"]
         mapping = mapping_of(table, source, [*rule["required"], *rule["optional"]])
     if source == "deals":
         guess_by_content(table, mapping)
@@ -93,6 +107,11 @@ def profile_file(connection: duckdb.DuckDBPyConnection, path: Path, out: Path, n
     )  # fmt: skip
 
 
+def target_of(path: Path, out: Path) -> Path:
+    """The CSV that a workbook becomes."""
+    return out.with_name(f"{out.stem}_{path.stem}.csv")
+
+
 def parquet_shape(connection: duckdb.DuckDBPyConnection, path: Path) -> Shape:
     header = [
         name for name, *_ in connection.execute("describe select * from read_parquet(?, hive_partitioning = false)", [str(path)]).fetchall()
@@ -104,7 +123,7 @@ def missing(
     source: str, rule: Mapping[str, Any], columns: Mapping[str, Column], guessed: Mapping[str, tuple[Column, str]], table: Table
 ) -> list[str]:
     found = [
-        f"no column was recognised as {name}, which {source} need: name it in column_mapping"
+        f"no column was recognised as {name}, which {source} need: name it in column_mapping" + other_content(table, source, name)
         for name in rule["required"]
         if name not in columns
     ]
@@ -112,6 +131,10 @@ def missing(
     if one_of and not any(name in columns for name in one_of):
         found.append(f"no column was recognised as {' or '.join(one_of)}, one of which {source} need: name it in column_mapping")
     found += [f"'{column.name}' is taken for {name}: {why}" for name, (column, why) in guessed.items() if why.startswith("a guess")]
+    counted = collections.Counter(name for name in table.shape.header if name)
+    found += [f"'{name}' stands {count} times in the header: only the first is read" for name, count in counted.items() if count > 1]
+    if not table.landed.row_count:
+        found.append("it has no row below its header that can be read, so that how its dates and numbers are written is not known")
     key = columns.get("deal_id")
     if source == "deals" and key and (repeats := repeated_count(table, key)):
         found.append(f"'{key.name}' has {repeats} rows whose id stands in the file before: equal rows count once, others are turned away")
@@ -121,6 +144,15 @@ def missing(
             f"{len(table.landed.rejected)} lines have another number of fields than the header, such as line {line.line_number}: they are turned away"
         )
     return found
+
+
+def other_content(table: Table, source: str, name: str) -> str:
+    """What is said of a column that has a canonical one's name, and other values than it needs."""
+    column = next((column for column, _ in candidates(table, source, name, is_exact=True)), None)
+    if column is None:
+        return ""
+    held = f"holds '{column.values[0][:40]}'" if column.values else "is blank"
+    return f" ('{column.name}' is called so, but {held}" + (", which is read as no date)" if name in DATES and column.values else ")")
 
 
 def formats_of(dated: Sequence[Column], columns: Mapping[str, Column], table: Table) -> tuple[list[str], list[str], list[str]]:
@@ -180,6 +212,7 @@ def own_columns(table: Table, columns: Mapping[str, Column]) -> list[Column]:
         column
         for column in table.columns
         if column.place not in taken
+        and table.shape.header[column.place]
         and not (column.dates and column.dates.is_written)
         and column.filled > 0.3 * table.landed.row_count
         and (
@@ -197,17 +230,27 @@ def identifier(name: str) -> str:
     return plain if plain[:1].isalpha() else f"own_{plain}".rstrip("_")
 
 
+def yaml_of(value: Any) -> str:
+    """As YAML has it, in quotes, also characters that it reads as the end of a line or not at all."""
+    return re.sub(UNREADABLE, lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
+def one_line(text: str) -> str:
+    """For a comment or a table."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def vars_file(profiles: Sequence[FileProfile], stages_file: Path | None) -> str:
     """A commented YAML of the vars of all files, for `dbt build --vars "$(cat FILE)"`."""
     lines = [
         "# Vars with which a build reads these files. Each line is a finding that you can change; docs/vars.md says what else there is."
     ]
     for each in profiles:
-        lines.append(f"{each.source}_file: {json.dumps(str(each.path), ensure_ascii=False)}")
+        lines.append(f"{each.source}_file: {yaml_of(str(each.path))}")
     if stages_file:
         lines += [
             "# Look at it: which stages close a deal, and whether as won.",
-            f"stages_file: {json.dumps(str(stages_file), ensure_ascii=False)}",
+            f"stages_file: {yaml_of(str(stages_file))}",
         ]
     lines += dialect_lines(profiles, has_written=stages_file is not None)
     mappings = {each.source: mapped_columns(each) for each in profiles}
@@ -215,11 +258,11 @@ def vars_file(profiles: Sequence[FileProfile], stages_file: Path | None) -> str:
         lines.append("column_mapping:")
     for source, mapped in mappings.items():
         if mapped:
-            lines += [f"  {source}:", *(f"    {name}: {json.dumps(column, ensure_ascii=False)}" for name, column in mapped.items())]
+            lines += [f"  {source}:", *(f"    {name}: {yaml_of(column)}" for name, column in mapped.items())]
     deals = next((each for each in profiles if each.source == "deals"), None)
     if deals and deals.states and deals.states.value_map:
         lines += ["value_maps:", "  outcome:"]
-        lines += [f"    {json.dumps(value, ensure_ascii=False)}: {meant or 'null'}" for value, meant in deals.states.value_map.items()]
+        lines += [f"    {yaml_of(value)}: {meant or 'null'}" for value, meant in deals.states.value_map.items()]
     if deals and deals.own:
         lines += [
             "# Columns that nothing reads yet. Take the # away where deals should be split by one; known: creation, changes or close.",
@@ -239,10 +282,10 @@ def mapped_columns(each: FileProfile) -> dict[str, str]:
 
 def own_line(column: Column) -> str:
     kind = "number" if column.distinct > OWN_LEVELS[1] else "text"
-    examples = ", ".join(column.values[:3])
+    examples = one_line(", ".join(column.values[:3]))
     return (
-        f"#   - {{dimension: {identifier(column.name)}, column: {json.dumps(column.name, ensure_ascii=False)}, "
-        f"label: {json.dumps(column.name, ensure_ascii=False)}, kind: {kind}, known: changes}}  # {column.distinct} values: {examples[:60]}"
+        f"#   - {{dimension: {identifier(column.name)}, column: {yaml_of(column.name)}, "
+        f"label: {yaml_of(column.name)}, kind: {kind}, known: changes}}  # {column.distinct} values: {examples[:60]}"
     )
 
 
@@ -265,7 +308,7 @@ def dialect_lines(profiles: Sequence[FileProfile], has_written: bool) -> list[st
         if distinct == {json.dumps(default)} or not distinct:
             continue
         value = next(iter(values.values())) if len(distinct) == 1 and not has_written else values
-        lines.append(f"{name}: {json.dumps(value, ensure_ascii=False)}")
+        lines.append(f"{name}: {yaml_of(value)}")
     if any(column.dates and column.dates.has_offsets for each in profiles for column, _ in each.mapping.values()):
         lines.append(
             "# Moments have an offset to UTC. Days are UTC's unless you name your company's time zone:\n# time_zone: Europe/Berlin"
@@ -304,7 +347,7 @@ def page_lines(profiles: Sequence[FileProfile], out: Path, stages_file: Path | N
             if name == "outcome" and each.states and each.states.outcome is None:
                 name = "- (see below)"
             share = column.filled / max(each.table.landed.row_count, 1)
-            yield f"  {column.name[:32]:<32} {name:<20} {share:>7.0%} {column.distinct:>9,}  {', '.join(column.values[:3])[:50]}"
+            yield f"  {one_line(column.name)[:32]:<32} {name:<20} {share:>7.0%} {column.distinct:>9,}  {one_line(', '.join(column.values[:3]))[:50]}"
         yield ""
         if each.states:
             yield from (f"  {line}" for line in each.states.evidence)

@@ -1,25 +1,29 @@
-"""How a file is written: encoding, delimiter, the line of its header; a workbook becomes a CSV first."""
+"""How a file is written: encoding, delimiter, the line of its header."""
 
 import codecs
 import collections
 import csv
 import dataclasses
-import datetime
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import charset_normalizer
 
-from intake.landing import KINDS, Dialect, Unusable, raw
+from intake.landing import (
+    DELIMITERS,
+    READING,
+    Dialect,
+    Unusable,
+    declared_separator,
+    raw,
+    read_header,
+    refuse_other_kinds,
+    unusable,
+    wide_encoding,
+)
 
 HEAD_BYTES = 1 << 20
 HEAD_LINES = 400
-DELIMITERS = (",", ";", "\t", "|")
-WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
-# Single-byte encodings read any bytes, so that one of them is asked only when UTF-8 can't be.
-MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,40 +37,39 @@ class Shape:
 
 def shape_of(path: Path) -> Shape:
     """Raises Unusable where the file is no text with columns."""
-    with raw(path) as file:
-        start = file.read(HEAD_BYTES)
-    for first_bytes, kind in KINDS.items():
-        if start.startswith(first_bytes):
-            raise Unusable(f"is {kind}, not text: save it as CSV")
-    encoding, why = encoding_of(path, start)
+    try:
+        with raw(path) as file:
+            start = file.read(HEAD_BYTES)
+        refuse_other_kinds(start)
+        encoding, why = encoding_of(path, start)
+    except READING as error:
+        raise unusable(path, Dialect(), error) from error
     text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
     lines = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(start) == HEAD_BYTES:
         lines = lines[:-1]
     lines = lines[:HEAD_LINES]
-    declared = lines[0].strip()[4:5] if lines and lines[0].lower().startswith("sep=") else None
+    declared = declared_separator(lines[0]) if lines else None
     delimiter = declared or delimiter_of(lines)
-    skip_lines = header_line(lines, delimiter)
-    header = next(csv.reader(io.StringIO("\n".join(lines[skip_lines:])), delimiter=delimiter), [])
+    skip_lines = 0 if declared else header_line(lines, delimiter)
+    dialect = Dialect(delimiter, encoding, skip_lines)
+    header, _ = read_header(path, dialect)
     if len(header) < 2:
         raise Unusable("has no two columns that a comma, semicolon, tab or vertical bar parts: export it as CSV")
-    evidence = [why, f"columns are parted by {name_of(delimiter)}"]
-    if declared:
-        skip_lines = 0
-        header = next(csv.reader(io.StringIO("\n".join(lines[1:])), delimiter=delimiter), [])
-    elif skip_lines:
+    evidence = [why, f"columns are parted by {DELIMITERS.get(delimiter, delimiter)}"]
+    if skip_lines:
         evidence.append(f"the header stands in line {skip_lines + 1}, below {skip_lines} lines of title")
-    return Shape(Dialect(delimiter, encoding, skip_lines), [name.strip() for name in header], evidence)
+    return Shape(dialect, header, evidence)
 
 
 def encoding_of(path: Path, start: bytes) -> tuple[str, str]:
-    for mark, encoding in MARKS.items():
-        if start.startswith(mark):
-            return encoding, f"encoding {encoding}, by the file's first bytes"
-    if start[1::2].count(0) > len(start) * 0.3:
-        return "utf-16-le", "encoding utf-16-le: every second byte is 0"
-    if start[::2].count(0) > len(start) * 0.3:
-        return "utf-16-be", "encoding utf-16-be: every second byte is 0"
+    """The encoding, and why. Encodings of one byte a character read any bytes, so that they are asked only when UTF-8 can't be."""
+    if start.startswith(codecs.BOM_UTF8):
+        return "utf-8", "encoding utf-8, by the file's first bytes"
+    if encoding := wide_encoding(start):
+        return encoding, f"encoding {encoding}" + (
+            ": every second byte is 0" if encoding[-2:] in ("le", "be") else ", by the file's first bytes"
+        )
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with raw(path) as file:
@@ -111,46 +114,3 @@ def header_line(lines: Sequence[str], delimiter: str) -> int:
 
 def is_number(text: str) -> bool:
     return text.strip().replace(".", "").replace(",", "").isdigit()
-
-
-def name_of(delimiter: str) -> str:
-    return {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}[delimiter]
-
-
-def workbook_to_csv(path: Path, target: Path) -> tuple[str, int]:
-    """Write the sheet of a workbook that has the most rows as CSV, dates as ISO text; its name and number of rows.
-
-    Raises Unusable where the library for workbooks is missing, or where no sheet has two rows.
-    """
-    try:
-        import python_calamine
-    except ImportError as error:
-        raise Unusable("is a workbook: `pip install python-calamine` to read it, or save it as CSV") from error
-    book = python_calamine.CalamineWorkbook.from_path(str(path))
-    sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=True) for name in book.sheet_names}
-    name, rows = max(sheets.items(), key=lambda item: len(item[1]), default=("", []))
-    if len(rows) < 2:
-        raise Unusable("has no sheet with a header and rows: export it again")
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        for row in table_of(rows):
-            writer.writerow([cell(value) for value in row])
-    return name, len(rows)
-
-
-def table_of(rows: Sequence[Sequence[Any]]) -> Iterable[Sequence[Any]]:
-    """From the header on: lines of title above it have few cells filled."""
-    filled = [sum(1 for value in row if value not in ("", None)) for row in rows]
-    usual = sorted(filled)[len(filled) // 2]
-    start = next((number for number, count in enumerate(filled) if count >= max(2, 0.6 * usual)), 0)
-    return rows[start:]
-
-
-def cell(value: Any) -> str:
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(sep=" ")
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if value is None else str(value)

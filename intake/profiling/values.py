@@ -94,7 +94,7 @@ def date_formats(connection: duckdb.DuckDBPyConnection, top: Sequence[tuple[str,
         return DateFormats(("iso",), len(iso) / len(probe), f"ISO dates such as {iso[0]}", has_offsets=offsets)
     if number := numbered_days(probe):
         return number
-    if max(map(len, probe)) > 40:
+    if max(map(len, probe)) > 40 or sum(map(may_be_date, probe)) < 0.5 * len(probe):
         return None
     connection.execute(
         "create or replace temp table probed as select unnest(?) as value, unnest(?) as english",
@@ -133,6 +133,11 @@ def date_formats(connection: duckdb.DuckDBPyConnection, top: Sequence[tuple[str,
     if share < 0.5:
         return None
     return ordered(tuple(found), share, fits, probe)
+
+
+def may_be_date(value: str) -> bool:
+    """Has it two groups of digits, and more than a mark between them, or six digits? All patterns need as much, and trying them takes long."""
+    return bool(re.search(r"\d[^\d]+\d|\d{6}", value)) and not re.fullmatch(r"\D*\d*[.,]\d+\D*", value)
 
 
 @cache

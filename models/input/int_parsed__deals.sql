@@ -89,9 +89,10 @@ staged as (
         on lower(dated.stated_stage) = other_stages.stage_text
 ),
 
+-- From the model itself: what a query names twice is read whole, and who counts rows of this view would parse every column.
 outcomes as (
     select count({{ to_text('outcome') }}) > 0 as have_outcomes
-    from int_input__deals
+    from {{ ref('int_input__deals') }}
 ),
 
 -- The state of a deal is what its outcome says, else its stage. A blank outcome means open where the file has outcomes at all.
