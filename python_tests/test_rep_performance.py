@@ -14,6 +14,7 @@ from scipy.stats import t as student
 from scipy.stats.mstats import winsorize
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
+from tools import crm
 from tools.simulations import reps as simulation
 
 reps = simulation.reps
@@ -247,11 +248,11 @@ def test_the_table_is_typed_and_holds_with_and_without_deals():
 
 def test_simulated_crms():
     """A small version of `python -m tools simulate reps`; each CRM of 5,000 deals has 234 closed deals a rep."""
-    found = [simulation.one_crm(seed, 5_000, None)["signals"] for seed in range(500, 560)]
+    found = [simulation.one_crm(seed, 5_000, crm.PLANTED)["signals"] for seed in range(500, 560)]
     for rep in ("R07", "R14"):
         assert np.mean([rep in each for each in found]) >= 0.8
     assert np.mean([bool(each - {"R07", "R14"}) for each in found]) <= 0.1
-    noise = [simulation.one_crm(seed, 3_000, 0.0)["signals"] for seed in range(60)]
+    noise = [simulation.one_crm(seed, 3_000, crm.NO_EFFECTS)["signals"] for seed in range(60)]
     assert np.mean([bool(each) for each in noise]) <= 0.1
     table = simulation.run(2, 1, 1, kinds=("nothing planted",), sizes=(1_000,)).splitlines()
     assert len(table) == 3 and {line.count("|") for line in table} == {8}

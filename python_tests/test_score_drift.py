@@ -126,7 +126,7 @@ def test_simulated_crms_without_and_with_drift():
     moved = [simulation.simulate("a lead source grows a lot", seed)["lead_source"] for seed in range(1, 7)]
     assert sum(each["verdict"] == "signal" and each["level"] == "0" for each in moved) >= 5
     lines = simulation.run(1, 3, 1).splitlines()
-    assert len(lines) == 2 + len(simulation.MOVED) and len({line.count("|") for line in lines}) == 1
+    assert len(lines) == 2 + len(simulation.KINDS) and len({line.count("|") for line in lines}) == 1
 
 
 def test_counts_of_the_demo_are_those_of_its_pipelines(demo):

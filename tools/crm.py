@@ -34,13 +34,13 @@ lives on every machine and with every numpy.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from statistics import NormalDist
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy import ndarray as Array
-from numpy.random import Generator
 
 DAY = 86_400
 AS_OF = date(2025, 12, 31)
@@ -56,6 +56,7 @@ REGIONS = ("North America", "EMEA", "APAC", "LATAM")
 PRODUCTS = ("Starter", "Team", "Enterprise")
 LEAD_SOURCES = ("Inbound", "Outbound", "Partner", "Referral")
 REPS = tuple(f"R{number:02d}" for number in range(1, 21))
+TEAMS = ("North", "East", "South", "West")
 LOST_REASONS = ("Price", "Competitor", "No decision", "Timing")
 COMPETITORS = ("Bluebird", "Cobalt", "Heron", None)
 ACTIONS = ("confirm_need", "repeat_demo", "call_sponsor", "involve_executive")
@@ -98,6 +99,24 @@ class Effects:
     competitor: tuple[str, float]
     growing_reason: tuple[str, date, float]
 
+    kind: ClassVar[str] = "demo"
+
+    def words(self) -> dict[str, tuple]:
+        return WORDS
+
+    def draw_lives(self, seed: int, deals: int, start: int, stop: int, years: int) -> "Lives":
+        return draw_lives(seed, deals, start, stop, self, years)
+
+    def staff(self) -> "Staff":
+        """Five reps a team, in the order of their ids: R06 to R10 are one team. The two who differ are made colleagues."""
+        team = np.arange(len(REPS)) // 5
+        team[[REPS.index("R09"), REPS.index("R14")]] = team[[REPS.index("R14"), REPS.index("R09")]]
+        return Staff(REPS, TEAMS, team)
+
+    def won_amount(self, deals: int) -> float:
+        """About what so many deals bring in."""
+        return deals * NO_EFFECTS.base_rate * 16_000
+
 
 PLANTED = Effects(
     base_rate=0.38,
@@ -137,12 +156,40 @@ NO_EFFECTS = Effects(
 )
 
 
+WORDS = {
+    "industry": INDUSTRIES,
+    "region": REGIONS,
+    "product_type": PRODUCTS,
+    "lead_source": LEAD_SOURCES,
+    "sales_rep": REPS,
+    "lost_reason": LOST_REASONS,
+    "competitor": COMPETITORS,
+}
+
+
+class Random(Protocol):
+    """What a random generator of numpy is asked for here."""
+
+    def random(self, size: int | tuple[int, ...]) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Staff:
+    """The reps of a CRM; `team` holds an index into `teams` of each, and one past the end for a rep without a team."""
+
+    reps: tuple[str, ...]
+    teams: tuple[str, ...]
+    team: Array
+
+
 @dataclass(frozen=True)
 class Lives:
     """The whole lives of `n` deals, beyond the as-of date too. Days count from 1970-01-01, times are seconds from then on a clock of
-    24 hours, text is an index into the tuples above; matrices have one row a deal, and their unused cells hold `NEVER`."""
+    24 hours, text is an index into `words`; matrices have one row a deal, and their unused cells hold `NEVER`."""
 
+    words: dict[str, tuple]
     number: Array  # 1, 2, ... in order of creation
+    account: Array
     created_day: Array
     closed_day: Array
     created_at: Array
@@ -155,18 +202,28 @@ class Lives:
     amount: Array
     expected_at: Array  # n x 5: creation, then pushes
     expected_day: Array
-    owner_at: Array  # n x 2: creation, then a change of owner
+    owner_at: Array  # creation, then changes of owner
     owner: Array
-    flagged_at: Array  # the first 21 days in one stage, of held-out deals too
-    action_at: Array
-    action: Array
-    rescued: Array  # won, and lost without the action
-    activity_at: Array  # n x 5
+    activity_at: Array  # n x the most activities of a deal
     activity: Array
     has_history: Array
     starts_late: Array
     lost_reason: Array
     competitor: Array
+    # Of a kind with actions:
+    flagged_at: Array | None = None  # the first 21 days in one stage, of held-out deals too
+    action_at: Array | None = None
+    action: Array | None = None
+    rescued: Array | None = None  # won, and lost without the action
+    # Segments that the file holds otherwise than they are:
+    while_open: dict[str, Array] = field(default_factory=dict)
+    once_closed: dict[str, Array] = field(default_factory=dict)
+
+
+def recorded(name: str, closed: Array, segments: dict[str, Array], while_open: dict[str, Array], once_closed: dict[str, Array]) -> Array:
+    """A segment as the file holds it, of deals that are closed or not."""
+    value = segments[name]
+    return np.where(closed, once_closed.get(name, value), while_open.get(name, value))
 
 
 def days(day: date) -> int:
@@ -224,7 +281,7 @@ def deal_id_width(deals: int) -> int:
 
 def draw_lives(seed: int, deals: int, start: int, stop: int, effects: Effects, years: int) -> Lives:
     """Deals `start` to `stop` (from 0) of a CRM of `deals`. The stream of random numbers is that of the seed and of `start`."""
-    rng = Generator(np.random.PCG64([seed, start]))
+    rng = np.random.Generator(np.random.PCG64([seed, start]))
     n = stop - start
 
     def uniform(*columns: int) -> Array:
@@ -283,7 +340,7 @@ def draw_lives(seed: int, deals: int, start: int, stop: int, effects: Effects, y
     event_at, event_stage = draw_events(rng, entered_at, closed_at, last_stage, skipped, won, moves_back, reopens)
     amount_at, amount = draw_edits(rng, created_at, life, segments["amount"])
     expected_at, expected_day = draw_pushes(rng, created_day, created_at, closed_day)
-    owner_at, owner = draw_owners(rng, created_at, life, segments["sales_rep"])
+    owner_at, owner = draw_owners(rng, created_at, life, segments["sales_rep"], 0, len(REPS))
 
     # One to five activities, spread over the life.
     count = 1 + (5 * uniform()).astype(np.int64)[:, None]
@@ -291,8 +348,11 @@ def draw_lives(seed: int, deals: int, start: int, stop: int, effects: Effects, y
     activity_at = np.where(np.arange(5) < count, created_at[:, None] + (share * life[:, None]).astype(np.int64), NEVER)
 
     has_history = uniform() >= 0.01
+    number = np.arange(start + 1, stop + 1)
     return Lives(
-        number=np.arange(start + 1, stop + 1),
+        words=WORDS,
+        number=number,
+        account=number * 7_919 % max(1, n // 2) + 1,
         created_day=created_day,
         closed_day=closed_day,
         created_at=created_at,
@@ -345,7 +405,7 @@ def draw_competitors(uniform: Array, won: Array, effects: Effects) -> Array:
 
 
 def draw_actions(
-    rng: Generator, entered_at: Array, closed_at: Array, last_stage: Array, moved_back: Array, uptake: Array, start: int, deals: int
+    rng: Random, entered_at: Array, closed_at: Array, last_stage: Array, moved_back: Array, uptake: Array, start: int, deals: int
 ) -> tuple[Array, Array, Array, Array]:
     """The moment of 21 days in one stage, the moment an action would be taken, the stage it is taken in, and whether it is: not held out,
     taken up."""
@@ -365,7 +425,7 @@ def draw_actions(
 
 
 def draw_events(
-    rng: Generator, entered_at: Array, closed_at: Array, last_stage: Array, skipped: Array, won: Array, moves_back: Array, reopens: Array
+    rng: Random, entered_at: Array, closed_at: Array, last_stage: Array, skipped: Array, won: Array, moves_back: Array, reopens: Array
 ) -> tuple[Array, Array]:
     """Stages entered and the close, in order: n x 8. 6 % go back a stage and return, 1.5 % are closed as lost and reopened, 6 % have
     a repeated row, all inside the visit of the last stage."""
@@ -389,11 +449,16 @@ def draw_events(
     to[:, 6] = last_stage
     at[:, 7] = closed_at
     to[:, 7] = np.where(won, WON, LOST)
+    return in_order(at, to)
+
+
+def in_order(at: Array, to: Array) -> tuple[Array, Array]:
+    """Each row's moments from the first to the last, unused cells at the end, and what came at each."""
     order = np.argsort(at, axis=1, kind="stable")
     return np.take_along_axis(at, order, axis=1), np.take_along_axis(to, order, axis=1)
 
 
-def draw_edits(rng: Generator, created_at: Array, life: Array, amount: Array) -> tuple[Array, Array]:
+def draw_edits(rng: Random, created_at: Array, life: Array, amount: Array) -> tuple[Array, Array]:
     """Up to two edits of the amount, which ends at `amount`: moments and values, n x 3."""
     n = len(amount)
     count = pick(rng.random(n), SHARES["edits"])[:, None]
@@ -407,7 +472,7 @@ def draw_edits(rng: Generator, created_at: Array, life: Array, amount: Array) ->
     return np.column_stack([created_at, at]), np.column_stack([first, second, amount])
 
 
-def draw_pushes(rng: Generator, created_day: Array, created_at: Array, closed_day: Array) -> tuple[Array, Array]:
+def draw_pushes(rng: Random, created_day: Array, created_at: Array, closed_day: Array) -> tuple[Array, Array]:
     """The expected close date: 30 to 74 days ahead at first, pushed up to four times by 14 to 41 days when it comes near: n x 5."""
     n = len(created_day)
     at, expected = [created_at], [created_day + 30 + (45 * rng.random(n)).astype(np.int64)]
@@ -420,10 +485,10 @@ def draw_pushes(rng: Generator, created_day: Array, created_at: Array, closed_da
     return np.column_stack(at), np.column_stack(expected)
 
 
-def draw_owners(rng: Generator, created_at: Array, life: Array, owner: Array) -> tuple[Array, Array]:
-    """The rep at creation and after the one change that 3 % of deals see: n x 2."""
+def draw_owners(rng: Random, created_at: Array, life: Array, owner: Array, first: int | Array, count: int | Array) -> tuple[Array, Array]:
+    """The rep at creation and after the one change that 3 % of deals see, n x 2; a deal passes between `count` reps from `first` on."""
     n = len(owner)
-    changes = rng.random(n) < 0.03
-    before = (owner + 1 + (len(REPS) - 1) * rng.random(n)).astype(np.int64) % len(REPS)
+    changes = (rng.random(n) < 0.03) & (np.asarray(count) > 1)
+    before = first + (owner - first + 1 + (count - 1) * rng.random(n)).astype(np.int64) % count
     at = np.where(changes, created_at + ((0.1 + 0.8 * rng.random(n)) * life).astype(np.int64), NEVER)
     return np.column_stack([created_at, at]), np.column_stack([np.where(changes, before, owner), owner])

@@ -1,11 +1,12 @@
 """Write a generated CRM of any size as CSV or Parquet: deals, stage and field history, activities, interventions, reps, quotas.
 
-The demo in `seeds/demo/` is seed 1 with 3,000 deals. The effects planted in it, and how a deal lives, are in `tools/crm.py`. Deals
+Of two kinds. The demo in `seeds/demo/` is seed 1 of the kind `demo` with 3,000 deals; the effects planted in it, and how a deal lives, are
+in `tools/crm.py`. The kind `process` is different in kind, and nothing is planted in it unless asked for: `tools/process.py`. Deals
 are made in chunks of 250,000, so that memory is bounded; the same seed, number of deals and years give the same bytes.
 
-What every size has, beside clean lives: 1 % of the deals have no stage history, 2 % have one that starts late (its first row is missing).
+What every demo has, beside clean lives: 1 % of the deals have no stage history, 2 % have one that starts late (its first row is missing).
 
-Dirty rows, left out with `--clean` and below 300 deals: one set for every 3,000 deals, at least one and at most six. A set holds
+Dirty rows of a demo, left out with `--clean` and below 300 deals: one set for every 3,000 deals, at least one and at most six. A set holds
 - accepted, and folded or completed: industries in capitals (3), regions in lower case (3), lead sources with spaces around them (3), blank
   product types (3): changed in place, in deals spread over the first chunk;
 - at the end of the deals, quarantined or removed: two identical repeats of a deal, two rows of one new id that disagree about the
@@ -17,6 +18,7 @@ No dirty row touches a real deal, so that the file without them is the clean fil
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -29,8 +31,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from tools import crm
-from tools.crm import CUT, DAY, Effects, Lives
+from tools import crm, process
+from tools.crm import CUT, DAY, Lives, Staff
+from tools.process import Plan, Settings
 
 CHUNK = 250_000
 MONEY, MOMENT = pa.decimal128(18, 2), pa.timestamp("us")
@@ -39,7 +42,6 @@ MONEY, MOMENT = pa.decimal128(18, 2), pa.timestamp("us")
 STAGE_PROBABILITY = (0.10, 0.25, 0.50, 0.75, 1.0, 0.0)
 FORECAST_CATEGORY = ("pipeline", "pipeline", "best_case", "commit", "closed", "omitted")
 ACTIVITY_TYPES = ("email", "call", "meeting")
-TEAMS = ("North", "East", "South", "West")
 MANAGERS = ("Ines Alder", "Tomas Birk", "Ruth Cedar", "Omar Dorn")
 FIRST_NAMES = "Ada Ben Cleo Dina Emil Fay Gus Hana Ivo Jana Kit Lea Max Nora Otto Pia Quin Rosa Sam Tess".split()
 LAST_NAMES = "Ash Brook Croft Dale Field".split()
@@ -100,6 +102,10 @@ def words(values: tuple, index: np.ndarray) -> pa.Array:
     return pa.array(values, pa.string()).take(pa.array(index))
 
 
+def known_words(values: tuple, index: np.ndarray, known: np.ndarray) -> pa.Array:
+    return words((*values, None), np.where(known, index, len(values)))
+
+
 def dates(day: np.ndarray, known: np.ndarray | None = None) -> pa.Array:
     return pa.array(day.astype(np.int32), pa.int32(), mask=None if known is None else ~known).view(pa.date32())
 
@@ -119,7 +125,7 @@ def money(amount: np.ndarray) -> pa.Array:
 
 def last_known(at: np.ndarray) -> np.ndarray:
     """Column of the last moment of each row that is known as of the cut; every row's first is."""
-    return (at <= CUT).sum(axis=1) - 1
+    return np.where(at <= CUT, np.arange(at.shape[1]), 0).max(axis=1)
 
 
 def chosen(matrix: np.ndarray, column: np.ndarray) -> np.ndarray:
@@ -129,13 +135,18 @@ def chosen(matrix: np.ndarray, column: np.ndarray) -> np.ndarray:
 # Tables, each of one chunk
 
 
+def segment(lives: Lives, name: str, closed: np.ndarray) -> pa.Array:
+    """As the file holds it, which may be otherwise while a deal is open, or once it is closed."""
+    return words(lives.words[name], crm.recorded(name, closed, lives.segments, lives.while_open, lives.once_closed))
+
+
 def deals_table(lives: Lives, deal_ids: pa.Array) -> pa.Table:
     closed = lives.closed_day <= crm.days(crm.AS_OF)
     stage = chosen(lives.event_stage, last_known(lives.event_at))
     known_moments = [lives.event_at, lives.amount_at, lives.expected_at, lives.owner_at, lives.activity_at]
     updated_at = np.max([np.where(at <= CUT, at, 0).max(axis=1) for at in known_moments], axis=0)
-    account_ids = numbered("A", lives.number * 7_919 % max(1, len(deal_ids) // 2) + 1, crm.deal_id_width(0))
-    products = words(crm.PRODUCTS, lives.segments["product_type"])
+    account_ids = numbered("A", lives.account, crm.deal_id_width(0))
+    products = segment(lives, "product_type", closed)
     lost = stage == crm.LOST
     columns = {
         "deal_id": deal_ids,
@@ -143,28 +154,23 @@ def deals_table(lives: Lives, deal_ids: pa.Array) -> pa.Table:
         "account_id": account_ids,
         "created_date": dates(lives.created_day),
         "closed_date": dates(lives.closed_day, closed),
-        "sales_rep_id": words(crm.REPS, chosen(lives.owner, last_known(lives.owner_at))),
-        "industry": words(crm.INDUSTRIES, lives.segments["industry"]),
-        "region": words(crm.REGIONS, lives.segments["region"]),
+        "sales_rep_id": words(lives.words["sales_rep"], chosen(lives.owner, last_known(lives.owner_at))),
+        "industry": segment(lives, "industry", closed),
+        "region": segment(lives, "region", closed),
         "product_type": products,
-        "lead_source": words(crm.LEAD_SOURCES, lives.segments["lead_source"]),
+        "lead_source": segment(lives, "lead_source", closed),
         "deal_stage": words(crm.STAGES, stage),
-        "deal_amount": money(chosen(lives.amount, known_amount(lives))),
+        "deal_amount": money(chosen(lives.amount, last_known(lives.amount_at))),
         "sales_cycle_days": pa.array((lives.closed_day - lives.created_day).astype(np.int32), mask=~closed),
         "outcome": words(("Won", "Lost", None), np.where(closed, np.where(lives.won, 0, 1), 2)),
         "expected_close_date": dates(chosen(lives.expected_day, last_known(lives.expected_at))),
         "stage_probability": pa.array(np.array(STAGE_PROBABILITY)[stage]),
         "forecast_category": words(FORECAST_CATEGORY, stage),
-        "lost_reason": words((*crm.LOST_REASONS, None), np.where(lost, lives.lost_reason, len(crm.LOST_REASONS))),
-        "competitor": words(crm.COMPETITORS, np.where(closed, lives.competitor, crm.COMPETITORS.index(None))),
+        "lost_reason": known_words(lives.words["lost_reason"], lives.lost_reason, lost),
+        "competitor": known_words(lives.words["competitor"], lives.competitor, closed),
         "updated_at": moments(updated_at),
     }
     return pa.table(columns, schema=SCHEMAS["deals"])
-
-
-def known_amount(lives: Lives) -> np.ndarray:
-    """Column of the amount known as of the cut. A deal of one edit leaves the second edit's cell unused, and its values repeat."""
-    return np.where(lives.amount_at[:, 2] <= CUT, 2, np.where(lives.amount_at[:, 1] <= CUT, 1, 0))
 
 
 def stage_history_table(lives: Lives, deal_ids: pa.Array) -> pa.Table:
@@ -178,20 +184,23 @@ def stage_history_table(lives: Lives, deal_ids: pa.Array) -> pa.Table:
 
 
 def field_history_table(lives: Lives, deal_ids: pa.Array) -> pa.Table:
-    """By deal, field and time. Values are looked up in one pool of text: amounts, then days, then reps."""
-    most = int(lives.amount.max())
+    """By deal, field and time. Values are looked up in one pool of text: amounts, then days, then reps. An unused cell holds what the one
+    before it does."""
+    amounts, amount = np.unique(lives.amount, return_inverse=True)
     first_day = int(lives.expected_day.min())
     day_text = [str(date(1970, 1, 1) + timedelta(day)) for day in range(first_day, int(lives.expected_day.max()) + 1)]
-    pool = pa.concat_arrays([pa.array(np.arange(most + 1)).cast(pa.string()), pa.array(day_text), pa.array(crm.REPS)])
-    at = np.hstack([lives.amount_at, lives.expected_at, lives.owner_at])
-    value = np.hstack([lives.amount, lives.expected_day - first_day + most + 1, lives.owner + most + 1 + len(day_text)])
-    creation = np.isin(np.arange(10), [0, 3, 8])
+    pool = pa.concat_arrays([pa.array(amounts).cast(pa.string()), pa.array(day_text), pa.array(lives.words["sales_rep"])])
+    moments_of = {"amount": lives.amount_at, "expected_close_date": lives.expected_at, "sales_rep_id": lives.owner_at}
+    names = [name for name, at in moments_of.items() for _ in range(at.shape[1])]
+    at = np.hstack(list(moments_of.values()))
+    value = np.hstack([amount, lives.expected_day - first_day + len(amounts), lives.owner + len(amounts) + len(day_text)])
+    creation = np.array([names.index(name) == column for column, name in enumerate(names)])
     previous = np.hstack([np.zeros((len(at), 1), dtype=np.int64), value[:, :-1]])
     known = at <= CUT
     deal, column = np.nonzero(known)
     columns = [
         deal_ids.take(pa.array(deal)),
-        words(("amount",) * 3 + ("expected_close_date",) * 5 + ("sales_rep_id",) * 2, column),
+        words(tuple(names), column),
         pool.take(pa.array(previous[known], mask=creation[column])),
         pool.take(pa.array(value[known])),
         moments(at[known]),
@@ -200,7 +209,7 @@ def field_history_table(lives: Lives, deal_ids: pa.Array) -> pa.Table:
 
 
 def owner_at(lives: Lives, deal: np.ndarray, at: np.ndarray) -> pa.Array:
-    return words(crm.REPS, np.where(at >= lives.owner_at[deal, 1], lives.owner[deal, 1], lives.owner[deal, 0]))
+    return words(lives.words["sales_rep"], np.where(at >= lives.owner_at[deal, 1], lives.owner[deal, 1], lives.owner[deal, 0]))
 
 
 def activities_table(lives: Lives, deal_ids: pa.Array) -> pa.Table:
@@ -218,24 +227,26 @@ def interventions_table(lives: Lives, deal_ids: pa.Array) -> pa.Table:
     return pa.table(columns, schema=SCHEMAS["interventions"])
 
 
-def reps_table() -> pa.Table:
-    """Five reps a team, in the order of their ids: R06 to R10 are one team. The two who differ are made colleagues."""
-    team = np.arange(len(crm.REPS)) // 5
-    team[[crm.REPS.index("R09"), crm.REPS.index("R14")]] = team[[crm.REPS.index("R14"), crm.REPS.index("R09")]]
-    names = [f"{first} {LAST_NAMES[index % 5]}" for index, first in enumerate(FIRST_NAMES)]
-    return pa.table([pa.array(crm.REPS), pa.array(names), words(TEAMS, team), words(MANAGERS, team)], schema=SCHEMAS["reps"])
+def reps_table(staff: Staff) -> pa.Table:
+    """A rep without a team is the house."""
+    first, last = len(FIRST_NAMES), len(LAST_NAMES)
+    names = [f"{FIRST_NAMES[index % first]} {LAST_NAMES[(index + index // first) % last]}" for index in range(len(staff.reps))]
+    names = [name if team < len(staff.teams) else "House" for name, team in zip(names, staff.team, strict=True)]
+    team, manager = (words((*values, None), staff.team) for values in (staff.teams, MANAGERS))
+    return pa.table([pa.array(staff.reps), pa.array(names), team, manager], schema=SCHEMAS["reps"])
 
 
-def quotas_table(deals: int, years: int) -> pa.Table:
+def quotas_table(staff: Staff, won_amount: float, years: int) -> pa.Table:
     """One quota for all reps in every quarter, the one after the as-of date too: a tenth more than a rep is likely to win."""
     quarters = [date(crm.AS_OF.year - years + 1 + number // 4, number % 4 * 3 + 1, 1) for number in range(4 * years + 1)]
-    won_deals = deals / (len(crm.REPS) * 4 * years) * crm.NO_EFFECTS.base_rate
-    quota = int(round(1.1 * won_deals * 16_000 / 1_000) * 1_000)
-    rows = [(rep, quarter) for rep in crm.REPS for quarter in quarters]
+    reps = [rep for rep, team in zip(staff.reps, staff.team, strict=True) if team < len(staff.teams)]
+    quota = int(round(1.1 * won_amount / (len(reps) * 4 * years) / 1_000) * 1_000)
+    rows = [(rep, quarter) for rep in reps for quarter in quarters]
     columns = [pa.array([rep for rep, _ in rows]), pa.array([quarter for _, quarter in rows]), money(np.full(len(rows), quota))]
     return pa.table(columns, schema=SCHEMAS["quotas"])
 
 
+# Made chunk by chunk.
 TABLES = {
     "deals": deals_table,
     "stage_history": stage_history_table,
@@ -243,6 +254,11 @@ TABLES = {
     "activities": activities_table,
     "interventions": interventions_table,
 }
+
+
+def tables_of(kind: str) -> tuple[str, ...]:
+    """In a process nobody takes an action."""
+    return tuple(name for name in SCHEMAS if kind == "demo" or name != "interventions")
 
 
 # Dirty rows
@@ -313,9 +329,9 @@ def dirty_stage_rows(clean: pa.Table, sets: int, deals: int) -> tuple[list[dict]
 class Writer:
     """One table, written chunk by chunk. In CSV amounts are whole numbers and moments whole seconds."""
 
-    def __init__(self, folder: Path, name: str, file_format: str) -> None:
+    def __init__(self, folder: Path, kind: str, name: str, file_format: str) -> None:
         self.schema = SCHEMAS[name]
-        self.path = folder / f"demo_{name}.{file_format}"
+        self.path = folder / f"{kind}_{name}.{file_format}"
         self.is_csv = file_format == "csv"
         self.rows = 0
         if self.is_csv:
@@ -354,10 +370,13 @@ def plain_text(value: object) -> str:
     return f"{float(value):.12g}" if isinstance(value, (float, Decimal)) else str(value)
 
 
-def chunks(seed: int, deals: int, effects: Effects, years: int) -> Iterator[tuple[Lives, pa.Array]]:
-    for start in range(0, deals, CHUNK):
-        lives = crm.draw_lives(seed, deals, start, min(start + CHUNK, deals), effects, years)
-        yield lives, numbered("D", lives.number, crm.deal_id_width(deals))
+def chunk(seed: int, deals: int, start: int, effects: Plan, years: int, tables: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:
+    """Tables of the deals from `start` on, one after the other; nothing of them is kept when the last is taken."""
+    lives = effects.draw_lives(seed, deals, start, min(start + CHUNK, deals), years)
+    deal_ids = numbered("D", lives.number, crm.deal_id_width(deals))
+    for name in tables:
+        if name in TABLES:
+            yield name, TABLES[name](lives, deal_ids)
 
 
 def generate(
@@ -365,30 +384,31 @@ def generate(
     deals: int,
     seed: int,
     file_format: str,
-    effects: Effects = crm.PLANTED,
+    effects: Plan = crm.PLANTED,
     clean: bool = False,
     years: int = 2,
-    tables: tuple[str, ...] = tuple(SCHEMAS),
+    tables: tuple[str, ...] | None = None,
 ) -> dict[str, int]:
-    """Writes `demo_<table>.<format>` into `out` and returns the number of rows of each table."""
+    """Writes `<kind>_<table>.<format>` into `out` and returns the number of rows of each table."""
     out.mkdir(parents=True, exist_ok=True)
-    writers = {name: Writer(out, name, file_format) for name in tables}
-    sets = 0 if clean or deals < 300 else min(6, max(1, deals // 3_000))
+    tables = tables or tables_of(effects.kind)
+    writers = {name: Writer(out, effects.kind, name, file_format) for name in tables}
+    sets = 0 if clean or effects.kind != "demo" or deals < 300 else min(6, max(1, deals // 3_000))
     first = {}
-    for lives, deal_ids in chunks(seed, deals, effects, years):
-        for name in [name for name in tables if name in TABLES]:
-            table = TABLES[name](lives, deal_ids)
-            if not first.get(name):
+    for start in range(0, deals, CHUNK):
+        for name, table in chunk(seed, deals, start, effects, years, tables):
+            if sets and name not in first:
                 first[name] = table
-                table = misspell(table, sets) if name == "deals" and sets else table
+                table = misspell(table, sets) if name == "deals" else table
             writers[name].write(table)
-        print(f"{lives.number[-1]:,} of {deals:,} deals", file=sys.stderr)
+        print(f"{min(start + CHUNK, deals):,} of {deals:,} deals", file=sys.stderr)
     for name, dirty in (("deals", dirty_deals), ("stage_history", dirty_stage_rows)):
         if sets and name in tables:
             typed, text = dirty(first[name], sets, deals)
             writers[name].write_rows(typed)
             writers[name].write_text(text)
-    for name, table in (("reps", reps_table()), ("quotas", quotas_table(deals, years))):
+    staff = effects.staff()
+    for name, table in (("reps", reps_table(staff)), ("quotas", quotas_table(staff, effects.won_amount(deals), years))):
         if name in tables:
             writers[name].write(table)
     for writer in writers.values():
@@ -406,27 +426,108 @@ def at_least_one(text: str) -> int:
     return number
 
 
+def with_commas(text: str) -> list[str]:
+    return text.split(",")
+
+
+def preset(text: str) -> list[str]:
+    names = with_commas(text)
+    if unknown := set(names) - set(process.PRESETS):
+        raise argparse.ArgumentTypeError(f"no preset {', '.join(sorted(unknown))}; there are {', '.join(process.PRESETS)}")
+    return names
+
+
+def property_value(text: str) -> tuple[str, float]:
+    """A name and a number of `Settings`, written `name=number`."""
+    name, _, value = text.partition("=")
+    if name not in process.NUMBERS:
+        raise argparse.ArgumentTypeError(f"no property {name}; there are {', '.join(process.NUMBERS)}")
+    try:
+        return name, type(process.NUMBERS[name].default)(float(value))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not {name}=NUMBER") from None
+
+
+def difference(text: str) -> tuple[str, str, float]:
+    """Column, value and points, written `column=value:points`; the points as a share."""
+    found = re.fullmatch(r"(\w+)=(.+):([-+.\d]+)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text} is not COLUMN=VALUE:POINTS")
+    return found[1], found[2], float(found[3]) / 100
+
+
+def fall(text: str) -> tuple[date, date, float]:
+    """Two days and points, written `first..last:points`; the points as a share."""
+    found = re.fullmatch(r"([-\d]+)\.\.([-\d]+):([.\d]+)", text)
+    try:
+        return date.fromisoformat(found[1]), date.fromisoformat(found[2]), float(found[3]) / 100
+    except (TypeError, ValueError):
+        raise argparse.ArgumentTypeError(f"{text} is not DAY..DAY:POINTS, with days as {crm.AS_OF}") from None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kind", choices=("demo", "process"), default="demo", help="which generator, see above (demo)")
     parser.add_argument("--deals", type=at_least_one, default=3_000, help="number of deals (3000)")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same bytes (1)")
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="csv (default) or parquet")
-    parser.add_argument("--no-effects", action="store_true", help="the null CRM: every deal wins with the same chance")
-    parser.add_argument("--clean", action="store_true", help="without dirty rows")
-    parser.add_argument(
-        "--tables", type=lambda text: tuple(text.split(",")), default=tuple(SCHEMAS), help="only these, with commas between (all)"
-    )
+    parser.add_argument("--tables", type=with_commas, help="only these, with commas between (all)")
     parser.add_argument("--years", type=at_least_one, default=2, help=f"years of creation up to {crm.AS_OF} (2)")
+    demo = parser.add_argument_group("the kind demo")
+    demo.add_argument("--no-effects", action="store_true", help="the null CRM: every deal wins with the same chance")
+    demo.add_argument("--clean", action="store_true", help="without dirty rows")
+    of_process = parser.add_argument_group(
+        "the kind process",
+        "A CRM is `steady` but for what presets, properties and planted differences say.\n\npresets:\n"
+        + "\n".join(f"  {name:<18}{meaning}" for name, (meaning, _) in process.PRESETS.items())
+        + "\n\nproperties, and what they are without a preset:\n"
+        + "\n".join(f"  {name:<18}{each.metadata['meaning']} ({each.default:g})" for name, each in process.NUMBERS.items()),
+    )
+    of_process.add_argument("--preset", type=preset, default=[], metavar="NAMES", help="one or more, with commas between: growing,accounts")
+    of_process.add_argument(
+        "--set", type=property_value, action="append", default=[], metavar="NAME=NUMBER", help="a property, after presets: loss_length=3"
+    )
+    of_process.add_argument(
+        "--plant",
+        type=difference,
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE:POINTS",
+        help="a segment wins so many points more than other deals: lead_source=Referral:-10",
+    )
+    of_process.add_argument(
+        "--fall",
+        type=fall,
+        action="append",
+        default=[],
+        metavar="DAY..DAY:POINTS",
+        help="the win rate of what closes from one day to another is so many points lower: 2025-04-01..2025-06-30:15",
+    )
+
+
+def effects_of(arguments: argparse.Namespace) -> Plan:
+    of_process = arguments.preset or arguments.set or arguments.plant or arguments.fall
+    if arguments.kind == "demo" and of_process:
+        raise SystemExit("--preset, --set, --plant and --fall are for --kind process.")
+    if arguments.kind == "process" and (arguments.no_effects or arguments.clean):
+        raise SystemExit("--no-effects and --clean are for --kind demo: the kind process has neither effects nor dirty rows of itself.")
+    if arguments.kind == "demo":
+        return crm.NO_EFFECTS if arguments.no_effects else crm.PLANTED
+    try:
+        chosen = process.with_presets(arguments.preset) | dict(arguments.set)
+        return Settings(**chosen, planted=tuple(arguments.plant), falls=tuple(arguments.fall))
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    effects = crm.NO_EFFECTS if arguments.no_effects else crm.PLANTED
-    unknown = set(arguments.tables) - set(SCHEMAS)
+    effects = effects_of(arguments)
+    tables = tables_of(effects.kind)
+    unknown = set(arguments.tables or ()) - set(tables)
     if unknown:
-        raise SystemExit(f"No such table: {', '.join(sorted(unknown))}. There are {', '.join(SCHEMAS)}.")
-    rows = generate(
-        arguments.out, arguments.deals, arguments.seed, arguments.format, effects, arguments.clean, arguments.years, arguments.tables
-    )
+        raise SystemExit(f"No such table: {', '.join(sorted(unknown))}. There are {', '.join(tables)}.")
+    chosen = tuple(arguments.tables or tables)
+    rows = generate(arguments.out, arguments.deals, arguments.seed, arguments.format, effects, arguments.clean, arguments.years, chosen)
     for name, count in rows.items():
-        print(f"{arguments.out / f'demo_{name}.{arguments.format}'}: {count:,} rows")
+        print(f"{arguments.out / f'{effects.kind}_{name}.{arguments.format}'}: {count:,} rows")
     return 0

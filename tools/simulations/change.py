@@ -1,4 +1,4 @@
-"""The planted bad quarter on generated CRMs of the demo's kind: is it found, and are its rate and mix parts right?
+"""The planted bad quarter on generated CRMs: is it found, and are its rate and mix parts right?
 
 The quarter is found if a month of it, or the month after it, raises an alarm on the low side in the chart of closed-date win rates. Its rate and
 mix effects (against the quarter before, by each dimension) are right if their 95 % intervals hold the effects in one CRM of a million deals.
@@ -12,10 +12,12 @@ import numpy as np
 
 from models.win_rates import int_win_rate_change_tests as changes
 from tools import crm
+from tools.process import Plan
 from tools.simulations.drivers import CHUNK, DEALS, POPULATION, YEARS, percent
-from tools.simulations.settings import bands, model_settings
+from tools.simulations.settings import GENERATORS, PROCESS, bands, model_settings
 from tools.simulations.trend import SETTINGS, trend
 
+KINDS = {"demo": crm.PLANTED, "process": PROCESS}
 DIMENSIONS = ("industry", "region", "product_type", "lead_source", "deal_size_band", "sales_rep_id")
 QUARTERS = (date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 1))
 FIRST_MONTH = 1  # of the complete months: creations begin within the first
@@ -47,7 +49,7 @@ def counts(lives: crm.Lives) -> dict[str, np.ndarray]:
     return found
 
 
-def effects(found: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+def parts(found: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Rate and mix effect of each dimension, with intervals, of the second quarter against the first."""
     columns: dict[str, list] = {name: [] for name in (*changes.KEYS, *changes.COUNTS, *changes.ALL_FIGURES)}
     for dimension, (count, won) in found.items():
@@ -67,22 +69,22 @@ def effects(found: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     return {dimension: {name: float(figures[name][at]) for name in names} for dimension, at in zip(found, first, strict=True)}
 
 
-def truth() -> dict[str, dict[str, float]]:
+def truth(effects: Plan) -> dict[str, dict[str, float]]:
     total: dict[str, np.ndarray] = {}
     for start in range(0, POPULATION, CHUNK):
-        part = counts(crm.draw_lives(10_000, POPULATION, start, start + CHUNK, crm.PLANTED, YEARS))
+        part = counts(effects.draw_lives(10_000, POPULATION, start, start + CHUNK, YEARS))
         total = {name: total[name] + part[name] if total else part[name] for name in part}
-    return effects(total)
+    return parts(total)
 
 
-def one_crm(seed: int, deals: int, true: dict[str, dict[str, float]]) -> dict[str, float]:
+def one_crm(seed: int, deals: int, effects: Plan, true: dict[str, dict[str, float]]) -> dict[str, float]:
     """Was the quarter found, in how many dimensions do the intervals hold the truth, and how far off are the effects on average?"""
-    lives = crm.draw_lives(seed, deals, 0, deals, crm.PLANTED, YEARS)
+    lives = effects.draw_lives(seed, deals, 0, deals, YEARS)
     month = closed_months(lives)
     won, count = (np.bincount(month[month >= 0], weight[month >= 0], 12 * YEARS) for weight in (lives.won, np.ones(len(month))))
     rows = trend.chart(won[FIRST_MONTH:], count[FIRST_MONTH:], np.ones(len(won) - FIRST_MONTH), SETTINGS)
     quarter = range(15 - FIRST_MONTH, 19 - FIRST_MONTH)
-    found = effects(counts(lives))
+    found = parts(counts(lives))
     row = {"found": any(rows[at].get("alarm_direction") == "below" for at in quarter)}
     for effect in ("rate", "mix"):
         name = f"dimension_{effect}_effect"
@@ -92,25 +94,28 @@ def one_crm(seed: int, deals: int, true: dict[str, dict[str, float]]) -> dict[st
     return row
 
 
-def run(crms: int, seed: int, processes: int, sizes: tuple[int, ...] = (DEALS, 5_000)) -> str:
-    """A Markdown table with a row per number of deals: `crms` of each, seeds from `seed` on."""
-    true = truth()
-    points = {effect: 100 * np.mean([each[f"dimension_{effect}_effect"] for each in true.values()]) for effect in ("rate", "mix")}
+def run(crms: int, seed: int, processes: int, sizes: tuple[int, ...] = (DEALS, 5_000), generators: tuple[str, ...] = GENERATORS) -> str:
+    """A Markdown table with a row per kind of CRM and number of deals: `crms` of each, seeds from `seed` on."""
     lines = [
-        f"| {crms} CRMs; true effects {points['rate']:.1f} (rate) and {points['mix']:.1f} points (mix) | bad quarter found | mean rate effect, points "
-        "| its interval holds the truth | is below 0 | mean mix effect, points | its interval holds the truth |",
-        "| --- |" + " --- |" * 6,
+        f"| {crms} CRMs | deals | true rate and mix effect, points | bad quarter found | mean rate effect, points | its interval holds the truth "
+        "| is below 0 | mean mix effect, points | its interval holds the truth |",
+        f"|{' --- |' * 9}",
     ]
-    for deals in sizes:
-        job, seeds = partial(one_crm, deals=deals, true=true), range(seed, seed + crms)
-        if processes > 1:
-            with ProcessPoolExecutor(processes) as pool:
-                rows = list(pool.map(job, seeds))
-        else:
-            rows = [job(each) for each in seeds]
-        mean = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-        lines.append(
-            f"| {deals:,} deals | {percent(row['found'] for row in rows)} | {100 * mean['rate']:.1f} | {mean['rate_held']:.1%} "
-            f"| {mean['rate_is_below_0']:.1%} | {100 * mean['mix']:.1f} | {mean['mix_held']:.1%} |"
-        )
+    for kind, effects in KINDS.items():
+        if effects.kind not in generators:
+            continue
+        true = truth(effects)
+        rate, mix = (100 * np.mean([each[f"dimension_{effect}_effect"] for each in true.values()]) for effect in ("rate", "mix"))
+        for deals in sizes:
+            job, seeds = partial(one_crm, deals=deals, effects=effects, true=true), range(seed, seed + crms)
+            if processes > 1:
+                with ProcessPoolExecutor(processes) as pool:
+                    rows = list(pool.map(job, seeds))
+            else:
+                rows = [job(each) for each in seeds]
+            mean = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+            lines.append(
+                f"| {kind} | {deals:,} | {rate:.1f}, {mix:.1f} | {percent(row['found'] for row in rows)} | {100 * mean['rate']:.1f} "
+                f"| {mean['rate_held']:.1%} | {mean['rate_is_below_0']:.1%} | {100 * mean['mix']:.1f} | {mean['mix_held']:.1%} |"
+            )
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """Does rpt_score_drift stay quiet while nothing changes, and hear it when something does? Simulated CRMs through the functions of the model.
 
-- no drift: the demo's kind of CRM, whose deals are made in the same way all along. Of the p values 5 % should be below 0.05, and few CRMs
+- no drift: a CRM whose deals are made in the same way all along. Of the p values 5 % should be below 0.05, and few CRMs
   should have a signal in any factor.
 - a lead source grows: of the deals created in the last 120 days, a share of the others comes from it too. Then it should have the signal.
 
@@ -16,10 +16,17 @@ from scipy.special import chdtrc
 from models.scores import ml_score_drift as model
 from tools import crm
 from tools.simulations.scores import AS_OF_DAY, observe
-from tools.simulations.settings import model_settings
+from tools.simulations.settings import GENERATORS, PROCESS, model_settings
 
 DEALS = 3_000
-MOVED = {"no drift": 0.0, "a lead source grows": 0.15, "a lead source grows a lot": 0.3}
+# What is planted, and the share of new deals that come from another source.
+KINDS = {
+    "no drift": (crm.PLANTED, 0.0),
+    "a lead source grows": (crm.PLANTED, 0.15),
+    "a lead source grows a lot": (crm.PLANTED, 0.3),
+    "process, no drift": (PROCESS, 0.0),
+    "process, a lead source grows a lot": (PROCESS, 0.3),
+}
 
 
 def pipelines(lives: crm.Lives, days: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -34,9 +41,10 @@ def pipelines(lives: crm.Lives, days: list[int]) -> tuple[np.ndarray, np.ndarray
 def simulate(kind: str, seed: int) -> dict[str, dict]:
     """What the model finds in one CRM, by factor and for a score of random terms, with the p value by rows beside it."""
     chosen = model_settings("ml_score_drift")
-    lives = crm.draw_lives(seed, DEALS, 0, DEALS, crm.PLANTED, 2)
+    effects, share = KINDS[kind]
+    lives = effects.draw_lives(seed, DEALS, 0, DEALS, 2)
     rng = np.random.Generator(np.random.PCG64([seed, 2]))
-    moved = (lives.created_day > AS_OF_DAY - 120) & (rng.random(len(lives.created_day)) < MOVED[kind])
+    moved = (lives.created_day > AS_OF_DAY - 120) & (rng.random(len(lives.created_day)) < share)
     lives.segments["lead_source"][moved] = 0
     month_ends = [int(np.datetime64(f"2025-{month:02d}", "M").astype("datetime64[D]").astype(int)) - 1 for month in range(1, 13)]
     deal, day = pipelines(lives, [*month_ends[-chosen["dates"] :], AS_OF_DAY])
@@ -58,14 +66,14 @@ def simulate(kind: str, seed: int) -> dict[str, dict]:
     return found
 
 
-def run(crms: int, seed: int, processes: int) -> str:
+def run(crms: int, seed: int, processes: int, generators: tuple[str, ...] = GENERATORS) -> str:
     """Simulates `crms` CRMs of each kind; returns a Markdown table."""
     lines = [
         "| CRM | runs | p below 0.05 | the highest rate of a factor | if rows were deals | CRMs with any signal | signal in the lead source |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     with ProcessPoolExecutor(processes) as pool:
-        for kind in MOVED:
+        for kind in (kind for kind, (effects, _) in KINDS.items() if effects.kind in generators):
             seeds = range(seed, seed + crms)
             found = list(pool.map(partial(simulate, kind), seeds) if processes > 1 else map(partial(simulate, kind), seeds))
             judged = {name: [each[name] for each in found if "p_by_rows" in each[name]] for name in found[0]}

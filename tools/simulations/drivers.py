@@ -1,7 +1,8 @@
-"""The driver model on generated CRMs of the demo's kind: do its intervals hold the truth, does it find what is planted and nothing else?
+"""The driver model on generated CRMs: do its intervals hold the truth, does it find what is planted and nothing else?
 
 The truth of a level is its effect in one CRM of a million deals with the same effects and the same choice of deals. Kinds of CRM: the demo's
-effects; effects of the same size planted in the most frequent source and size band, so that the reference itself is unusual; none.
+effects; effects of the same size planted in the most frequent source and size band, so that the reference itself is unusual; none; and of the
+second generator, a source and two reps planted, and none.
 """
 
 import sys
@@ -17,7 +18,8 @@ from inference.survival import life_table
 from models.win_rates import ml_win_rate_drivers as drivers
 from tools import crm
 from tools.crm import Effects
-from tools.simulations.settings import bands, model_settings, project_vars
+from tools.process import Plan
+from tools.simulations.settings import GENERATORS, NO_PROCESS_EFFECTS, PROCESS, bands, model_settings, project_vars
 
 SETTINGS = drivers.Settings(**model_settings("ml_win_rate_drivers"))
 DEALS, POPULATION, CHUNK, YEARS = 3_000, 1_000_000, 250_000, 2
@@ -25,6 +27,8 @@ KINDS = {
     "planted as in the demo": crm.PLANTED,
     "planted in the most frequent levels": replace(crm.PLANTED, lead_source=("Inbound", 0.14), size_band=(5_000, 15_000, 0.13)),
     "nothing planted": crm.NO_EFFECTS,
+    "process, planted": PROCESS,
+    "process, nothing planted": NO_PROCESS_EFFECTS,
 }
 
 
@@ -55,16 +59,14 @@ def half_years(closed: np.ndarray, created: np.ndarray) -> np.ndarray:
     return np.array([complete[each] for each in half.tolist()], object)
 
 
-def draw(seed: int, deals: int, effects: Effects):
+def draw(seed: int, deals: int, effects: Plan):
     """Closed deals of mature cohorts of a CRM, grouped as the model has them, and the half-year of each cell."""
     names, edges = bands("deal_size_band")
-    labels = {
-        "industry": crm.INDUSTRIES, "region": crm.REGIONS, "product_type": crm.PRODUCTS, "lead_source": crm.LEAD_SOURCES,
-        "deal_size_band": names, "sales_rep_id": crm.REPS,
-    }  # fmt: skip
+    labels = {name: effects.words()[name] for name in ("industry", "region", "product_type", "lead_source")}
+    labels |= {"deal_size_band": names, "sales_rep_id": effects.words()["sales_rep"]}
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("created", "closed", "won", *labels)}
     for start in range(0, deals, CHUNK):
-        lives = crm.draw_lives(seed, deals, start, min(start + CHUNK, deals), effects, YEARS)
+        lives = effects.draw_lives(seed, deals, start, min(start + CHUNK, deals), YEARS)
         parts["created"].append(lives.created_day)
         parts["closed"].append(lives.closed_day)
         parts["won"].append(lives.won)
@@ -79,20 +81,23 @@ def draw(seed: int, deals: int, effects: Effects):
     return grouped, half_years(columns["closed"][kept], columns["created"])
 
 
-def population(seed: int, effects: Effects) -> dict[tuple[str, str], float]:
+def population(seed: int, effects: Plan) -> dict[tuple[str, str], float]:
     """Effect of each level against the factor's others, in percentage points."""
     deals, _ = draw(seed, POPULATION, effects)
     found = drivers.estimate(deals.where(np.ones(len(deals.count), bool)), SETTINGS)
     return {(row["factor"], row["level"]): row["vs_others_pp"] for row in drivers.level_rows(found, SETTINGS)}
 
 
-def planted_levels(effects: Effects) -> set[tuple[str, str]]:
+def planted_levels(effects: Plan) -> set[tuple[str, str]]:
+    """Those of factors that are judged, which reps are not."""
+    if not isinstance(effects, Effects):
+        return {(column, value) for column, value, _ in effects.planted if column != "sales_rep_id"}
     names, edges = bands("deal_size_band")
     source, points = effects.lead_source
     return {("lead_source", source), ("deal_size_band", names[np.searchsorted(edges, effects.size_band[1])])} if points else set()
 
 
-def one_crm(seed: int, effects: Effects, truth: dict[tuple[str, str], float]) -> dict[str, list]:
+def one_crm(seed: int, effects: Plan, truth: dict[tuple[str, str], float]) -> dict[str, list]:
     """Of one CRM: which intervals held the truth, which levels were signals, and whether a sign was said to flip."""
     rows = drivers.analyse(*draw(seed, DEALS, effects), SETTINGS)
     levels = {(row["factor"], row["level"]): row for row in rows if row["half_year_start_date"] is None}
@@ -108,7 +113,7 @@ def percent(shares: Iterable[bool]) -> str:
     return f"{100 * np.mean(shares):.1f} %" if shares else ""
 
 
-def run(crms: int, seed: int, processes: int, kinds: tuple[str, ...] = tuple(KINDS)) -> str:
+def run(crms: int, seed: int, processes: int, kinds: tuple[str, ...] = tuple(KINDS), generators: tuple[str, ...] = GENERATORS) -> str:
     """A Markdown table with a row per kind of CRM: `crms` of each, seeds from `seed` on."""
     lines = [
         f"| {crms} CRMs of {DEALS:,} deals | 95 % intervals that hold the truth | planted source found | planted size found "
@@ -117,6 +122,8 @@ def run(crms: int, seed: int, processes: int, kinds: tuple[str, ...] = tuple(KIN
     ]
     for kind in kinds:
         effects = KINDS[kind]
+        if effects.kind not in generators:
+            continue
         job = partial(one_crm, effects=effects, truth=population(seed, effects))
         seeds = range(seed + 1, seed + 1 + crms)
         if processes > 1:

@@ -1,13 +1,25 @@
-"""What the models run with: the parameters of their yml, with the vars of dbt_project.yml filled in, and the bands of the project's seed."""
+"""What the models run with: the parameters of their yml, with the vars of dbt_project.yml filled in, and the bands of the project's seed; and
+what they run on: CRMs of both kinds, with effects and without."""
 
 import csv
 import re
+from datetime import date
 from functools import cache
 from pathlib import Path
 
 import yaml
 
+from tools import crm, process
+
 PROJECT = Path(__file__).resolve().parents[2]
+# In a process: as much as the demo has of a lead source, two reps and a bad quarter.
+PROCESS = process.Settings(
+    reps=len(crm.REPS),
+    planted=(("lead_source", *crm.PLANTED.lead_source), *(("sales_rep_id", rep, points) for rep, points in crm.PLANTED.reps.items())),
+    falls=((date(2025, 4, 1), date(2025, 6, 30), 0.15),),
+)
+NO_PROCESS_EFFECTS = process.Settings(reps=len(crm.REPS))
+GENERATORS = (crm.Effects.kind, process.Settings.kind)
 VAR = re.compile(r"\{\{ *var\('(\w+)'\) *\}\}")
 
 
