@@ -25,6 +25,8 @@ from intake.vars import problems as problems_of_vars
 
 # Names of columns that a message lists at most.
 MOST_NAMES = 40
+# Words for yes and no, as CRMs write them.
+FLAGS = frozenset(("true", "false", "yes", "no", "t", "f", "y", "n", "1", "0"))
 RESERVED_NAMES = {"demo": "is the demo CRM's", "before_0.2": "is that of rows whose input is not known"}
 TABLES = {
     "files": "input varchar, file_name varchar, row_count bigint, rejected_count bigint, fingerprint varchar",
@@ -54,6 +56,7 @@ def check(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
         percent, decimal_mark = request.of_input("percent", "stages", None), request.of_input("decimal_mark", "stages", ".")
         found += problems_of_stages(connection, request.path("stages"), stage_map, percent, decimal_mark)
     if not found and request.path("deals"):
+        found += problems_of_outcomes(connection, request)
         found += problems_of_currencies(connection, request)
         found += problems_of_values(connection, request)
     if not found and request.path("field_history") and request.path("value_intervals"):
@@ -113,6 +116,23 @@ def problems_of_combinations(request: Request) -> list[str]:
             "keep_history is true without as_of_date: set as_of_date to the day of the export, because what is kept can't be corrected later"
         )
     return found
+
+
+def problems_of_outcomes(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
+    """An outcome of true and false, which says of open deals what it says of lost ones: every row of it would be turned away."""
+    if not any(source.name == "deals" and "outcome" in source.columns for source in request.inputs):
+        return []
+    values = connection.execute(
+        "select distinct lower(trim(cast(outcome as varchar))) from landing.deals where outcome is not null limit 10"
+    ).fetchall()
+    flags = {value for (value,) in values if value}
+    meant = (request.variables.get("value_maps") or {}).get("outcome") or {}
+    if not flags or not flags <= FLAGS or any(str(word).strip().lower() in flags for word in meant):
+        return []
+    return [
+        f"deals_file '{request.path('deals')}' has as outcome, in '{request.mapping('deals').get('outcome', 'outcome')}', {' and '.join(sorted(flags))}, "
+        "which doesn't tell lost deals from open ones: take outcome out of column_mapping, so that the stages tell, or say what they mean in value_maps"
+    ]
 
 
 def problems_of_places(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:

@@ -84,8 +84,8 @@ def published(path: str) -> Published | None:
 
 
 def problem_of_replacing(path: str, old: Published | None, input_name: str) -> str | None:
-    """Why a build of one input may not replace the marts of another."""
-    if old is None or old.input_name in (None, input_name) or (old.input_name == OLD_FILES and input_name != "demo"):
+    """Why a build of one input may not replace the marts of another; those of the demo are anybody's to replace."""
+    if old is None or old.input_name in (None, input_name, "demo") or (old.input_name == OLD_FILES and input_name != "demo"):
         return None
     return (
         f"SALES_MARTS_DB '{path}' holds the marts of {shown(old.input_name)}, and this build is of {shown(input_name)}: "

@@ -67,12 +67,12 @@ def test_a_published_file_says_whose_marts_it_holds(tmp_path):
 
 
 def test_marts_of_another_input_are_not_replaced():
-    for old, new in (("demo", "acme"), ("acme", "demo"), ("acme", "other"), (OLD_FILES, "demo")):
+    for old, new in (("acme", "demo"), ("acme", "other"), (OLD_FILES, "demo")):
         assert "replace_published_input" in problem_of_replacing("m.duckdb", Published(old, 1), new)
     assert "holds the marts of the input 'acme', and this build is of the demo CRM" in problem_of_replacing(
         "m.duckdb", Published("acme", 1), "demo"
     )
-    for old, new in (("acme", "acme"), (None, "demo"), (OLD_FILES, "acme")):
+    for old, new in (("acme", "acme"), ("demo", "acme"), (None, "demo"), (OLD_FILES, "acme")):
         assert problem_of_replacing("m.duckdb", Published(old, 1), new) is None
     assert problem_of_replacing("m.duckdb", None, "demo") is None
 

@@ -430,3 +430,23 @@ def test_tools_check_reads_dates_and_whole_numbers_as_a_build_does(tmp_path, cap
     (tmp_path / "my.yml").write_text(f"deals_file: {tmp_path}/deals.csv\nas_of_date: 2025-06-30\nskip_lines: 1.0\n")
     assert tools_check.run(argparse.Namespace(vars=tmp_path / "my.yml")) == 0
     assert "deals: 1 rows can be read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "value_maps", "is_said"),
+    [
+        (["true", "False", ""], {}, True),
+        (["1", "0"], {}, True),
+        (["Won", "false"], {}, False),
+        (["true", "false"], {"outcome": {"TRUE": "Won", "False": "Lost"}}, False),
+        (["", ""], {}, False),
+    ],
+)
+def test_an_outcome_of_yes_and_no_is_said(outcomes, value_maps, is_said, tmp_path):
+    path = tmp_path / "deals.csv"
+    path.write_text("deal_id,created_date,Is Won\n" + "".join(f"D{number},2024-01-01,{word}\n" for number, word in enumerate(outcomes)))
+    contract = [Input("deals", ["deal_id", "created_date"], ["outcome", "deal_amount", "home_amount", "currency_code"])]
+    variables = {**VARIABLES, "deals_file": str(path), "column_mapping": {"outcome": "Is Won"}, "value_maps": value_maps}
+    with duckdb.connect() as connection:
+        found = check(connection, Request(contract, [], variables, []))
+    assert ["which doesn't tell lost deals from open ones" in problem for problem in found] == [True] * is_said

@@ -324,7 +324,7 @@ def test_the_command_writes_what_a_check_finds_right(tmp_path):
     wrote = subprocess.run(
         [*command, "profile", str(tmp_path / "deals.csv"), "--out", str(tmp_path / "my.yml")], cwd=PROJECT, capture_output=True, text=True
     )
-    assert wrote.returncode == 0 and "Next: dbt build" in wrote.stdout, wrote.stderr
+    assert wrote.returncode == 0 and "Next: python -m tools check" in wrote.stdout, wrote.stderr
     checked = subprocess.run([*command, "check", str(tmp_path / "my.yml")], cwd=PROJECT, capture_output=True, text=True)
     assert checked.returncode == 0 and "deals: 60 rows can be read" in checked.stdout, checked.stderr
     (tmp_path / "bad.yml").write_text((tmp_path / "my.yml").read_text() + "deals_fil: x\nmin_segment_deals: many\n")

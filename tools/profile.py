@@ -31,11 +31,13 @@ def run(arguments: argparse.Namespace) -> int:
         states = next((each.states for each in profiles if each.states and each.states.stages), None)
         stages_file = out.with_name(f"{out.stem}_stages.csv") if states else None
         text = vars_file(profiles, stages_file)
-        write(out, text, states, stages_file)
+        former = write(out, text, states, stages_file)
     except Unusable as error:
         print(f"{error}.", file=sys.stderr)
         return 1
     print(page(profiles, out, stages_file), end="")
+    for kept in former:
+        print(f"What stood there before is kept in {kept}.")
     return 0
 
 
@@ -54,10 +56,16 @@ def refuse_place(out: Path, files: Sequence[Path]) -> None:
             raise Unusable(f"--out '{out}' would replace '{file}', which is to be read: name another file")
 
 
-def write(out: Path, text: str, states: States | None, stages_file: Path | None) -> None:
+def write(out: Path, text: str, states: States | None, stages_file: Path | None) -> list[Path]:
+    """Write the files, and return where former ones are kept, which somebody may have edited."""
+    before = {path: path.read_bytes() for path in (stages_file, out) if path and path.is_file()}
     try:
         if states and stages_file:
             write_stages(states, stages_file)
         out.write_text(text, encoding="utf-8")
+        former = {path.with_name(f"{path.name}.old"): content for path, content in before.items() if path.read_bytes() != content}
+        for path, content in former.items():
+            path.write_bytes(content)
+        return list(former)
     except OSError as error:
         raise Unusable(f"{error.filename or out} can't be written ({error.strerror}): name another place in --out") from error

@@ -73,7 +73,12 @@ def findings(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
 
 
 def missing(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
-    marts = [name for (name,) in connection.execute(f"select distinct mart from {relation} where not is_available order by 1").fetchall()]
+    marts = [
+        name
+        for (name,) in connection.execute(
+            f"select distinct mart from {relation} where not is_available and mart <> 'fct_quarantined_rows' order by 1"
+        ).fetchall()
+    ]
     if not marts:
         return []
     shown = ", ".join(marts[:MOST_MARTS]) + (f" and {len(marts) - MOST_MARTS} more" if len(marts) > MOST_MARTS else "")

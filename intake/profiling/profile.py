@@ -249,9 +249,13 @@ def vars_file(profiles: Sequence[FileProfile], stages_file: Path | None) -> str:
         lines.append(f"{each.source}_file: {yaml_of(str(each.path))}")
     if stages_file:
         lines += [
-            "# Look at it: which stages close a deal, and whether as won.",
+            "# Look at it: the order of the stages, which of them close a deal, whether as won, and which count as late.",
             f"stages_file: {yaml_of(str(stages_file))}",
         ]
+    lines += [
+        "# The day of the export. Unset, it is the newest day on which a deal was created, closed or changed; expected close dates don't count.",
+        "# as_of_date: 2025-12-31",
+    ]
     lines += dialect_lines(profiles, has_written=stages_file is not None)
     mappings = {each.source: mapped_columns(each) for each in profiles}
     if any(mappings.values()):
@@ -362,5 +366,5 @@ def page_lines(profiles: Sequence[FileProfile], out: Path, stages_file: Path | N
             yield from (f"  - {line}" for line in doubts)
             yield ""
     if stages_file:
-        yield f"Wrote {stages_file}: the stages that the project doesn't know."
-    yield f'Wrote {out}. Next: dbt build --vars "$(cat {out})"'
+        yield f"Wrote {stages_file}: the stages of this file. Check their order, which of them close a deal, and which count as late."
+    yield f'Wrote {out}. Next: python -m tools check {out}, then dbt build --vars "$(cat {out})"'

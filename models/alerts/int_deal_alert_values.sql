@@ -92,7 +92,8 @@ metric_values as (
         'days_overdue' as metric,
         days_overdue as value,
         null as previous_value,
-        'expected to close on ' || cast(expected_close_date as {{ dbt.type_string() }}) || ', ' || days_overdue || ' days ago'
+        'expected to close on ' || cast(expected_close_date as {{ dbt.type_string() }}) || ', '
+        || case when days_overdue < 0 then 'in ' || (-days_overdue) || ' days' else days_overdue || ' days ago' end
         || coalesce('; pushed ' || push_count || case push_count when 1 then ' time' else ' times' end, '') || '.' as evidence
     from deals
 ),

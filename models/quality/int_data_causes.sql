@@ -13,9 +13,10 @@ mature as (
 ),
 
 met as (
-    select count(*) as met_count
+    select
+        count(case when is_met then 1 end) as met_count,
+        count(distinct alert_rule_id) as checked_count
     from {{ ref('fct_alert_checks') }}
-    where is_met
 ),
 
 counts as (
@@ -40,7 +41,8 @@ causes as (
     select
         counts.*,
         coalesce(mature.mature_count, 0) as mature_count,
-        met.met_count
+        met.met_count,
+        met.checked_count
     from counts
     cross join mature
     cross join met
@@ -50,7 +52,7 @@ final as (
     select
         unnest([
             'closed_deals', 'closed_dates', 'cycles', 'won_deals', 'lost_deals', 'won_dates', 'lost_dates', 'amounts', 'open_amounts', 'mature_deals',
-            'months', 'backtest_days', 'met_rules', 'rejected_rows', 'deals'
+            'months', 'backtest_days', 'met_rules', 'plays', 'rejected_rows', 'deals'
         ]) as cause,
         unnest([
             closed_count = 0,
@@ -66,6 +68,7 @@ final as (
             closed_month_count < {{ var('trend_min_baseline_periods') + 1 }},
             day_count < {{ var('backtest_min_history_days') + 31 }},
             met_count = 0,
+            true,
             true,
             true
         ]) as is_lacking,
@@ -83,7 +86,8 @@ final as (
             'deals closed in ' || closed_month_count || ' months, and it takes {{ var("trend_min_baseline_periods") + 1 }}: give a longer history',
             'the first deal was created ' || day_count || ' days before the as-of date, and it takes {{ var("backtest_min_history_days") + 31 }}: '
             || 'give a longer history',
-            'no alert rule was met by the as-of date',
+            'no alert rule was met by the as-of date, of ' || checked_count || ' that had something to look at',
+            'no play of the playbook fits an open deal',
             'no row was turned away',
             'the ' || closed_count || ' closed deals, ' || won_count || ' of them won, and ' || open_count || ' open ones are too few for it: give more'
         ]) as reason

@@ -21,7 +21,10 @@ final as (
         cast(null as bigint) as all_row_count,
         'rows' as unit,
         not is_declared as is_finding_above_zero,
-        'probabilities read as percent: set the var percent if they are fractions, or to confirm it' as message
+        case
+            when is_declared then 'probabilities read as percent, as the var percent says'
+            else 'probabilities read as percent: set the var percent if they are fractions, or to confirm it'
+        end as message
     from {{ ref('int_probability_scales') }}
     where is_percent and value_count > 0
 

@@ -55,7 +55,7 @@ checks as (
         cast(null as bigint) as all_row_count,
         'columns' as unit,
         true as is_finding_above_zero,
-        'a column of the file that nothing reads: map it with column_mapping if it is one of the canonical columns' as message
+        'a column of the file that nothing reads: map it with column_mapping if it means what a canonical column does, or split deals by it as an own dimension' as message
     from {{ ref('int_ignored_columns') }}
 
     union all
