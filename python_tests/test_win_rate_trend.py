@@ -14,6 +14,7 @@ from scipy.stats import t as student
 from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.proportion import proportion_confint
 
+from tools import crm
 from tools.simulations import change
 from tools.simulations import trend as simulation
 
@@ -274,11 +275,11 @@ def test_false_alarms_lie_as_far_apart_as_stated():
 
 def test_the_planted_bad_quarter_is_found_and_parted_right():
     """A small version of `python -m tools simulate change`."""
-    true = change.truth()
+    true = change.truth(crm.PLANTED)
     assert all(
         abs(effects["dimension_rate_effect"] + 0.15) < 0.01 and abs(effects["dimension_mix_effect"]) < 0.005 for effects in true.values()
     )
-    rows = [change.one_crm(seed, 3_000, true) for seed in range(30)]
+    rows = [change.one_crm(seed, 3_000, crm.PLANTED, true) for seed in range(30)]
     mean = {name: np.mean([row[name] for row in rows]) for name in rows[0]}
     assert mean["found"] >= 0.9 and mean["rate_is_below_0"] >= 0.9
     assert mean["rate_held"] >= 0.88 and mean["mix_held"] >= 0.88
