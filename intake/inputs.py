@@ -129,9 +129,11 @@ def problems_of_outcomes(connection: duckdb.DuckDBPyConnection, request: Request
     meant = (request.variables.get("value_maps") or {}).get("outcome") or {}
     if not flags or not flags <= FLAGS or any(str(word).strip().lower() in flags for word in meant):
         return []
+    is_mapped = "outcome" in request.mapping("deals")
+    remedy = "take outcome out of column_mapping, so that the stages tell, or say" if is_mapped else "say"
     return [
         f"deals_file '{request.path('deals')}' has as outcome, in '{request.mapping('deals').get('outcome', 'outcome')}', {' and '.join(sorted(flags))}, "
-        "which doesn't tell lost deals from open ones: take outcome out of column_mapping, so that the stages tell, or say what they mean in value_maps"
+        f"which doesn't tell lost deals from open ones: {remedy} what they mean in value_maps"
     ]
 
 
