@@ -224,3 +224,96 @@ def fieller(quotient: Quotient, quantile: Array | float) -> tuple[Array, Array]:
     root = np.sqrt(np.where(has_ends, np.maximum(b * b - a * c, 0), np.nan))
     divisor = np.where(has_ends, a, np.nan)
     return (b - root) / divisor, (b + root) / divisor
+
+
+def restricted_rates(first: Proportion, second: Proportion, difference: Array | float) -> tuple[Array, Array]:
+    """Maximum likelihood rates of two proportions that differ by a given difference, first less second.
+
+    Parameters
+    ----------
+    first, second : Proportion
+        Of shapes that broadcast together, each with at least one case.
+    difference : array-like of float
+        Above -1 and below 1.
+
+    Returns
+    -------
+    first_rate, second_rate : ndarray of float
+        Their difference is `difference`.
+
+    References
+    ----------
+    Farrington and Manning (1990), Stat. Med. 9, 1447-1454: the root of a cubic in closed form.
+
+    Examples
+    --------
+    Without a difference it is the pooled rate of both.
+
+    >>> one, two = restricted_rates(Proportion(30, 100), Proportion(45, 100), 0.0)
+    >>> round(float(one), 6), round(float(two), 6)
+    (0.375, 0.375)
+    """
+    weight = second.count / first.count
+    cube = 1 + weight
+    square = -(1 + weight + first.rate + weight * second.rate + difference * (weight + 2))
+    linear = difference**2 + difference * (2 * first.rate + weight + 1) + first.rate + weight * second.rate
+    constant = -first.rate * difference * (1 + difference)
+    v = square**3 / (3 * cube) ** 3 - square * linear / (6 * cube**2) + constant / (2 * cube)
+    u = np.where(v > 0, 1, -1) * np.sqrt(np.maximum(square**2 / (3 * cube) ** 2 - linear / (3 * cube), 0))
+    angle = np.arccos(np.clip(ratio(v, u**3), -1, 1))
+    rate = np.where(u == 0, -square / (3 * cube), 2 * u * np.cos((np.pi + np.nan_to_num(angle)) / 3) - square / (3 * cube))
+    rate = np.clip(rate, np.maximum(0, difference), np.minimum(1, 1 + difference))
+    return rate, np.clip(rate - difference, 0, 1)
+
+
+def score_z(first: Proportion, second: Proportion, difference: Array | float) -> Array:
+    """z of the difference of two proportions, first less second, if in truth it is `difference`; at 0 that of `pooled_z`.
+
+    Examples
+    --------
+    >>> round(float(score_z(Proportion(30, 100), Proportion(45, 100), 0.0)), 4)
+    -2.1909
+    """
+    rate, second_rate = restricted_rates(first, second, difference)
+    variance = ratio(rate * (1 - rate), first.count) + ratio(second_rate * (1 - second_rate), second.count)
+    gap = first.rate - second.rate - difference
+    return np.where(variance > 0, ratio(gap, np.sqrt(variance)), np.sign(gap) * np.inf)
+
+
+def score_interval(first: Proportion, second: Proportion, quantile: Array | float) -> tuple[Array, Array, Array]:
+    """Difference of two independent proportions, first less second, with all differences that chance can explain.
+
+    It is the inverse of the pooled z test: 0 lies outside exactly where that test is beyond `quantile`.
+
+    Parameters
+    ----------
+    first, second : Proportion
+        Of shapes that broadcast together.
+    quantile : array-like of float
+        See `normal_quantile`; one for all, or one for each.
+
+    Returns
+    -------
+    difference, lower, upper : ndarray of float
+        -1 <= lower <= difference <= upper <= 1; NaN where a proportion has no case.
+
+    References
+    ----------
+    Mee (1984), Biometrics 40, 1175-1176.
+
+    Examples
+    --------
+    >>> [round(float(each), 4) for each in score_interval(Proportion(56, 70), Proportion(48, 80), normal_quantile(0.95))]
+    [0.2, 0.0533, 0.3377]
+    """
+    difference = first.rate - second.rate
+    quantile = np.broadcast_to(np.asarray(quantile, float), difference.shape)
+    ends = []
+    for side in (-1.0, 1.0):
+        inner, outer = np.array(difference, float), np.full(difference.shape, side)
+        for _ in range(60):
+            middle = (inner + outer) / 2
+            is_inside = np.abs(score_z(first, second, middle)) <= quantile
+            inner, outer = np.where(is_inside, middle, inner), np.where(is_inside, outer, middle)
+        ends.append(np.where(np.isnan(difference), np.nan, inner))
+    return difference, ends[0], ends[1]

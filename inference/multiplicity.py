@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.significance import two_sided
+from inference.intervals import Proportion, normal_quantile, score_interval
+from inference.significance import pooled_z, two_sided
 
 Array = np.ndarray
 SAME = 1e-7  # relative difference below which two statistics are tied: the two sides of a difference are the same difference
@@ -244,3 +245,99 @@ def select_members(families: Sequence[Sequence[float]], level: float) -> tuple[l
     """
     q_values = [benjamini_hochberg(family) for family in families]
     return q_values, select_families([family.min() for family in q_values], level)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Groups, each against those that don't stand out.
+
+    Attributes
+    ----------
+    in_reference : ndarray of bool, shape (n,)
+        Which groups look alike; each is compared with them, itself left out.
+    reference : Proportion of shape (n,)
+        Hits and cases that each group is compared with.
+    difference, lower, upper : ndarray of float, shape (n,)
+        Of each group's rate to its reference's, and its interval, corrected for the number of groups.
+    p_value : ndarray of float, shape (n,)
+        Two-sided, of each alone.
+    adjusted_p_value : ndarray of float, shape (n,)
+        Corrected for the number of groups: at most `level` exactly where the interval leaves 0 out.
+    """
+
+    in_reference: Array
+    reference: Proportion
+    difference: Array
+    lower: Array
+    upper: Array
+    p_value: Array
+    adjusted_p_value: Array
+
+
+def reference_set(groups: Proportion, level: float) -> Array:
+    """Which groups look alike: the one that stands out most from the others leaves, as long as it does so beyond chance.
+
+    Parameters
+    ----------
+    groups : Proportion of shape (n,)
+    level : float
+        Between 0 and 1: a group leaves if its p value x the groups that are left is at most this. Two stay in any case.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Examples
+    --------
+    >>> reference_set(Proportion([50, 46, 45, 44], [100] * 4), 0.05)
+    array([ True,  True,  True,  True])
+    >>> reference_set(Proportion([600, 460, 450, 440], [1000] * 4), 0.05)
+    array([False,  True,  True,  True])
+    """
+    active = np.ones(len(groups.hits), bool)
+    while active.sum() > 2:
+        z = np.where(active, pooled_z(groups, without_each(groups, active)), np.nan)
+        if np.isnan(z).all():
+            break
+        size = np.nan_to_num(np.abs(z), nan=-1)
+        top = int(np.argmax(size))
+        if two_sided(size[top]) * active.sum() > level:
+            break
+        active[top] = False
+    return active
+
+
+def without_each(groups: Proportion, active: Array) -> Proportion:
+    """For each group the hits and cases of all active groups but itself."""
+    hits, count = (np.where(active, values, 0) for values in (groups.hits, groups.count))
+    return Proportion(hits.sum() - hits, count.sum() - count)
+
+
+def compare_with_reference(groups: Proportion, level: float) -> Comparison:
+    """Each group, whether it stands out or not, once against the reference set without itself.
+
+    Verdict, difference, interval and p value of a group come from one comparison: the pooled z test and the score interval that
+    is its inverse, at `level` over the number of groups. Two groups are one contrast, which needs no correction.
+
+    Parameters
+    ----------
+    groups : Proportion of shape (n,)
+    level : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    Comparison
+
+    Examples
+    --------
+    >>> found = compare_with_reference(Proportion([600, 460, 450, 440], [1000] * 4), 0.05)
+    >>> found.adjusted_p_value.round(3), found.difference.round(3)
+    (array([0., 1., 1., 1.]), array([ 0.15 ,  0.015,  0.   , -0.015]))
+    """
+    in_reference = reference_set(groups, level)
+    reference = without_each(groups, in_reference)
+    times = 1 if len(groups.hits) == 2 else max(len(groups.hits), 1)
+    p_value = two_sided(pooled_z(groups, reference))
+    difference, lower, upper = score_interval(groups, reference, normal_quantile(1 - level / times))
+    return Comparison(in_reference, reference, difference, lower, upper, p_value, np.minimum(1, p_value * times))
