@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.intervals import Proportion, normal_quantile, score_interval
-from inference.significance import pooled_z, two_sided
+from inference.intervals import Proportion
+from inference.significance import two_sided
 
 Array = np.ndarray
 SAME = 1e-7  # relative difference below which two statistics are tied: the two sides of a difference are the same difference
@@ -247,41 +247,77 @@ def select_members(families: Sequence[Sequence[float]], level: float) -> tuple[l
     return q_values, select_families([family.min() for family in q_values], level)
 
 
+FEWEST_FOR_FALSE_DISCOVERY = 12  # hypotheses from which on the share of false signals is bounded, and not the chance of any
+
+
 @dataclass(frozen=True)
-class Comparison:
-    """Groups, each against those that don't stand out.
+class Correction:
+    """How sure each of several hypotheses must be, and what that makes of their p values.
 
     Attributes
     ----------
-    in_reference : ndarray of bool, shape (n,)
-        Which groups look alike; each is compared with them, itself left out.
-    reference : Proportion of shape (n,)
-        Hits and cases that each group is compared with.
-    difference, lower, upper : ndarray of float, shape (n,)
-        Of each group's rate to its reference's, and its interval, corrected for the number of groups.
-    p_value : ndarray of float, shape (n,)
-        Two-sided, of each alone.
-    adjusted_p_value : ndarray of float, shape (n,)
-        Corrected for the number of groups: at most `level` exactly where the interval leaves 0 out.
+    adjusted : ndarray of float, shape (n,)
+        Adjusted p values: at most the family's level exactly where a p value is at most `each_level`.
+    each_level : float
+        What a single p value must not exceed. An interval at 1 - `each_level` leaves 0 out exactly where its test does so.
     """
 
-    in_reference: Array
-    reference: Proportion
-    difference: Array
-    lower: Array
-    upper: Array
-    p_value: Array
-    adjusted_p_value: Array
+    adjusted: Array
+    each_level: float
 
 
-def reference_set(groups: Proportion, level: float) -> Array:
+def correct(p_values: Array, level: float) -> Correction:
+    """Several hypotheses of one family, each tested once.
+
+    Two are one contrast, seen from both sides, and need no correction. Up to eleven have Bonferroni's: any false signal comes up in a
+    share of `level` at most. From twelve on it is Benjamini-Hochberg's, with the level of intervals that bounds the share of the shown
+    ones that are false.
+
+    Parameters
+    ----------
+    p_values : ndarray of float, shape (n,)
+        NaN where there is no test.
+    level : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    Correction
+
+    References
+    ----------
+    Benjamini and Yekutieli (2005), J. Am. Stat. Assoc. 100, 71-81.
+
+    Examples
+    --------
+    >>> correct(np.array([0.01, np.nan, 0.2, 0.5]), 0.05)
+    Correction(adjusted=array([0.03,  nan, 0.6 , 1.  ]), each_level=0.016666666666666666)
+    """
+    known = np.isfinite(p_values)
+    size = int(known.sum())
+    adjusted = np.full(len(p_values), np.nan)
+    if size < FEWEST_FOR_FALSE_DISCOVERY:
+        times = 1 if size == 2 else max(size, 1)
+        adjusted[known] = np.minimum(1.0, p_values[known] * times)
+        return Correction(adjusted, level / times)
+    adjusted[known] = benjamini_hochberg(p_values[known])
+    return Correction(adjusted, level * max(1, int(np.sum(adjusted <= level))) / size)
+
+
+def reference_set(score: Callable[[Array], Array], size: int, level: float, least: int = 2) -> Array:
     """Which groups look alike: the one that stands out most from the others leaves, as long as it does so beyond chance.
 
     Parameters
     ----------
-    groups : Proportion of shape (n,)
+    score : callable
+        Takes a mask, shape (n,), of the groups that are left, and returns the z of each against the others that are left, shape (n,),
+        NaN where there is none.
+    size : int
+        n, the number of groups.
     level : float
-        Between 0 and 1: a group leaves if its p value x the groups that are left is at most this. Two stay in any case.
+        Between 0 and 1: a group leaves if its two-sided p value x the groups that are left is at most this.
+    least : int
+        As many stay in any case.
 
     Returns
     -------
@@ -289,55 +325,101 @@ def reference_set(groups: Proportion, level: float) -> Array:
 
     Examples
     --------
-    >>> reference_set(Proportion([50, 46, 45, 44], [100] * 4), 0.05)
-    array([ True,  True,  True,  True])
-    >>> reference_set(Proportion([600, 460, 450, 440], [1000] * 4), 0.05)
+    >>> from inference.significance import pooled_z
+    >>> groups = Proportion([600, 460, 450, 440], [1000] * 4)
+    >>> reference_set(lambda active: pooled_z(groups, without_each(groups, active)), 4, 0.05)
     array([False,  True,  True,  True])
     """
-    active = np.ones(len(groups.hits), bool)
-    while active.sum() > 2:
-        z = np.where(active, pooled_z(groups, without_each(groups, active)), np.nan)
-        if np.isnan(z).all():
+    active = np.ones(size, bool)
+    while active.sum() > least:
+        z = np.where(active, score(active), np.nan)
+        if not np.isfinite(z).any():
             break
-        size = np.nan_to_num(np.abs(z), nan=-1)
-        top = int(np.argmax(size))
-        if two_sided(size[top]) * active.sum() > level:
+        top = int(np.flatnonzero(largest(z))[0])
+        if two_sided(z[top]) * active.sum() > level:
             break
         active[top] = False
     return active
 
 
 def without_each(groups: Proportion, active: Array) -> Proportion:
-    """For each group the hits and cases of all active groups but itself."""
+    """For each group the hits and cases of all active groups but itself.
+
+    Examples
+    --------
+    >>> without_each(Proportion([5, 3, 1], [9, 9, 9]), np.array([True, True, False])).hits
+    array([3., 5., 8.])
+    """
     hits, count = (np.where(active, values, 0) for values in (groups.hits, groups.count))
     return Proportion(hits.sum() - hits, count.sum() - count)
 
 
-def compare_with_reference(groups: Proportion, level: float) -> Comparison:
-    """Each group, whether it stands out or not, once against the reference set without itself.
+def threshold(family_p_values: Sequence[float], level: float) -> tuple[Array, float]:
+    """q values of families, and the level at which the members of all of them are tested: `level` x the share that is selected.
 
-    Verdict, difference, interval and p value of a group come from one comparison: the pooled z test and the score interval that
-    is its inverse, at `level` over the number of groups. Two groups are one contrast, which needs no correction.
+    With p values of families that are the least adjusted p value of their members, nothing in a family that isn't selected passes at
+    that level either. So all families have one threshold, and intervals at it agree with the verdicts of all. Without any selected
+    family it is the level at which the first would have been.
 
     Parameters
     ----------
-    groups : Proportion of shape (n,)
+    family_p_values : sequence of float, length m
     level : float
         Between 0 and 1.
 
     Returns
     -------
-    Comparison
+    q_values : ndarray of float, shape (m,)
+    threshold : float
+
+    Raises
+    ------
+    ValueError
+        If a p value is NaN.
+
+    References
+    ----------
+    Benjamini and Bogomolov (2014), J. R. Stat. Soc. B 76, 297-318.
 
     Examples
     --------
-    >>> found = compare_with_reference(Proportion([600, 460, 450, 440], [1000] * 4), 0.05)
-    >>> found.adjusted_p_value.round(3), found.difference.round(3)
-    (array([0., 1., 1., 1.]), array([ 0.15 ,  0.015,  0.   , -0.015]))
+    >>> threshold([0.001, 0.3, 0.01, 0.9], 0.05)[1], threshold([0.3, 0.9], 0.05)[1]
+    (0.025, 0.025)
     """
-    in_reference = reference_set(groups, level)
-    reference = without_each(groups, in_reference)
-    times = 1 if len(groups.hits) == 2 else max(len(groups.hits), 1)
-    p_value = two_sided(pooled_z(groups, reference))
-    difference, lower, upper = score_interval(groups, reference, normal_quantile(1 - level / times))
-    return Comparison(in_reference, reference, difference, lower, upper, p_value, np.minimum(1, p_value * times))
+    selection = select_families(family_p_values, level)
+    return selection.q_values, max(selection.threshold, level / max(len(selection.q_values), 1))
+
+
+def shrink_differences(difference: Array, error: Array, lower: Array, upper: Array) -> Array:
+    """Differences as large as one should expect to find them again: those that stand out most owe part of it to chance.
+
+    The variance of the true differences is what chance leaves of that of the estimates (DerSimonian and Laird's moments, about 0). No
+    figure is drawn out of its own interval, so that it never contradicts what is said beside it.
+
+    Parameters
+    ----------
+    difference, error, lower, upper : ndarray of float, shape (n,)
+        Of one family; NaN where there is none. Two differences are one, seen from both sides.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+
+    References
+    ----------
+    DerSimonian and Laird (1986), Control. Clin. Trials 7, 177-188. Efron and Morris (1975), J. Am. Stat. Assoc. 70, 311-319.
+
+    Examples
+    --------
+    >>> shrink_differences(np.array([-0.12, 0.02, 0.04]), np.full(3, 0.03), np.full(3, -0.2), np.full(3, 0.2)).round(3)
+    array([-0.101,  0.017,  0.034])
+    """
+    known = np.isfinite(difference) & (error > 0)
+    if not known.any():
+        return np.full(len(difference), np.nan)
+    weight = 1 / error[known] ** 2
+    sides = 2 if known.sum() == 2 else 1
+    excess = np.sum(difference[known] ** 2 * weight) / sides - max(1, known.sum() - 1)
+    variance = max(0.0, excess / (weight.sum() / sides))
+    shrunk = difference * variance / np.where(known, variance + error**2, np.nan)
+    return np.clip(shrunk, lower, upper)

@@ -153,3 +153,36 @@ def fisher_exact(hits: int, count: int, other_hits: int, other_count: int) -> fl
     chance = np.exp(log_chance - log_chance.max())
     # As far as rounding can tell, a table is as likely as this one.
     return float(min(1.0, chance[chance <= chance[hits - least] * (1 + 1e-7)].sum() / chance.sum()))
+
+
+def smallest_difference(first_count: Array, second_count: Array, rate: Array | float, level: Array | float, power: float = 0.8) -> Array:
+    """The difference of two rates that a test finds with this chance.
+
+    Parameters
+    ----------
+    first_count, second_count : ndarray of float
+        Cases, or what they are worth.
+    rate : array-like of float
+        About which both lie.
+    level : array-like of float
+        Of the two-sided test.
+    power : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    ndarray of float
+        Above 0; NaN where a side has no case, or the rate is 0 or 1.
+
+    References
+    ----------
+    Fleiss, Levin and Paik (2003), Statistical Methods for Rates and Proportions, 3rd ed., 4.2, with one rate for both variances.
+
+    Examples
+    --------
+    >>> smallest_difference(np.array([300.0]), np.array([900.0]), 0.4, 0.05).round(3)
+    array([0.091])
+    """
+    error = np.sqrt(np.multiply(rate, np.subtract(1, rate)) * (ratio(1, first_count) + ratio(1, second_count)))
+    found = (ndtri(1 - np.divide(level, 2)) + ndtri(power)) * error
+    return np.where(error > 0, found, np.nan)
