@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import ndtri
 
 Array = np.ndarray
+HALVINGS = 50  # of the range in which the end of an interval lies
 
 
 def ratio(numerator: Array | float, denominator: Array | float) -> Array:
@@ -55,6 +56,17 @@ def normal_quantile(confidence_level: float) -> float:
     if not 0 < confidence_level < 1:
         raise ValueError(f"a confidence level is between 0 and 1, not {confidence_level}")
     return float(ndtri((1 + confidence_level) / 2))
+
+
+def normal_quantiles(confidence_levels: Array) -> Array:
+    """As `normal_quantile`, of many levels; NaN where there is none.
+
+    Examples
+    --------
+    >>> normal_quantiles(np.array([0.95, np.nan])).round(3)
+    array([1.96,  nan])
+    """
+    return ndtri((1 + np.asarray(confidence_levels, float)) / 2)
 
 
 @dataclass(frozen=True)
@@ -311,7 +323,7 @@ def score_interval(first: Proportion, second: Proportion, quantile: Array | floa
     ends = []
     for side in (-1.0, 1.0):
         inner, outer = np.array(difference, float), np.full(difference.shape, side)
-        for _ in range(60):
+        for _ in range(HALVINGS):
             middle = (inner + outer) / 2
             is_inside = np.abs(score_z(first, second, middle)) <= quantile
             inner, outer = np.where(is_inside, middle, inner), np.where(is_inside, outer, middle)

@@ -12,7 +12,14 @@ BUILT_IN = (
     "industry", "region", "product_type", "lead_source", "deal_type", "deal_size_band", "sales_rep_id", "forecast_category", "currency_code",
     "account_id", "pipeline",
 )  # fmt: skip
-LISTS = ("segment_dimensions", "driver_factors", "rapv_segment_dimensions", "rapv_offset_dimensions", "similar_deal_dimensions")
+LISTS = (
+    "segment_dimensions",
+    "primary_dimensions",
+    "driver_factors",
+    "rapv_segment_dimensions",
+    "rapv_offset_dimensions",
+    "similar_deal_dimensions",
+)
 # Names of columns that stand beside the dimensions in some model.
 TAKEN = frozenset(
     """

@@ -13,6 +13,11 @@
     '({{ "%g" | format(100 * var("confidence_level")) }} % interval ' || {{ one_decimal(factor ~ " * " ~ lower) }} || ' to ' || {{ one_decimal(factor ~ " * " ~ upper) }} || ')'
 {%- endmacro %}
 
+{# '(99.83 % interval -9.1 to -0.4)' of a level that is corrected for how many comparisons there are. #}
+{% macro corrected_interval(lower, upper, level, factor=1) -%}
+    '(' || cast(cast(100 * {{ level }} as decimal(18, 2)) as {{ dbt.type_string() }}) || ' % interval ' || {{ one_decimal(factor ~ " * " ~ lower) }} || ' to ' || {{ one_decimal(factor ~ " * " ~ upper) }} || ')'
+{%- endmacro %}
+
 {# '3.1 points below' of a difference, with the word for a negative one and for any other; the difference is multiplied by `factor` first. #}
 {% macro points(difference, negative, positive, factor=100) -%}
     {{ one_decimal(factor ~ " * abs(" ~ difference ~ ")") }} || ' points ' || case when {{ difference }} < 0 then '{{ negative }}' else '{{ positive }}' end
@@ -55,27 +60,40 @@
     || ': '
     || case
         when {{ row }}.verdict = 'insufficient_n'
-            then 'too few closed deals to judge, ' || {{ row }}.closed_deal_count || ' where it takes {{ var("min_segment_deals") }}.'
+            then
+                coalesce({{ row }}.missing_reason, 'too few closed deals') || ' to judge, '
+                || case
+                    when {{ row }}.closed_deal_count < {{ var("min_segment_deals") }} then {{ row }}.closed_deal_count || ' where it takes {{ var("min_segment_deals") }}.'
+                    else {{ row }}.won_deal_count || ' of ' || {{ row }}.closed_deal_count || ' closed deals won.'
+                end
         else
             {{ row }}.won_deal_count || ' of ' || {{ row }}.closed_deal_count || ' closed deals won, ' || {{ percent(row ~ ".win_rate") }}
             || ' ' || {{ interval(row ~ ".win_rate_lower", row ~ ".win_rate_upper", 100) }}
             || case
-                when {{ row }}.verdict = 'not_computable' then '; there is nothing to judge it against.'
-                when {{ row }}.second_segment_value is not null
-                    then
-                        ', where its two segments by themselves lead to ' || {{ percent(row ~ ".expected_win_rate") }}
-                        || case {{ row }}.verdict
-                            when 'signal' then '; the combination is associated with a different win rate.'
-                            else '; with this many segments compared, chance can explain it.'
-                        end
+                when {{ row }}.verdict = 'not_computable' then '; not judged: ' || coalesce({{ row }}.missing_reason, 'all deals together have nothing to be compared with') || '.'
                 else
-                    ', ' || {{ points(row ~ ".vs_rest_difference", "below", "above") }} || ' the other deals '
-                    || {{ interval(row ~ ".vs_rest_difference_lower", row ~ ".vs_rest_difference_upper", 100) }}
+                    ', ' || {{ points(row ~ ".vs_reference_difference", "below", "above") }} || ' '
                     || case
-                        when {{ row }}.verdict <> 'signal' then '; with this many segments compared, chance can explain it.'
+                        when {{ row }}.second_segment_value is not null
+                            then 'what its two segments lead to by themselves, ' || {{ percent(row ~ ".reference_win_rate") }}
+                        when {{ row }}.reference_segment_count = 1
+                            then {{ row }}.reference_segments || ', ' || {{ percent(row ~ ".reference_win_rate") }} || ' of ' || {{ row }}.reference_deal_count
                         else
-                            '; the segment is associated with ' || case when {{ row }}.vs_rest_difference < 0 then 'fewer' else 'more' end || ' wins'
-                            || case when {{ row }}.segment_dimension in ('{{ (['competitor'] + own_dimensions(['close']) | map(attribute='dimension') | list) | join("', '") }}') then ', if it is recorded alike in won and lost deals.' else '.' end
+                            'the ' || {{ row }}.reference_segment_count || ' that don''t stand out, ' || {{ percent(row ~ ".reference_win_rate") }}
+                            || ' of ' || {{ row }}.reference_deal_count
+                    end
+                    || ' ' || {{ corrected_interval(row ~ ".vs_reference_lower", row ~ ".vs_reference_upper", row ~ ".vs_reference_confidence_level", 100) }}
+                    || case
+                        when {{ row }}.verdict <> 'signal'
+                            then
+                                '; with this many segments compared, chance can explain it'
+                                || coalesce(', and a difference below ' || {{ one_decimal("100 * " ~ row ~ ".detectable_difference") }} || ' points would often be missed.', '.')
+                        else
+                            '; the ' || case when {{ row }}.second_segment_value is null then 'segment' else 'combination' end || ' is associated with '
+                            || case when {{ row }}.vs_reference_difference < 0 then 'fewer' else 'more' end || ' wins, of which to expect about '
+                            || {{ one_decimal("100 * abs(" ~ row ~ ".shrunk_vs_reference_difference)") }} || ' points again'
+                            || case when {{ row }}.segment_dimension in ('{{ (['competitor'] + own_dimensions(['close']) | map(attribute='dimension') | list) | join("', '") }}') then ', if it is recorded alike in won and lost deals' else '' end
+                            || case when {{ row }}.family_segment_count = 2 and {{ row }}.reference_segment_count = 1 then '. Which of the two is unusual can''t be told.' else '.' end
                     end
             end
     end

@@ -20,10 +20,14 @@ final as (
         win_rate_lower,
         win_rate_upper,
         shrunk_win_rate,
-        rest_win_rate,
+        reference_segments,
+        reference_win_rate,
+        vs_reference_difference,
+        vs_reference_lower,
+        vs_reference_upper,
         excess_lost_deal_count,
         excess_lost_amount,
-        segment_q_value,
+        adjusted_p_value,
         verdict,
         finding
     from rpt_segment_win_rates

@@ -12,7 +12,7 @@ from dashboard.published import Build
 
 MAX_CELLS = 600
 MAX_ROWS = 40
-MEASURES = {"Win rate": "win_rate", "Difference to the other deals": "vs_rest_difference"}
+MEASURES = {"Win rate": "win_rate", "Difference to those that don't stand out": "vs_reference_difference"}
 PERIODS = {"all": "All closed deals", "last_4_quarters": "Last four quarters", "prior_4_quarters": "The four quarters before"}
 RATE_TIPS = {
     "segment_value": "",
@@ -22,7 +22,7 @@ RATE_TIPS = {
     "won_deal_count": ",",
     "closed_deal_count": ",",
     "shrunk_win_rate": ".1%",
-    "vs_rest_difference": "+.1%",
+    "vs_reference_difference": "+.1%",
     "excess_lost_deal_count": "+.1f",
     "excess_lost_amount": "+,.0f",
     "verdict": "",
@@ -148,7 +148,7 @@ def heat_chart(frame: pd.DataFrame, names: Sequence[str], measure: str) -> alt.L
     is_rate = measure == "win_rate"
     largest = float(frame[measure].abs().max() or 0) if len(frame) else 0
     scale = alt.Scale(scheme="blues") if is_rate else alt.Scale(scheme="blueorange", domain=[largest, -largest])
-    tips = charts.tooltips({**RATE_TIPS, "expected_win_rate": ".1%", "interaction_p_value": ".4f"})
+    tips = charts.tooltips({**RATE_TIPS, "reference_win_rate": ".1%", "adjusted_p_value": ".4f"})
     base = alt.Chart(frame.assign(label=[_cell(row, measure) for row in frame.to_dict("records")])).encode(
         x=alt.X("second_segment_value:N", title=second, axis=alt.Axis(labelAngle=-40, labelLimit=110)),
         y=alt.Y("first_segment_value:N", title=first, axis=alt.Axis(labelLimit=110)),
@@ -200,7 +200,7 @@ def rates_of(build: Build, dimension: str, period: str) -> None:
         st.info("No rows for this choice.", icon=":material/info:")
         return
     pooled = float(frame.pooled_win_rate.iloc[0])
-    shown = parts.most_telling(frame, frame.vs_rest_difference, MAX_ROWS)
+    shown = parts.most_telling(frame, frame.vs_reference_difference, MAX_ROWS)
     drawn = charts.intervals(
         shown.assign(verdict=shown.verdict.map(words.verdict)),
         "segment_value",

@@ -53,7 +53,7 @@ found as (
         'segment' as subject_type,
         segment_dimension || ': ' || segment_value as subject_id,
         {{ labelled('segment_dimension') }} || ' ' || segment_value as subject_name,
-        100 * vs_rest_difference as value,
+        100 * vs_reference_difference as value,
         verdict = 'signal' as is_signal,
         finding,
         case segment_dimension when 'sales_rep_id' then segment_value end as sales_rep_id
@@ -67,7 +67,7 @@ found as (
         'lead_source' as subject_type,
         segment_value as subject_id,
         'lead_source ' || segment_value as subject_name,
-        100 * abs(vs_rest_difference) as value,
+        100 * abs(vs_reference_difference) as value,
         verdict = 'signal' as is_signal,
         finding
     from {{ ref('rpt_segment_win_rates') }}

@@ -94,6 +94,7 @@ final as (
             when segment_dimension = 'all' then cast(null as {{ dbt.type_string() }})
             when first_segment_value is not null then 'pair'
             when period <> 'all' then 'period'
+            when segment_dimension in ('{{ var('primary_dimensions') | join("', '") }}') then 'primary'
             else 'single'
         end as verdict_tier,
         cast(sum(deal_count) as bigint) as closed_deal_count,

@@ -1,5 +1,4 @@
-"""One row per segment_dimension, segment_value and period: intervals of its win rates, its difference from the rest of the
-dimension, and its win rate shrunk towards the dimension's.
+"""One row per segment_dimension, segment_value and period: intervals of its win rates, and its win rate shrunk towards the dimension's.
 
 Everything is computed from the counts and sums of `int_segment_win_counts`. A figure whose denominator is 0 is null.
 """
@@ -7,7 +6,7 @@ Everything is computed from the counts and sums of `int_segment_win_counts`. A f
 import numpy as np
 from scipy.special import stdtrit
 
-from inference.intervals import Proportion, newcombe, normal_quantile, ratio, wilson
+from inference.intervals import Proportion, normal_quantile, ratio, wilson
 from inference.tables import from_columns, read_columns
 
 KEYS = ("segment_dimension", "segment_value", "period")
@@ -21,10 +20,6 @@ ESTIMATES = (
     "amount_win_rate_upper",
     "size_effect_lower",
     "size_effect_upper",
-    "rest_win_rate",
-    "vs_rest_difference",
-    "vs_rest_difference_lower",
-    "vs_rest_difference_upper",
     "pooled_win_rate",
     "prior_deal_count",
     "shrunk_win_rate",
@@ -111,20 +106,15 @@ def estimate(sums: dict[str, list], confidence_level: float, default_prior_deals
     amount = np.where((won_amount >= 0) & (won_amount <= amount), amount, np.nan)
     families = np.array([f"{d}\0{p}" for d, p in zip(sums["segment_dimension"], sums["period"], strict=True)])
     _, family = np.unique(families, return_inverse=True)
-    rest_count = np.bincount(family, count)[family] - count
-    rest_won = np.bincount(family, won)[family] - won
 
-    segment, rest = Proportion(won, count), Proportion(rest_won, rest_count)
-
-    found = {"rest_deal_count": rest_count.astype(np.int64), "rest_win_rate": rest.rate}
-    found["win_rate_lower"], found["win_rate_upper"] = wilson(segment, quantile)
+    found = {}
+    found["win_rate_lower"], found["win_rate_upper"] = wilson(Proportion(won, count), quantile)
     found["amount_win_rate_lower"], found["amount_win_rate_upper"] = amount_win_rate_interval(
         valued, amount, won_amount, squared, won_squared, quantile
     )
     found["size_effect_lower"], found["size_effect_upper"] = size_effect_interval(
         valued, valued_won, amount, won_amount, squared, won_squared, confidence_level
     )
-    found["vs_rest_difference"], found["vs_rest_difference_lower"], found["vs_rest_difference_upper"] = newcombe(segment, rest, quantile)
     for name in ("pooled_win_rate", "prior_deal_count", "shrunk_win_rate"):
         found[name] = np.empty(len(count))
     for rows in np.split(np.argsort(family, kind="stable"), np.cumsum(np.bincount(family))[:-1]):
@@ -140,4 +130,4 @@ def model(dbt, session):
     dbt.config(materialized="table")
     sums = read_columns(dbt.ref("int_segment_win_counts"), [*KEYS, *SUMS], KEYS)
     found = estimate(sums, **dbt.config.meta_get("settings"))
-    return from_columns(sums | found, {str: KEYS, int: ("rest_deal_count",), bool: ("has_no_evidence_of_differences",), float: ESTIMATES})
+    return from_columns(sums | found, {str: KEYS, bool: ("has_no_evidence_of_differences",), float: ESTIMATES})

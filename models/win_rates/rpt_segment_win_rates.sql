@@ -57,33 +57,8 @@ joined as (
         counts.cycle_days * 1.0 / nullif(counts.dated_deal_count, 0) as mean_cycle_days,
         medians.median_cycle_days,
         counts.verdict_tier,
-        estimates.win_rate_lower,
-        estimates.win_rate_upper,
-        estimates.amount_win_rate_lower,
-        estimates.amount_win_rate_upper,
-        estimates.size_effect_lower,
-        estimates.size_effect_upper,
-        estimates.pooled_win_rate,
-        estimates.prior_deal_count,
-        estimates.has_no_evidence_of_differences,
-        estimates.shrunk_win_rate,
-        estimates.rest_deal_count,
-        estimates.rest_win_rate,
-        estimates.vs_rest_difference,
-        estimates.vs_rest_difference_lower,
-        estimates.vs_rest_difference_upper,
-        tests.vs_rest_p_value,
-        tests.expected_win_rate,
-        tests.interaction_p_value,
-        tests.family_segment_count,
-        tests.family_p_value,
-        tests.family_q_value,
-        tests.tier_family_count,
-        tests.tier_selected_family_count,
-        tests.step_down_p_value,
-        tests.step_down_threshold,
-        tests.segment_q_value,
-        tests.verdict
+        estimates.* exclude (segment_dimension, segment_value, period), -- noqa: references.consistent
+        tests.* exclude (segment_dimension, segment_value, period) -- noqa: references.consistent
     from int_segment_win_counts as counts
     inner join int_periods
         on counts.period = int_periods.period

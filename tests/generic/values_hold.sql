@@ -3,8 +3,9 @@
    required: columns without nulls. accepted: column -> the values it may have besides null.
    between: lists of columns with the `least` and `most` they may be; NaN is above every number, so it fails. Where `is_money`, the least
    holds only if no deal type may have negative amounts.
-   intervals: `lower <= estimate <= upper`, with both ends or none; ends are computed apart from the estimate, so they may touch it to rounding. #}
-{% test values_hold(model, required="", accepted={}, between=[], intervals=[]) %}
+   intervals: `lower <= estimate <= upper`, with both ends or none; ends are computed apart from the estimate, so they may touch it to rounding.
+   verdicts: verdict -> both ends of its interval, which leaves 0 out for a signal and for nothing else. #}
+{% test values_hold(model, required="", accepted={}, between=[], intervals=[], verdicts={}) %}
 {% set rules = [] %}
 {% for column in words(required) %}
     {% do rules.append((column ~ " is null", column ~ " is null")) %}
@@ -25,6 +26,11 @@
         {{ lower }} > {{ estimate }} + 1e-9 or {{ upper }} < {{ estimate }} - 1e-9 or ({{ lower }} is null) <> ({{ upper }} is null)
     {%- endset %}
     {% do rules.append((condition, "not " ~ interval)) %}
+{% endfor %}
+{% for verdict, ends in verdicts.items() %}
+    {% set lower, upper = words(ends) %}
+    {% do rules.append((verdict ~ " = 'signal' and not coalesce(" ~ lower ~ " > 0 or " ~ upper ~ " < 0, false)", verdict ~ " is a signal and its interval holds 0")) %}
+    {% do rules.append((verdict ~ " <> 'signal' and (" ~ lower ~ " > 0 or " ~ upper ~ " < 0)", verdict ~ " is none and its interval leaves 0 out")) %}
 {% endfor %}
 {% if not rules %}{{ exceptions.raise_compiler_error("values_hold has no rule for " ~ model) }}{% endif %}
 select *
