@@ -1,6 +1,6 @@
 """Run a statistical model on many generated CRMs whose truth is known, and print how often it was right as a Markdown table.
 
-change, drift, drivers and reps run on CRMs of both generators, the others on the demo's kind or on what they draw themselves.
+change, drift, drivers, reps and segments run on CRMs of both generators, the others on the demo's kind or on what they draw themselves.
 """
 
 import argparse
@@ -14,12 +14,13 @@ SIMULATIONS = {
     "rapv": "forecasts of past pipelines against what came, through whole dbt builds",
     "reps": "found and falsely flagged sales reps",
     "scores": "gate, power and calibration of the deal scores",
+    "segments": "false and found verdicts on segments, and a year of nightly looks",
     "trend": "false alarms and found drops of the chart of the win rate",
     "yield": "how often the band of what a pipeline yields holds what comes",
 }
 
 
-ON_BOTH = ("change", "drift", "drivers", "reps")
+ON_BOTH = ("change", "drift", "drivers", "reps", "segments")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
