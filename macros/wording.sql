@@ -15,7 +15,9 @@
 
 {# '(99.83 % interval -9.1 to -0.4)' of a level that is corrected for how many comparisons there are. #}
 {% macro corrected_interval(lower, upper, level, factor=1) -%}
-    '(' || cast(cast(100 * {{ level }} as decimal(18, 2)) as {{ dbt.type_string() }}) || ' % interval ' || {{ one_decimal(factor ~ " * " ~ lower) }} || ' to ' || {{ one_decimal(factor ~ " * " ~ upper) }} || ')'
+    '('
+    || case when {{ level }} > 0.9999 then 'over 99.99' else cast(cast(floor(10000 * {{ level }}) / 100 as decimal(18, 2)) as {{ dbt.type_string() }}) end
+    || ' % interval ' || {{ one_decimal(factor ~ " * " ~ lower) }} || ' to ' || {{ one_decimal(factor ~ " * " ~ upper) }} || ')'
 {%- endmacro %}
 
 {# '3.1 points below' of a difference, with the word for a negative one and for any other; the difference is multiplied by `factor` first. #}
@@ -90,8 +92,8 @@
                                 || coalesce(', and a difference below ' || {{ one_decimal("100 * " ~ row ~ ".detectable_difference") }} || ' points would often be missed.', '.')
                         else
                             '; the ' || case when {{ row }}.second_segment_value is null then 'segment' else 'combination' end || ' is associated with '
-                            || case when {{ row }}.vs_reference_difference < 0 then 'fewer' else 'more' end || ' wins, of which to expect about '
-                            || {{ one_decimal("100 * abs(" ~ row ~ ".shrunk_vs_reference_difference)") }} || ' points again'
+                            || case when {{ row }}.vs_reference_difference < 0 then 'fewer' else 'more' end || ' wins: expect about '
+                            || {{ one_decimal("100 * abs(" ~ row ~ ".shrunk_vs_reference_difference)") }} || ' points of it again'
                             || case when {{ row }}.segment_dimension in ('{{ (['competitor'] + own_dimensions(['close']) | map(attribute='dimension') | list) | join("', '") }}') then ', if it is recorded alike in won and lost deals' else '' end
                             || case when {{ row }}.family_segment_count = 2 and {{ row }}.reference_segment_count = 1 then '. Which of the two is unusual can''t be told.' else '.' end
                     end

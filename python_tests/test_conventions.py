@@ -42,7 +42,7 @@ def test_every_kind_of_broken_value_fails_its_test(demo, tmp_path):
         "rpt_win_rate_trend": "verdict = 'perhaps'",
         "rpt_score_drift": "p_value = 1.01",
         "rpt_lost_reasons": "lost_share = -1",
-        "rpt_segment_win_rates": "vs_rest_difference_lower = 'nan'",
+        "rpt_segment_win_rates": "vs_reference_lower = 'nan'",
         "rpt_win_rate_drivers": "vs_others_lower_pp = null where vs_others_upper_pp is not null",
     }
     with duckdb.connect(database) as connection:

@@ -15,16 +15,17 @@ import pytest
 import statsmodels.api as sm
 from conftest import PROJECT
 from scipy.linalg import qr
+from scipy.optimize import minimize_scalar
 from scipy.stats import chi2_contingency, false_discovery_control, norm
 from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint, proportions_ztest
 
 import inference
-from inference.intervals import Proportion, Quotient, fieller, newcombe, normal_quantile, wilson
-from inference.logistic import fit_main_effects
-from inference.multiplicity import benjamini_hochberg, holm, select_families, select_members, step_down
-from inference.significance import chi_square, normal_score, pooled_z, student_score, two_sided
+from inference.intervals import Proportion, Quotient, fieller, newcombe, normal_quantile, score_interval, score_z, wilson
+from inference.main_effects import fit_main_effects
+from inference.multiplicity import benjamini_hochberg, correct, holm, select_families, select_members, step_down, threshold
+from inference.significance import chi_square, normal_score, pooled_z, smallest_difference, student_score, two_sided
 from inference.survival import last_share, life_table
 from inference.tables import from_columns, from_rows
 
@@ -106,6 +107,60 @@ def test_newcombe_agrees_with_statsmodels():
         close(
             newcombe(Proportion(won, count), Proportion(rest_won, rest_count), QUANTILE), [won / count - rest_won / rest_count, *expected]
         )
+
+
+def numeric_score_z(won, count, other_won, other_count, difference):
+    """z of a difference of rates, with the likelihood maximised numerically: statsmodels' own score interval is off by up to .04."""
+
+    def minus_log_likelihood(rate):
+        one, other = np.clip([rate + difference, rate], 1e-12, 1 - 1e-12)
+        hits = won * np.log(one) + (count - won) * np.log1p(-one)
+        return -(hits + other_won * np.log(other) + (other_count - other_won) * np.log1p(-other))
+
+    ends = max(0, -difference), min(1, 1 - difference)
+    rate = minimize_scalar(minus_log_likelihood, bounds=ends, method="bounded", options={"xatol": 1e-12}).x
+    one = rate + difference
+    variance = one * (1 - one) / count + rate * (1 - rate) / other_count
+    return (won / count - other_won / other_count - difference) / np.sqrt(variance)
+
+
+def test_score_intervals_end_where_the_numeric_likelihood_is_just_within_chance():
+    rng = np.random.default_rng(21)
+    for _ in range(300):
+        count, other_count = rng.integers(5, 400, 2)
+        won, other_won = rng.integers(0, count + 1), rng.integers(0, other_count + 1)
+        quantile = norm.ppf(rng.choice([0.975, 0.999]))
+        difference, lower, upper = (
+            float(each) for each in score_interval(Proportion(won, count), Proportion(other_won, other_count), quantile)
+        )
+        assert lower <= difference <= upper
+        for end in (lower, upper):
+            if -1 + 1e-6 < end < 1 - 1e-6:
+                assert abs(numeric_score_z(won, count, other_won, other_count, end)) == pytest.approx(quantile, abs=2e-3)
+    assert score_z(Proportion(30, 100), Proportion(45, 100), 0.0) == pytest.approx(proportions_ztest([30, 45], [100, 100])[0])
+
+
+def test_the_smallest_difference_is_found_as_often_as_is_said():
+    rng = np.random.default_rng(22)
+    found = smallest_difference(300.0, 900.0, 0.4, 0.01)
+    one, other = rng.binomial(300, 0.4 + found * 0.75, 20_000), rng.binomial(900, 0.4 - found * 0.25, 20_000)
+    share = np.mean(two_sided(pooled_z(Proportion(one, np.full(20_000, 300)), Proportion(other, np.full(20_000, 900)))) <= 0.01)
+    assert share == pytest.approx(0.8, abs=0.02)
+
+
+def test_corrections_and_their_levels_agree():
+    rng = np.random.default_rng(23)
+    for size in (1, 2, 3, 11, 12, 30):
+        for _ in range(50):
+            p_values = rng.random(size) ** rng.choice([1, 4])
+            found = correct(p_values, 0.05)
+            method = "fdr_bh" if size >= 12 else "bonferroni"
+            expected = p_values if size == 2 else multipletests(p_values, 0.05, method=method)[1]
+            close(found.adjusted, expected)
+            assert ((found.adjusted <= 0.05) == (p_values <= found.each_level)).all()
+    q_values, level = threshold([0.001, 0.3, 0.01, 0.9], 0.05)
+    close(q_values, false_discovery_control([0.001, 0.3, 0.01, 0.9]))
+    assert level == 0.025 and threshold([], 0.05)[1] == 0.05
 
 
 def test_fieller_limits_are_where_the_difference_is_just_within_chance():
@@ -229,19 +284,20 @@ def test_main_effects_agree_with_statsmodels():
         design = np.column_stack([first[:, None] == range(first.max() + 1), second[:, None] == range(second.max() + 1)]).astype(float)
         design = design[:, qr(design, mode="r", pivoting=True)[1][: np.linalg.matrix_rank(design)]]
         if design.shape[1] == len(cells):
-            assert found.degrees_of_freedom == 0 and np.isnan(found.z).all()
+            assert found.degrees_of_freedom == 0 and np.isnan(found.worth).all()
             continue
         model = sm.GLM(np.column_stack([won, count - won]), design, family=sm.families.Binomial())
         fit = model.fit(tol=1e-12, maxiter=200)
         close(found.expected_rate, fit.fittedvalues)
-        close(found.pearson_chi2, fit.pearson_chi2)
         assert found.degrees_of_freedom == len(cells) - design.shape[1]
         leverage = fit.get_hat_matrix_diag(observed=False)
         free = leverage < 1 - 1e-6
-        np.testing.assert_allclose(
-            found.z[free], (fit.resid_pearson / np.sqrt(1 - np.minimum(leverage, 1 - 1e-9)))[free], rtol=1e-6, atol=1e-8
-        )
-        assert np.isnan(found.z[~free]).all()
+        z = pooled_z(Proportion(won, count), found.without_each(won, count))
+        expected = fit.resid_pearson / np.sqrt(1 - np.minimum(leverage, 1 - 1e-9))
+        unclipped = free & (np.abs(expected) < 1e6) & (found.without_each(won, count).rate > 0) & (found.without_each(won, count).rate < 1)
+        assert unclipped.sum() > free.sum() / 2
+        np.testing.assert_allclose(z[unclipped], expected[unclipped], rtol=1e-6, atol=1e-8)
+        assert np.isnan(z[~free]).all()
 
 
 def test_main_effects_of_levels_that_only_win_are_fitted_exactly():
@@ -249,7 +305,7 @@ def test_main_effects_of_levels_that_only_win_are_fitted_exactly():
     count = np.full(6, 40.0)
     found = fit_main_effects(first, second, np.array([40.0, 40, 10, 30, 25, 15]), count)
     close(found.expected_rate[:2], [1, 1])
-    assert np.isnan(found.z[:2]).all() and np.isfinite(found.z[2:]).all()
+    assert np.isnan(found.worth[:2]).all() and np.isfinite(found.worth[2:]).all()
     rest = fit_main_effects(first[2:], second[2:], np.array([10.0, 30, 25, 15]), count[2:])
     np.testing.assert_allclose(found.expected_rate[2:], rest.expected_rate, atol=1e-6)
 

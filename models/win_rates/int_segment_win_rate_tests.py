@@ -168,28 +168,20 @@ def differences(found: Mapping[str, Array], won: Array, count: Array, families: 
 
 def effects_of(counts: Mapping[str, Sequence], correlations: Mapping[str, float]) -> Array:
     """Design effect of every row. A pair has no accounts of its own: its correlation and its accounts are bounded by its two segments'."""
-    single = {
-        (dimension, value): max(0.0, squared / deals - 1)
-        for dimension, value, period, squared, deals in zip(
-            *(counts[name] for name in (*KEYS, "squared_deal_count", "closed_deal_count")), strict=True
-        )
-        if period == "all" and squared is not None and deals
-    }
-    effects = []
-    for row, dimension in enumerate(counts["segment_dimension"]):
-        if counts["first_segment_value"][row] is None:
-            squared = counts["squared_deal_count"][row]
-            known = squared is not None
-            effects.append(
-                float(design_effect(correlations.get(dimension, 0.0), np.array([counts["closed_deal_count"][row]]), np.array([squared]))[0])
-                if known
-                else 1.0
-            )
-        else:
-            parts = list(zip(dimension.split(" x "), (counts[name][row] for name in PAIR), strict=True))
-            correlation = max(correlations.get(part, 0.0) for part, _ in parts)
-            effects.append(1 + correlation * min(single.get(part, 0.0) for part in parts))
-    return np.array(effects)
+    deals, squares = (
+        np.asarray(counts["closed_deal_count"], float),
+        np.array([np.nan if n is None else n for n in counts["squared_deal_count"]]),
+    )
+    correlation = np.array([correlations.get(dimension, 0.0) for dimension in counts["segment_dimension"]])
+    effects = np.where(np.isnan(squares), 1.0, design_effect(correlation, deals, squares))
+    keys = list(zip(*(counts[name] for name in KEYS), strict=True))
+    others = dict(zip(keys, design_effect(1.0, deals, squares) - 1, strict=True))  # deals of the account besides each deal
+    for row, pair in enumerate(zip(*(counts[name] for name in PAIR), strict=True)):
+        if pair[0] is not None:
+            parts = list(zip(counts["segment_dimension"][row].split(" x "), pair, strict=True))
+            bound = min(others.get((*part, "all"), 0.0) for part in parts)
+            effects[row] = 1 + max(correlations.get(dimension, 0.0) for dimension, _ in parts) * bound
+    return effects
 
 
 def why_not(count: Array, accounts: Array, worth: Array, rate: float, settings: Settings) -> list[str | None]:

@@ -12,6 +12,11 @@ int_segment_win_rate_tests as (
     select * from {{ ref('int_segment_win_rate_tests') }}
 ),
 
+int_signal_states as (
+    select * from {{ ref('int_signal_states') }}
+    where claim_type = 'segment'
+),
+
 int_segment_medians as (
     select * from {{ ref('int_segment_medians') }}
 ),
@@ -58,7 +63,9 @@ joined as (
         medians.median_cycle_days,
         counts.verdict_tier,
         estimates.* exclude (segment_dimension, segment_value, period), -- noqa: references.consistent
-        tests.* exclude (segment_dimension, segment_value, period) -- noqa: references.consistent
+        tests.* exclude (segment_dimension, segment_value, period), -- noqa: references.consistent
+        states.signal_state,
+        states.signal_since_date
     from int_segment_win_counts as counts
     inner join int_periods
         on counts.period = int_periods.period
@@ -72,6 +79,8 @@ joined as (
             counts.segment_dimension = tests.segment_dimension
             and counts.segment_value = tests.segment_value
             and counts.period = tests.period
+    left join int_signal_states as states
+        on counts.segment_dimension || '|' || counts.segment_value || '|' || counts.period = states.claim
     left join int_segment_medians as medians
         on
             counts.segment_dimension = medians.segment_dimension
