@@ -1,11 +1,15 @@
 """The mathematics behind rpt_segment_win_rates against statsmodels, scipy and brute force, and what its verdicts do over many CRMs."""
 
+import datetime
 import re
+import shutil
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from conftest import run_dbt
 from scipy.stats import norm, t
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
@@ -424,6 +428,29 @@ def test_sentences_agree_with_verdicts(demo):
         assert bool(said) == (row.verdict == "signal") and ("chance can explain" in row.finding) == (row.verdict == "no_signal")
         assert not said or (said[1] == "fewer") == (row.vs_reference_difference < 0)
     assert frame.finding[~frame.verdict.isin(["signal", "no_signal"])].str.contains("to judge|not judged").all()
+
+
+# Looked at again and again
+
+
+def test_a_build_four_weeks_later_confirms_what_it_finds_again(demo, tmp_path):
+    """The demo's build is the first, at half the level; one of 28 days later has the whole level, and what both say is confirmed."""
+    database = shutil.copy(demo.database, tmp_path / "again.duckdb")
+    run_dbt(database, variables={"as_of_date": "2026-01-28"}, select="+rpt_segment_win_rates").check()
+    with duckdb.connect(database, read_only=True) as connection:
+        level = connection.sql("select fdr_level, first_build_date from intermediate.int_verdict_level").fetchone()
+        states = connection.sql(
+            "select segment_value, signal_state, signal_since_date from marts.rpt_segment_win_rates where verdict = 'signal' and period = 'all'"
+        ).fetchall()
+        kept = connection.sql("select as_of_date, count(claim) from intermediate.int_kept_signals group by 1 order by 1").fetchall()
+    assert level == (0.02, datetime.date(2025, 12, 31))
+    assert ("Referral", "confirmed", datetime.date(2025, 12, 31)) in states
+    assert [day for day, _ in kept] == [datetime.date(2025, 12, 31), datetime.date(2026, 1, 28)] and all(count for _, count in kept)
+    with demo.connect() as connection:
+        first = connection.sql(
+            "select distinct signal_state, signal_since_date from marts.rpt_segment_win_rates where verdict = 'signal'"
+        ).fetchall()
+    assert first == [("new", datetime.date(2025, 12, 31))]
 
 
 # Verdicts over many CRMs
