@@ -413,8 +413,7 @@ def test_estimates_of_nothing_are_unknown():
 
 def test_sentences_agree_with_verdicts(demo):
     """Of every row of the demo, as a reader would take the sentence."""
-    with demo.connect() as connection:
-        frame = connection.sql("select * from marts.rpt_segment_win_rates").df()
+    frame = demo.frame("select * from marts.rpt_segment_win_rates")
     judged = frame[frame.verdict.isin(["signal", "no_signal"])]
     assert len(judged) > 200 and judged.verdict.eq("signal").sum() >= 4
     for row in judged.itertuples():
@@ -446,11 +445,8 @@ def test_a_build_four_weeks_later_confirms_what_it_finds_again(demo, tmp_path):
     assert level == (0.02, datetime.date(2025, 12, 31))
     assert ("Referral", "confirmed", datetime.date(2025, 12, 31)) in states
     assert [day for day, _ in kept] == [datetime.date(2025, 12, 31), datetime.date(2026, 1, 28)] and all(count for _, count in kept)
-    with demo.connect() as connection:
-        first = connection.sql(
-            "select distinct signal_state, signal_since_date from marts.rpt_segment_win_rates where verdict = 'signal'"
-        ).fetchall()
-    assert first == [("new", datetime.date(2025, 12, 31))]
+    first = demo.frame("select distinct signal_state, signal_since_date from marts.rpt_segment_win_rates where verdict = 'signal'")
+    assert first.signal_state.tolist() == ["new"] and first.signal_since_date.astype(str).tolist() == ["2025-12-31"]
 
 
 # Verdicts over many CRMs
