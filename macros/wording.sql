@@ -249,7 +249,7 @@
     end
 {%- endmacro %}
 
-{# What a row of rpt_rep_performance says of the win rate, in a sentence that claims no more than its verdict. #}
+{# What a row of rpt_rep_performance says of the win rate, in a sentence that claims no more than its verdict; `row` has `reference_rep_name` besides. #}
 {% macro rep_finding(row) -%}
     {{ row }}.rep_name || ': '
     || case
@@ -259,18 +259,26 @@
             || ' ' || {{ interval(row ~ ".win_rate_lower", row ~ ".win_rate_upper", 100) }}
             || case
                 when {{ row }}.verdict in ('insufficient_n', 'not_computable') then '; not judged: ' || {{ row }}.missing_reason || '.'
+                when {{ row }}.reference_rep_count = 1
+                    then
+                        '; of like deals ' || {{ percent(row ~ ".risk_adjusted_win_rate") }} || ' where ' || coalesce({{ row }}.reference_rep_name, 'another rep') || ' wins '
+                        || {{ percent(row ~ ".reference_win_rate") }} || ', so they differ by ' || {{ one_decimal("abs(" ~ row ~ ".difference_pp)") }} || ' points ('
+                        || {{ one_decimal("case when " ~ row ~ ".difference_pp < 0 then -" ~ row ~ ".difference_upper_pp else " ~ row ~ ".difference_lower_pp end") }} || ' to '
+                        || {{ one_decimal("case when " ~ row ~ ".difference_pp < 0 then -" ~ row ~ ".difference_lower_pp else " ~ row ~ ".difference_upper_pp end") }} || ')'
+                        || case {{ row }}.verdict
+                            when 'signal' then ', more than chance can explain; which of them is unusual can''t be told.'
+                            else ', which chance can explain.'
+                        end
                 else
-                    ', where ' || {{ one_decimal(row ~ ".expected_won_deal_count") }} || ' are expected of such deals; '
-                    || case
-                        when {{ row }}.verdict = 'signal' and {{ row }}.won_deal_count < {{ row }}.expected_won_deal_count then 'fewer wins'
-                        when {{ row }}.verdict = 'signal' then 'more wins'
-                        else 'with ' || {{ row }}.judged_rep_count || ' reps compared, chance'
+                    case {{ row }}.verdict
+                        when 'signal' then '; of like deals about ' || {{ points(row ~ ".shrunk_difference_pp", "fewer", "more", factor=1) }} || ' than'
+                        else '; of like deals'
                     end
-                    || case
-                        when {{ row }}.verdict = 'signal' then ' than chance' || case when {{ row }}.dispersion > 1 then ' and the usual spread of reps' else '' end || ' can explain.'
-                        when {{ row }}.dispersion > 1 then ' and the usual spread of reps can explain it.'
-                        else ' can explain it.'
-                    end
+                    || ' the other ' || {{ row }}.reference_rep_count || ' reps ' || case {{ row }}.rep_group when 'all' then '' else 'of ' || {{ row }}.rep_group || ' ' end
+                    || 'who don''t stand out'
+                    || case {{ row }}.verdict when 'signal' then '' else ' win ' || {{ percent(row ~ ".reference_win_rate") }} || ', and chance can explain the difference' end
+                    || ' (' || {{ one_decimal(row ~ ".difference_lower_pp") }} || ' to ' || {{ one_decimal(row ~ ".difference_upper_pp") }} || ' points)'
+                    || case {{ row }}.verdict when 'signal' then ', more than chance can explain.' else '.' end
             end
     end
 {%- endmacro %}
@@ -288,7 +296,7 @@
                 when {{ row }}.forecast_bias_verdict in ('insufficient_n', 'not_computable') then '; too little to judge.'
                 else
                     ', ' || {{ percent("abs(" ~ row ~ ".forecast_bias_rate)") }} || ' too ' || case when {{ row }}.forecast_bias_rate < 0 then 'little' else 'much' end
-                    || ' ' || {{ interval(row ~ ".forecast_bias_lower", row ~ ".forecast_bias_upper", 100) }}
+                    || coalesce(' (' || {{ one_decimal("100 * " ~ row ~ ".forecast_bias_lower") }} || ' to ' || {{ one_decimal("100 * " ~ row ~ ".forecast_bias_upper") }} || ')', '')
                     || case {{ row }}.forecast_bias_verdict when 'signal' then '; more than chance.' else '; chance can explain it.' end
             end
     end

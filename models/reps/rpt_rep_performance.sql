@@ -53,28 +53,32 @@ joined as (
         estimates.shrunk_win_rate,
         rates.win_rate_lower,
         rates.win_rate_upper,
-        rates.expected_won_deal_count,
-        rates.overall_win_rate,
-        rates.risk_adjusted_win_rate,
-        rates.risk_adjusted_lower,
-        rates.risk_adjusted_upper,
-        rates.funnel_inner_lower,
-        rates.funnel_inner_upper,
-        rates.funnel_outer_lower,
-        rates.funnel_outer_upper,
-        rates.dispersion,
+        rates.account_count,
+        rates.design_effect,
+        rates.rep_group,
         rates.judged_rep_count,
+        rates.reference_rep_count,
+        rates.reference_reps,
+        rates.reference_closed_deal_count,
+        rates.reference_won_deal_count,
+        rates.expected_won_deal_count,
+        rates.risk_adjusted_win_rate,
+        rates.reference_win_rate,
+        rates.difference_pp,
+        rates.difference_lower_pp,
+        rates.difference_upper_pp,
+        rates.shrunk_difference_pp,
+        rates.detectable_difference_pp,
         rates.z_score,
         rates.p_value,
-        rates.family_p_value,
         rates.adjusted_p_value,
-        rates.forecast_bias_rate,
-        rates.forecast_bias_lower,
-        rates.forecast_bias_upper,
-        rates.forecast_bias_p_value,
-        rates.forecast_bias_q_value,
-        rates.on_time_rate_lower,
-        rates.on_time_rate_upper,
+        said.forecast_bias_rate,
+        said.forecast_bias_lower,
+        said.forecast_bias_upper,
+        said.forecast_bias_p_value,
+        said.forecast_bias_adjusted_p_value,
+        said.on_time_rate_lower,
+        said.on_time_rate_upper,
         coalesce(rates.verdict, 'insufficient_n') as verdict,
         case when rates.verdict is null then 'no deal has closed' else rates.missing_reason end as missing_reason,
         cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.open_deal_count end as bigint) as open_deal_count,
@@ -90,17 +94,22 @@ joined as (
         forecasts.forecast_deal_count,
         forecasts.forecast_amount,
         forecasts.realised_amount,
-        coalesce(rates.forecast_bias_verdict, 'not_computable') as forecast_bias_verdict,
+        coalesce(said.forecast_bias_verdict, 'not_computable') as forecast_bias_verdict,
         close_dates.dated_deal_count,
         close_dates.on_time_deal_count,
         close_dates.on_time_deal_count * 1.0 / close_dates.dated_deal_count as on_time_rate,
         close_dates.median_slip_days,
-        known.as_of_date
+        known.as_of_date,
+        reference_rep.rep_name as reference_rep_name
     from dim_reps
     inner join known
         on known.has_closed_deals
-    left join {{ ref('ml_rep_performance') }} as rates
+    left join {{ ref('ml_rep_win_rates') }} as rates
         on dim_reps.sales_rep_id = rates.sales_rep_id
+    left join dim_reps as reference_rep
+        on rates.reference_reps = reference_rep.sales_rep_id
+    left join {{ ref('ml_rep_forecasts') }} as said
+        on dim_reps.sales_rep_id = said.sales_rep_id
     left join int_segment_win_rate_estimates as estimates
         on dim_reps.sales_rep_id = estimates.segment_value
     left join {{ ref('int_rep_forecasts') }} as forecasts
@@ -113,7 +122,7 @@ joined as (
 
 final as (
     select
-        *,
+        * exclude (reference_rep_name),
         {{ rep_finding('joined') }} as finding,
         {{ rep_forecast_finding('joined') }} as forecast_finding
     from joined
