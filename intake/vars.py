@@ -241,8 +241,5 @@ def expected(rule: dict) -> str:
 
 def entries(rule: dict) -> str:
     """How many entries a list must have, where that is said."""
-    low, high = rule.get("minItems"), rule.get("maxItems")
-    if low is None and high is None:
-        return ""
-    number = f"{low}" if low == high else f"at least {low}" if high is None else f"{low or 0} to {high}"
-    return f"{number} {'entry' if (high or low) == 1 else 'entries'}, each "
+    low = rule.get("minItems")
+    return "" if low is None else f"at least {low} {'entry' if low == 1 else 'entries'}, each "

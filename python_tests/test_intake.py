@@ -257,8 +257,6 @@ def test_vars_and_their_schema_name_the_same(tmp_path):
         ("holdout_percent", 120, "holdout_percent is 120, but must be a whole number from 0 to 99"),
         ("as_of_date", "2025-13-01", 'as_of_date is "2025-13-01", but must be a date, written as YYYY-MM-DD, or unset'),
         ("segment_dimensions", ["industry", "industry"], "none twice"),
-        ("rep_funnel_levels", [0.5], "is [0.5], but must be a list of 2 entries, each a number between 0 and 1, none twice"),
-        ("rep_funnel_levels", [0.95, 0.998, 0.999], "but must be a list of 2 entries, each a number"),
         ("row_filters", [{"column": "A", "keep": []}], "row_filters[0].keep is [], but must be a list of at least 1 entry, each text"),
         ("row_filters", [{"column": "A", "keep": "Test"}], 'row_filters[0].keep is "Test", but must be a list of at least 1 entry, each '),
         ("segment_dimensions", "industry", 'must be a list of text that isn\'t blank, none twice: write ["industry"]'),

@@ -1,8 +1,9 @@
 -- Which reps win more or less than expected given their deals, and is it more than chance?
 -- Who is R07's manager?
 -- Which reps stand in no reps file?
--- Compare risk_adjusted_win_rate with the funnel's limits: win_rate alone ranks luck and the mix of deals. Reps whose verdict is a signal stand first, all
--- others by name, because the order of what chance can explain says nothing. Reps without a deal, and so without a figure, are there too.
+-- Read the difference with its interval: win_rate alone ranks luck and the mix of deals. Reps whose verdict is a signal stand first, all others by
+-- name, because the order of what chance can explain says nothing. Of two reps of a region both rows say the same: nobody can tell which of them is
+-- unusual. Reps without a deal, and so without a figure, are there too.
 with
 
 dim_reps as (
@@ -22,15 +23,18 @@ final as (
         dim_reps.is_in_reps_file,
         performance.closed_deal_count,
         performance.won_deal_count,
-        performance.expected_won_deal_count,
         performance.win_rate,
         performance.win_rate_lower,
         performance.win_rate_upper,
+        performance.rep_group,
+        performance.reference_rep_count,
+        performance.expected_won_deal_count,
         performance.risk_adjusted_win_rate,
-        performance.risk_adjusted_lower,
-        performance.risk_adjusted_upper,
-        performance.funnel_outer_lower,
-        performance.funnel_outer_upper,
+        performance.reference_win_rate,
+        performance.difference_pp,
+        performance.difference_lower_pp,
+        performance.difference_upper_pp,
+        performance.detectable_difference_pp,
         performance.adjusted_p_value,
         performance.verdict,
         coalesce(performance.missing_reason, performance.finding) as finding

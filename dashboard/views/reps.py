@@ -1,4 +1,4 @@
-"""Reps: who wins more or less than their deals lead one to expect, and whose open deals carry risk. A funnel, no league table."""
+"""Reps: who wins more or less than the reps who look alike, and whose open deals carry risk. No league table."""
 
 import altair as alt
 import pandas as pd
@@ -8,6 +8,22 @@ from dashboard import charts, parts, words
 from dashboard.published import Build
 
 MAX_REPS = 40
+TIPS = {
+    "name": "",
+    "team": "",
+    "rep_group": "",
+    "verdict": "",
+    "difference_pp": "+.1f",
+    "difference_lower_pp": "+.1f",
+    "difference_upper_pp": "+.1f",
+    "risk_adjusted_win_rate": ".1%",
+    "reference_win_rate": ".1%",
+    "reference_rep_count": ",",
+    "won_deal_count": ",",
+    "closed_deal_count": ",",
+    "detectable_difference_pp": ".1f",
+    "adjusted_p_value": ".4f",
+}
 
 
 def show(build: Build) -> None:
@@ -24,12 +40,24 @@ def show(build: Build) -> None:
         picked,
     )
     frame["words"] = frame.verdict.map(words.verdict)
-    st.subheader("Wins against what such deals lead one to expect")
-    judged = frame.dropna(subset=["funnel_outer_lower"])
-    parts.chart(funnel_chart(judged), judged, "Funnel plot of reps' risk-adjusted win rates")
+    st.subheader("Win rates against those of the reps who don't stand out")
+    judged = frame.dropna(subset=["difference_pp"])
+    shown = parts.most_telling(judged.assign(shown=judged.name + group_names(judged)), judged.z_score, MAX_REPS)
+    drawn = charts.intervals(
+        shown.assign(verdict=shown.words),
+        "shown",
+        "difference_pp",
+        ("difference_lower_pp", "difference_upper_pp"),
+        "Percentage points of win rate, of the same deals",
+        TIPS,
+        "+.3~r",
+        rule=0,
+    )
+    parts.chart(drawn, shown, "Reps' win rates against those of the reps who don't stand out, with intervals")
     st.caption(
-        "Each point is a rep: win rate adjusted for the deals they had, with its interval. Inside the bands a rep is like the others; between "
-        "the bands one looks again; a diamond is more than chance, all reps compared. Order and rank of the points inside mean nothing."
+        "Each row is a rep: how many points more of the same deals the rep wins than the others of the same region who don't stand out (all "
+        "reps, where they sell in several regions), with the interval at which all reps are judged. A diamond is more than chance: its "
+        "interval leaves out 0. Order means nothing. Two reps of a region are one comparison, and which of them is unusual can't be told."
     )
     parts.signals(frame, "**No rep stands out:** chance can explain the differences between those who could be judged.", limit=12)
     st.subheader("Risk in their open deals")
@@ -41,39 +69,9 @@ def show(build: Build) -> None:
     rep_table(frame)
 
 
-def funnel_chart(frame: pd.DataFrame) -> alt.LayerChart:
-    frame = frame.sort_values("expected_won_deal_count")
-    x = alt.X("expected_won_deal_count:Q", title="Wins expected of the rep's closed deals", axis=charts.axis(), scale=alt.Scale(zero=False))
-    base = alt.Chart(frame).encode(x=x)
-    y = alt.Y("funnel_outer_lower:Q", title="Risk-adjusted win rate", axis=charts.axis(".0%"), scale=alt.Scale(zero=False))
-    outer = base.mark_area(color=charts.GREY, opacity=0.15).encode(y=y, y2="funnel_outer_upper:Q")
-    inner = base.mark_area(color=charts.GREY, opacity=0.25).encode(y="funnel_inner_lower:Q", y2="funnel_inner_upper:Q")
-    middle = base.mark_line(color=charts.GREY, strokeDash=[4, 4]).encode(y="overall_win_rate:Q")
-    tips = charts.tooltips(
-        {
-            "name": "",
-            "team": "",
-            "words": "",
-            "risk_adjusted_win_rate": ".1%",
-            "risk_adjusted_lower": ".1%",
-            "risk_adjusted_upper": ".1%",
-            "win_rate": ".1%",
-            "won_deal_count": ",",
-            "expected_won_deal_count": ",.1f",
-            "closed_deal_count": ",",
-            "adjusted_p_value": ".4f",
-        }
-    )
-    colour, shape = charts.marks(frame, "words", charts.VERDICT_MARKS)
-    interval = base.mark_rule(opacity=0.35).encode(y="risk_adjusted_lower:Q", y2="risk_adjusted_upper:Q", color=colour)
-    points = base.mark_point(filled=True, size=90, opacity=1).encode(y="risk_adjusted_win_rate:Q", color=colour, shape=shape, tooltip=tips)
-    names = (
-        base.transform_filter(alt.datum.verdict == "signal")
-        .mark_text(align="left", dx=9, dy=-7, fontWeight="bold")
-        .encode(y="risk_adjusted_win_rate:Q", text="name:N")
-    )
-    named = [names] if (frame.verdict == "signal").any() else []
-    return alt.layer(outer, inner, middle, interval, points, *named).properties(height=380)
+def group_names(frame: pd.DataFrame) -> pd.Series:
+    """', EMEA' of reps who are compared inside their region."""
+    return frame.rep_group.map(lambda group: "" if group == "all" else f", {group}")
 
 
 def risk_load(build: Build, frame: pd.DataFrame) -> None:
@@ -122,7 +120,10 @@ def risk_load(build: Build, frame: pd.DataFrame) -> None:
 def rep_table(frame: pd.DataFrame) -> None:
     rows = frame.assign(
         win=[f"{words.percent(r.win_rate)} ({words.between(r.win_rate_lower, r.win_rate_upper)})" for r in frame.itertuples()],
-        expected=frame.expected_won_deal_count.round(1),
+        difference=[
+            "" if pd.isna(r.difference_pp) else f"{r.difference_pp:+.1f} ({r.difference_lower_pp:.1f} to {r.difference_upper_pp:.1f})"
+            for r in frame.itertuples()
+        ],
     )
     parts.table(
         rows,
@@ -132,7 +133,7 @@ def rep_table(frame: pd.DataFrame) -> None:
             "words": "Verdict",
             "win": "Win rate (interval)",
             "won_deal_count": "Won",
-            "expected": "Expected",
+            "difference": "Points of the same deals",
             "closed_deal_count": "Closed deals",
             "at_risk_deal_count": "At risk",
             "open_deal_count": "Open",

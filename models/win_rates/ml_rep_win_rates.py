@@ -298,17 +298,24 @@ def verdicts(reps: Reps, cells: dict[str, Array], settings: Settings, level: flo
     found = [{"verdict": "insufficient_n", "missing_reason": reason} for reason in reasons]
     is_enough = np.equal(reasons, None)
     fit = fits(collect(reps, np.where(is_enough, reps.group, NOT_JUDGED), cells, settings.min_level_deals))
-    judged = is_enough & np.isfinite(fit(np.ones(len(reps.names), bool)).z)
-    for rep in np.flatnonzero(is_enough & ~judged):
-        found[rep] = INSEPARABLE
+    is_separable = np.isfinite(fit(np.ones(len(reps.names), bool)).z)
+    judged = is_enough & is_separable
     members = {each: judged & (reps.group == each) for each in np.unique(reps.group[judged])}
     for each in [each for each, mask in members.items() if mask.sum() == 1]:
-        where = "" if each == EVERYONE else " of the region, so it can't be told from the region"
-        found[members.pop(each).argmax()] = {"verdict": "not_computable", "missing_reason": f"no other rep{where}"}
+        judged &= ~members.pop(each)
+    for rep in np.flatnonzero(is_enough & ~judged):
+        is_alone = np.sum(is_enough & (reps.group == reps.group[rep])) == 1
+        found[rep] = alone(reps.group[rep]) if is_alone or is_separable[rep] else INSEPARABLE
     for mask in members.values():
         for rep, row in judge_group(reps, mask, fit, level / len(members)).items():
             found[rep] = row
     return found
+
+
+def alone(group: str) -> dict[str, str]:
+    """Of a rep with nobody to be compared with."""
+    where = "" if group == EVERYONE else " in the region, so it can't be told from the region"
+    return {"verdict": "not_computable", "missing_reason": f"there is no other rep with enough deals{where}"}
 
 
 def model(dbt, session):
