@@ -262,23 +262,28 @@
                 when {{ row }}.reference_rep_count = 1
                     then
                         '; of like deals ' || {{ percent(row ~ ".risk_adjusted_win_rate") }} || ' where ' || coalesce({{ row }}.reference_rep_name, 'another rep') || ' wins '
-                        || {{ percent(row ~ ".reference_win_rate") }} || ', so they differ by ' || {{ one_decimal("abs(" ~ row ~ ".difference_pp)") }} || ' points ('
-                        || {{ one_decimal("case when " ~ row ~ ".difference_pp < 0 then -" ~ row ~ ".difference_upper_pp else " ~ row ~ ".difference_lower_pp end") }} || ' to '
-                        || {{ one_decimal("case when " ~ row ~ ".difference_pp < 0 then -" ~ row ~ ".difference_lower_pp else " ~ row ~ ".difference_upper_pp end") }} || ')'
+                        || {{ percent(row ~ ".reference_win_rate") }} || ': they differ by ' || {{ one_decimal("100 * abs(" ~ row ~ ".vs_reference_difference)") }} || ' points '
+                        || {{ corrected_interval(
+                            "case when " ~ row ~ ".vs_reference_difference < 0 then -" ~ row ~ ".vs_reference_upper else " ~ row ~ ".vs_reference_lower end",
+                            "case when " ~ row ~ ".vs_reference_difference < 0 then -" ~ row ~ ".vs_reference_lower else " ~ row ~ ".vs_reference_upper end",
+                            row ~ ".vs_reference_confidence_level", 100
+                        ) }}
                         || case {{ row }}.verdict
                             when 'signal' then ', more than chance can explain; which of them is unusual can''t be told.'
                             else ', which chance can explain.'
                         end
                 else
-                    case {{ row }}.verdict
-                        when 'signal' then '; of like deals about ' || {{ points(row ~ ".shrunk_difference_pp", "fewer", "more", factor=1) }} || ' than'
-                        else '; of like deals'
+                    '; of like deals ' || {{ points(row ~ ".vs_reference_difference", "below", "above") }} || ' the ' || {{ row }}.reference_rep_count || ' other reps '
+                    || case {{ row }}.rep_group when 'all' then '' else 'of ' || {{ row }}.rep_group || ' ' end || 'who don''t stand out, '
+                    || {{ percent(row ~ ".reference_win_rate") }} || ' '
+                    || {{ corrected_interval(row ~ ".vs_reference_lower", row ~ ".vs_reference_upper", row ~ ".vs_reference_confidence_level", 100) }}
+                    || case {{ row }}.verdict
+                        when 'signal'
+                            then '; more than chance can explain: expect about ' || {{ one_decimal("100 * abs(" ~ row ~ ".shrunk_vs_reference_difference)") }} || ' points of it again.'
+                        else
+                            '; with ' || {{ row }}.judged_rep_count || ' reps compared, chance can explain it'
+                            || coalesce(', and a difference below ' || {{ one_decimal("100 * " ~ row ~ ".detectable_difference") }} || ' points would often be missed.', '.')
                     end
-                    || ' the other ' || {{ row }}.reference_rep_count || ' reps ' || case {{ row }}.rep_group when 'all' then '' else 'of ' || {{ row }}.rep_group || ' ' end
-                    || 'who don''t stand out'
-                    || case {{ row }}.verdict when 'signal' then '' else ' win ' || {{ percent(row ~ ".reference_win_rate") }} || ', and chance can explain the difference' end
-                    || ' (' || {{ one_decimal(row ~ ".difference_lower_pp") }} || ' to ' || {{ one_decimal(row ~ ".difference_upper_pp") }} || ' points)'
-                    || case {{ row }}.verdict when 'signal' then ', more than chance can explain.' else '.' end
             end
     end
 {%- endmacro %}

@@ -214,7 +214,7 @@ def test_readme_and_docs_say_of_the_demo_what_its_marts_say(demo):
     bands = "select count(*) from marts.rpt_segment_win_rates where segment_dimension = 'deal_size_band' and period = 'all' and verdict = 'signal'"
     assert demo.query(bands) == [(0,)]
     # "With like deals R14 is 15 points above [...] no signal: [...] it finds 21 points with 80 % [...] R07 [...] is one there too."
-    reps = "select sales_rep_id, verdict, round(difference_pp), round(detectable_difference_pp) from marts.rpt_rep_performance"
+    reps = "select sales_rep_id, verdict, round(100 * vs_reference_difference), round(100 * detectable_difference) from marts.rpt_rep_performance"
     planted = f"{reps} where sales_rep_id in {tuple(crm.PLANTED.reps)} or verdict = 'signal' order by 1"
     assert demo.query(planted) == [("R07", "signal", -17, 18), ("R14", "no_signal", 15, 21)]
     assert demo.query("select distinct evaluated_date_count from marts.rpt_pipeline_value_methods") == [(13,)]

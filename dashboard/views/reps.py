@@ -13,15 +13,15 @@ TIPS = {
     "team": "",
     "rep_group": "",
     "verdict": "",
-    "difference_pp": "+.1f",
-    "difference_lower_pp": "+.1f",
-    "difference_upper_pp": "+.1f",
+    "vs_reference_difference": "+.1%",
+    "vs_reference_lower": "+.1%",
+    "vs_reference_upper": "+.1%",
     "risk_adjusted_win_rate": ".1%",
     "reference_win_rate": ".1%",
     "reference_rep_count": ",",
     "won_deal_count": ",",
     "closed_deal_count": ",",
-    "detectable_difference_pp": ".1f",
+    "detectable_difference": ".1%",
     "adjusted_p_value": ".4f",
 }
 
@@ -41,16 +41,16 @@ def show(build: Build) -> None:
     )
     frame["words"] = frame.verdict.map(words.verdict)
     st.subheader("Win rates against those of the reps who don't stand out")
-    judged = frame.dropna(subset=["difference_pp"])
+    judged = frame.dropna(subset=["vs_reference_difference"])
     shown = parts.most_telling(judged.assign(shown=judged.name + group_names(judged)), judged.z_score, MAX_REPS)
     drawn = charts.intervals(
         shown.assign(verdict=shown.words),
         "shown",
-        "difference_pp",
-        ("difference_lower_pp", "difference_upper_pp"),
-        "Percentage points of win rate, of the same deals",
+        "vs_reference_difference",
+        ("vs_reference_lower", "vs_reference_upper"),
+        "Points of win rate, of the same deals",
         TIPS,
-        "+.3~r",
+        "points",
         rule=0,
     )
     parts.chart(drawn, shown, "Reps' win rates against those of the reps who don't stand out, with intervals")
@@ -121,7 +121,9 @@ def rep_table(frame: pd.DataFrame) -> None:
     rows = frame.assign(
         win=[f"{words.percent(r.win_rate)} ({words.between(r.win_rate_lower, r.win_rate_upper)})" for r in frame.itertuples()],
         difference=[
-            "" if pd.isna(r.difference_pp) else f"{r.difference_pp:+.1f} ({r.difference_lower_pp:.1f} to {r.difference_upper_pp:.1f})"
+            ""
+            if pd.isna(r.vs_reference_difference)
+            else f"{100 * r.vs_reference_difference:+.1f} ({100 * r.vs_reference_lower:.1f} to {100 * r.vs_reference_upper:.1f})"
             for r in frame.itertuples()
         ],
     )

@@ -34,7 +34,7 @@ from inference.tables import from_rows, read_columns
 
 RARE, NOT_JUDGED, EVERYONE = "(rare)", "(not judged)", "all"
 NESTED_SHARE = 0.9  # of all closed deals that lie in their rep's main region, from which on regions are groups
-LEAST_ACCOUNTS = 8  # of a judged rep: with fewer, how alike their deals are isn't known well enough
+MOST_NAMES = 4  # of a reference, that are listed
 POWER = 0.8
 ACCOUNTS = ("sales_rep_id", "region", "closed_deal_count", "won_deal_count", "account_count")
 CELL_COUNTS = ("closed_deal_count", "won_deal_count")
@@ -43,11 +43,14 @@ COUNTS = (
     "account_count",
     "judged_rep_count",
     "reference_rep_count",
-    "reference_closed_deal_count",
+    "reference_deal_count",
     "reference_won_deal_count",
 )
-POINTS = ("difference_pp", "difference_lower_pp", "difference_upper_pp", "shrunk_difference_pp", "detectable_difference_pp")
-COMPARED = ("expected_won_deal_count", "risk_adjusted_win_rate", "reference_win_rate", *POINTS, "z_score", "p_value", "adjusted_p_value")
+DIFFERENCES = ("vs_reference_difference", "vs_reference_lower", "vs_reference_upper", "shrunk_vs_reference_difference")
+COMPARED = (
+    "expected_won_deal_count", "risk_adjusted_win_rate", "reference_win_rate", *DIFFERENCES, "vs_reference_confidence_level",
+    "detectable_difference", "z_score", "p_value", "adjusted_p_value", "p_value_threshold",
+)  # fmt: skip
 FIGURES = ("win_rate_lower", "win_rate_upper", "design_effect", *COMPARED)
 INSEPARABLE = {"verdict": "not_computable", "missing_reason": "can't be told apart from the factors of the deals"}
 TEXTS = ("rep_group", "reference_reps", "verdict", "missing_reason")
@@ -57,7 +60,8 @@ Array = np.ndarray
 @dataclass(frozen=True)
 class Settings:
     min_deals: float
-    min_expected_deals: float  # won, and lost, that a judged rep must be expected to have
+    min_accounts: float
+    min_expected_deals: float  # won, and lost, that a judged rep is worth at the group's rate
     min_level_deals: float
     confidence_level: float
 
@@ -154,8 +158,8 @@ def why_not_judged(reps: Reps, settings: Settings) -> Array:
     rate = np.array([reps.won[reps.group == each].sum() / reps.count[reps.group == each].sum() for each in reps.group])
     least = reps.count / reps.effect * np.minimum(rate, 1 - rate)
     return np.select(
-        [reps.count < settings.min_deals, reps.account_count < LEAST_ACCOUNTS, least < settings.min_expected_deals],
-        ["too few closed deals", "too few accounts", "too few won or lost deals are expected"],
+        [reps.count < settings.min_deals, reps.account_count < settings.min_accounts, least < settings.min_expected_deals],
+        ["too few closed deals", "too few accounts", "too few won or lost deals to expect"],
         None,
     )
 
@@ -180,6 +184,12 @@ def collect(reps: Reps, group: Array, cells: dict[str, Array], min_level_deals: 
     shape = (len(reps.names), len(table))
     whole = (coo_array((each, (rep, cell)), shape=shape).tocsr() for each in (won, count))
     return Deals(one_hot(table, width), *(diags_array(1 / reps.effect).tocsr() @ each for each in whole))
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 # The comparison
@@ -232,7 +242,7 @@ def judge_group(reps: Reps, judged: Array, fit: Callable[[Array], Comparison], l
         difference, share = effect * spread, worth[rep] / worth[compared].sum()
         rate = np.sum(reps.won[compared] / reps.effect[compared]) / worth[compared].sum()
         of_rep = {
-            "difference_pp": difference, "error": spread / np.sqrt(found.variance[rep]), "z_score": found.z[rep],
+            "vs_reference_difference": difference, "error": spread / np.sqrt(found.variance[rep]), "z_score": found.z[rep],
             "risk_adjusted_win_rate": rate + difference * (1 - share), "reference_win_rate": rate - difference * share,
             "expected_won_deal_count": np.clip(reps.won[rep] - effect * found.spread[rep] * reps.effect[rep], 0, reps.count[rep]),
         }  # fmt: skip
@@ -243,19 +253,21 @@ def judge_group(reps: Reps, judged: Array, fit: Callable[[Array], Comparison], l
 
 def state(reps: Reps, members: Array, alike: Array, columns: dict[str, Array], level: float) -> dict[int, dict]:
     """Verdicts, intervals at their level, and whom each member is compared with."""
-    difference, error = columns["difference_pp"], columns["error"]
+    difference, error = columns["vs_reference_difference"], columns["error"]
     p_value = two_sided(columns["z_score"])
     correction = correct(p_value, level)
     quantile = normal_quantile(1 - correction.each_level)
     lower, upper = difference - quantile * error, difference + quantile * error
     columns |= {
-        "p_value": p_value, "adjusted_p_value": correction.adjusted, "difference_lower_pp": lower, "difference_upper_pp": upper,
-        "shrunk_difference_pp": shrink_differences(difference, error, lower, upper),
-        "detectable_difference_pp": (quantile + ndtri(POWER)) * error,
+        "p_value": p_value, "adjusted_p_value": correction.adjusted, "vs_reference_lower": lower, "vs_reference_upper": upper,
+        "shrunk_vs_reference_difference": shrink_differences(difference, error, lower, upper),
+        "detectable_difference": (quantile + ndtri(POWER)) * error,
+        "vs_reference_confidence_level": np.full(len(members), 1 - correction.each_level),
+        "p_value_threshold": np.full(len(members), level),
     }  # fmt: skip
-    columns["detectable_difference_pp"][columns["detectable_difference_pp"] > 1] = np.nan
-    for name in POINTS:
-        columns[name] = 100 * np.clip(columns[name], -1, 1)
+    columns["detectable_difference"][columns["detectable_difference"] > 1] = np.nan
+    for name in DIFFERENCES:
+        columns[name] = np.clip(columns[name], -1, 1)
     for name in ("risk_adjusted_win_rate", "reference_win_rate"):
         columns[name] = np.clip(columns[name], 0, 1)
     rows = {}
@@ -266,9 +278,10 @@ def state(reps: Reps, members: Array, alike: Array, columns: dict[str, Array], l
             continue
         rows[int(rep)] = {name: columns[name][position].item() for name in COMPARED} | {
             "judged_rep_count": len(members),
-            "reference_reps": ", ".join(reps.names[others]),
+            "is_in_reference": bool(rep in alike),
+            "reference_reps": listed(reps.names[others]),
             "reference_rep_count": len(others),
-            "reference_closed_deal_count": int(reps.count[others].sum()),
+            "reference_deal_count": int(reps.count[others].sum()),
             "reference_won_deal_count": int(reps.won[others].sum()),
             "verdict": "signal" if p_value[position] <= correction.each_level else "no_signal",
         }
@@ -324,4 +337,4 @@ def model(dbt, session):
     [(level,)] = dbt.ref("int_verdict_level").project("fdr_level").fetchall()
     accounts = read_columns(dbt.ref("int_rep_accounts"), ACCOUNTS, ACCOUNTS[:4])
     rows = judge(dbt.ref("int_rep_cells").fetchnumpy(), accounts, settings, level) if accounts["sales_rep_id"] else []
-    return from_rows(rows, {str: ("sales_rep_id", *TEXTS), int: COUNTS, float: FIGURES})
+    return from_rows(rows, {str: ("sales_rep_id", *TEXTS), int: COUNTS, float: FIGURES, bool: ("is_in_reference",)})
