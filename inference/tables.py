@@ -47,6 +47,18 @@ def read_columns(relation, names: Sequence[str], order: Sequence[str]) -> dict[s
     return {name: [row[name] for row in rows] for name in names}
 
 
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """The first names of a list, and how many more there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def from_columns(columns: Mapping[str, Sequence], types: Types) -> pa.Table:
     """A table of columns, each of the type it is listed under.
 

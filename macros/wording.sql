@@ -234,18 +234,39 @@
 {# What a row of rpt_lost_reasons says, in a sentence that claims no more than its verdict. #}
 {% macro lost_reason_finding(row) -%}
     case {{ row }}.lost_reason when 'None recorded' then 'No reason recorded' else {{ row }}.lost_reason end || ': '
+    || {{ row }}.lost_deal_count || ' of ' || {{ row }}.all_lost_deal_count || ' deals lost from ' || cast({{ row }}.period_start_date as {{ dbt.type_string() }}) || ' to '
+    || cast({{ row }}.period_end_date as {{ dbt.type_string() }})
     || case
-        when {{ row }}.verdict = 'insufficient_n'
+        when {{ row }}.verdict in ('insufficient_n', 'not_computable')
             then
-                'too few lost deals to judge a change, ' || {{ row }}.lost_deal_count || ' in the last four quarters and ' || {{ row }}.previous_lost_deal_count
-                || ' in the four before where it takes {{ var("min_segment_deals") }} together.'
-        when {{ row }}.verdict = 'not_computable' then 'nothing to compare, because every lost deal has it.'
+                ' and ' || {{ row }}.previous_lost_deal_count || ' of ' || {{ row }}.previous_all_lost_deal_count || ' in the four quarters before; not judged: '
+                || {{ row }}.missing_reason || '.'
         else
-            {{ row }}.lost_deal_count || ' of ' || {{ row }}.all_lost_deal_count || ' deals lost from ' || cast({{ row }}.period_start_date as {{ dbt.type_string() }}) || ' to '
-            || cast({{ row }}.period_end_date as {{ dbt.type_string() }}) || ', ' || {{ percent(row ~ ".lost_share") }} || ' '
-            || {{ interval(row ~ ".lost_share_lower", row ~ ".lost_share_upper", 100) }} || ', ' || {{ points(row ~ ".share_change", "less", "more") }} || ' than in the four quarters before '
-            || {{ interval(row ~ ".share_change_lower", row ~ ".share_change_upper", 100) }}
-            || case {{ row }}.verdict when 'signal' then '; more than chance.' else '; chance can explain it.' end
+            ', ' || {{ percent(row ~ ".lost_share") }} || ' ' || {{ interval(row ~ ".lost_share_lower", row ~ ".lost_share_upper", 100) }}
+            || case
+                when
+                    {{ row }}.compared_lost_deal_count = {{ row }}.all_lost_deal_count
+                    and {{ row }}.previous_compared_lost_deal_count = {{ row }}.previous_all_lost_deal_count
+                    then ''
+                else
+                    '; of those lost for it or for '
+                    || case {{ row }}.reference_reason_count
+                        when 1 then {{ row }}.reference_reasons
+                        else 'the ' || {{ row }}.reference_reason_count || ' reasons that don''t stand out'
+                    end
+                    || ' ' || {{ percent(row ~ ".lost_deal_count * 1.0 / " ~ row ~ ".compared_lost_deal_count") }}
+            end
+            || ', ' || {{ points(row ~ ".share_change", "less", "more") }} || ' than in the four quarters before '
+            || {{ corrected_interval(row ~ ".share_change_lower", row ~ ".share_change_upper", row ~ ".share_change_confidence_level", 100) }}
+            || case {{ row }}.verdict
+                when 'signal'
+                    then
+                        '; more than chance can explain, about ' || {{ one_decimal("100 * abs(" ~ row ~ ".shrunk_share_change)") }} || ' points of it.'
+                        || case {{ row }}.reference_reason_count when 1 then ' Which of the two changed can''t be told.' else '' end
+                else
+                    '; chance can explain it'
+                    || coalesce(', and a change below ' || {{ one_decimal("100 * " ~ row ~ ".detectable_share_change") }} || ' points would often be missed.', '.')
+            end
     end
 {%- endmacro %}
 

@@ -1,7 +1,8 @@
 -- What do we lose most to?
 -- Did a reason grow by more than chance?
 -- Shares of the deals lost in the last four complete quarters, the greatest first, against the four before. Shares sum to 1, so when one grows the others
--- shrink: only the verdict says which one moved. Where is_previous_period_partial is true, the year before lacks losses that took long.
+-- shrink: share_change is that of the share beside the reasons that don't stand out. Where is_previous_period_partial is true, the year before lacks
+-- losses that took long.
 -- May be empty: where no lost deal has a reason.
 with
 
@@ -24,10 +25,11 @@ final as (
         previous_lost_deal_count,
         previous_lost_share,
         is_previous_period_partial,
+        reference_reasons,
         share_change,
         share_change_lower,
         share_change_upper,
-        q_value,
+        adjusted_p_value,
         verdict,
         finding
     from rpt_lost_reasons

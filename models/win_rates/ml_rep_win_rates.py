@@ -30,11 +30,10 @@ from inference.intervals import Proportion, normal_quantile, wilson
 from inference.logistic import one_hot, predict_rates
 from inference.multiplicity import correct, reference_set, shrink_differences
 from inference.significance import two_sided
-from inference.tables import from_rows, read_columns
+from inference.tables import from_rows, listed, read_columns
 
 RARE, NOT_JUDGED, EVERYONE = "(rare)", "(not judged)", "all"
 NESTED_SHARE = 0.9  # of all closed deals that lie in their rep's main region, from which on regions are groups
-MOST_NAMES = 4  # of a reference, that are listed
 POWER = 0.8
 ACCOUNTS = ("sales_rep_id", "region", "closed_deal_count", "won_deal_count", "account_count")
 CELL_COUNTS = ("closed_deal_count", "won_deal_count")
@@ -184,12 +183,6 @@ def collect(reps: Reps, group: Array, cells: dict[str, Array], min_level_deals: 
     shape = (len(reps.names), len(table))
     whole = (coo_array((each, (rep, cell)), shape=shape).tocsr() for each in (won, count))
     return Deals(one_hot(table, width), *(diags_array(1 / reps.effect).tocsr() @ each for each in whole))
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first few names."""
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 # The comparison

@@ -41,12 +41,21 @@ joined as (
         counts.total_lost_deal_count,
         cast(counts.total_lost_amount as decimal(18, 2)) as total_lost_amount,
         counts.total_lost_deal_count * 1.0 / nullif(counts.total_all_lost_deal_count, 0) as total_lost_share,
+        tests.is_in_reference,
+        tests.reference_reasons,
+        tests.reference_reason_count,
+        tests.compared_lost_deal_count,
+        tests.previous_compared_lost_deal_count,
+        tests.share_change,
         tests.share_change_lower,
         tests.share_change_upper,
+        tests.share_change_confidence_level,
+        tests.shrunk_share_change,
+        tests.detectable_share_change,
         tests.p_value,
-        tests.family_p_value,
-        tests.q_value,
-        tests.verdict
+        tests.adjusted_p_value,
+        tests.verdict,
+        tests.missing_reason
     from int_lost_reason_counts as counts
     inner join int_lost_reason_tests as tests
         on counts.lost_reason = tests.lost_reason
@@ -54,18 +63,11 @@ joined as (
     cross join older
 ),
 
-changed as (
-    select
-        *,
-        lost_share - previous_lost_share as share_change
-    from joined
-),
-
 final as (
     select
         *,
-        {{ lost_reason_finding('changed') }} as finding
-    from changed
+        {{ lost_reason_finding('joined') }} as finding
+    from joined
 )
 
 select * from final
