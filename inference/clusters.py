@@ -7,6 +7,7 @@ import numpy as np
 from inference.intervals import Proportion, ratio
 
 Array = np.ndarray
+FEWEST_ACCOUNTS = 8  # with fewer, what accounts have in common can't be told from what their segment has
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,48 @@ def design_effect(correlation: float, deal_count: Array, squared_deal_count: Arr
     array([1.3, 1. ])
     """
     return 1 + correlation * np.nan_to_num(np.maximum(0, ratio(squared_deal_count, deal_count) - 1))
+
+
+def contrast_design_effect(
+    correlation: float, deal_count: float, squared_deal_count: float, crossed_deal_count: float, whole: Accounts
+) -> float:
+    """How many deals stand for one independent deal where a segment is compared with all deals that aren't in it.
+
+    An account that has deals on both sides is no reason to doubt the difference, as one with deals on one side is.
+
+    Parameters
+    ----------
+    correlation : float
+        See `within_account_correlation`.
+    deal_count, squared_deal_count, crossed_deal_count : float
+        Sums over accounts: of their deals in the segment, of these squared, and of these x all their deals.
+    whole : Accounts
+        Of all deals.
+
+    Returns
+    -------
+    float
+        1 or more; 1 where the segment or the rest has no deal.
+
+    References
+    ----------
+    Kish (1965), Survey Sampling, 5.4, for a contrast whose two sides share clusters.
+
+    Examples
+    --------
+    Ten accounts of four deals, all of them in the segment in five accounts; then two of each account's.
+
+    >>> whole = Accounts(10, 40, 160, 0.0, 10.0)
+    >>> contrast_design_effect(0.1, 20, 80, 80, whole), contrast_design_effect(0.1, 20, 40, 80, whole)
+    (1.3, 1.0)
+    """
+    rest = whole.deal_count - deal_count
+    if deal_count <= 0 or rest <= 0:
+        return 1.0
+    rest_squared = whole.squared_deal_count - 2 * crossed_deal_count + squared_deal_count
+    both = crossed_deal_count - squared_deal_count
+    shared = squared_deal_count / deal_count**2 - 2 * both / (deal_count * rest) + rest_squared / rest**2
+    return max(1.0, 1 + correlation * (shared / (1 / deal_count + 1 / rest) - 1))
 
 
 def effective(proportion: Proportion, effect: Array) -> Proportion:

@@ -266,11 +266,11 @@ class Correction:
     each_level: float
 
 
-def correct(p_values: Array, level: float) -> Correction:
+def correct(p_values: Array, level: float, two_are_one: bool = True) -> Correction:
     """Several hypotheses of one family, each tested once.
 
-    Two are one contrast, seen from both sides, and need no correction. Up to eleven have Bonferroni's: any false signal comes up in a
-    share of `level` at most. From twelve on it is Benjamini-Hochberg's, with the level of intervals that bounds the share of the shown
+    Two are one contrast, seen from both sides, and need no correction, unless `two_are_one` says that they are two. Up to eleven have
+    Bonferroni's: any false signal comes up in a share of `level` at most. From twelve on it is Benjamini-Hochberg's, with the level of intervals that bounds the share of the shown
     ones that are false.
 
     Parameters
@@ -279,6 +279,7 @@ def correct(p_values: Array, level: float) -> Correction:
         NaN where there is no test.
     level : float
         Between 0 and 1.
+    two_are_one : bool
 
     Returns
     -------
@@ -297,7 +298,7 @@ def correct(p_values: Array, level: float) -> Correction:
     size = int(known.sum())
     adjusted = np.full(len(p_values), np.nan)
     if size < FEWEST_FOR_FALSE_DISCOVERY:
-        times = 1 if size == 2 else max(size, 1)
+        times = 1 if size == 2 and two_are_one else max(size, 1)
         adjusted[known] = np.minimum(1.0, p_values[known] * times)
         return Correction(adjusted, level / times)
     adjusted[known] = benjamini_hochberg(p_values[known])

@@ -19,6 +19,12 @@
 {% endmacro %}
 
 
+{# Factors of the driver models. Reps are judged in their own mart: in a fit with them, regions and teams couldn't be told apart from them. #}
+{% macro driver_factors() %}
+    {{ return(dimensions_of("driver_factors", known=["creation"]) | reject("equalto", "sales_rep_id") | list) }}
+{% endmacro %}
+
+
 {# The rows of var score_factors, and one of each own dimension that isn't known at the close only. #}
 {% macro score_factors() %}
     {% set factors = var("score_factors") | list %}

@@ -1,44 +1,14 @@
 -- noqa: disable=layout.indent
-{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
-{% set factors = dimensions_of('driver_factors', known=['creation']) %}
+{% set factors = driver_factors() %}
 
 with
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
-),
-
-int_cohort_maturity as (
-    select * from {{ ref('int_cohort_maturity') }}
+int_driver_deals as (
+    select * from {{ ref('int_driver_deals') }}
 ),
 
 int_deal_bounds as (
     select * from {{ ref('int_deal_bounds') }}
-),
-
-mature_cohorts as (
-    select int_cohort_maturity.cohort_month
-    from int_cohort_maturity
-    inner join int_deal_bounds
-        on int_cohort_maturity.forecast_date = int_deal_bounds.as_of_date
-    {%- if var('maturity_filter') %}
-    where int_cohort_maturity.is_mature
-    {%- endif %}
-),
-
-closed as (
-    select
-        {% for factor in factors -%}
-        {{ frequent_value('int_deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
-        {% endfor -%}
-        int_deals.closed_month is not null as is_dated,
-        coalesce(int_deals.cycle_band, 'Unknown') as cycle_band,
-        {{ period_start('int_deals.closed_month', 6) }} as half_year_start_date,
-        int_deals.is_won
-    from int_deals
-    inner join mature_cohorts
-        on int_deals.cohort_month = mature_cohorts.cohort_month
-    where not int_deals.is_open
 ),
 
 -- The same deals twice: by half-year for the fit of what is known at creation, by cycle band, where there is a cycle, for the fit that adds it.
@@ -53,7 +23,7 @@ cells as (
         half_year_start_date,
         count(*) as closed_deal_count,
         sum(case when is_won then 1 else 0 end) as won_deal_count
-    from closed
+    from int_driver_deals
     group by grouping sets (  -- noqa: PRS
         ({{ factors | join(', ') }}, half_year_start_date, is_dated),
         ({{ factors | join(', ') }}, cycle_band, is_dated)

@@ -1,5 +1,5 @@
 {% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
-{% set factors = dimensions_of('driver_factors', known=['creation']) %}
+{% set factors = driver_factors() %}
 
 with
 

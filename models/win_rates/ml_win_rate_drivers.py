@@ -5,48 +5,53 @@ null for the fit of all deals; else the row is of a fit of the deals closed in t
 
 A fit is a logistic regression of won, one row a deal, on deals grouped by the levels of their factors; maximum likelihood by Newton's
 method, standard errors from the inverse Fisher information. A level's effect is a difference of average predicted win rates: of
-all deals, had they been of this level, against the mean of the factor's other levels weighted by their deals (what is judged) or
-against the reference, in percentage points with delta-method intervals. So the reference is only a parametrisation.
+all deals, had they been of this level, against the mean of the factor's other levels weighted by their deals, in percentage points, with
+delta-method standard errors. So the reference of the coefficients is only a parametrisation.
 
-Two stages of the verdict: likelihood-ratio tests of the m factors, Benjamini-Hochberg over them; then, only inside the factors that pass
-at `fdr_level`, levels one after the other, the one that stands out most first, at `fdr_level` / m, so that all false levels together
-come up in no more than `fdr_level` of inputs. A level that passes leaves the others, because its presence there would make the rest
-look different. (Two planted effects, 3,000 deals: at `fdr_level` x selected / m, Benjamini and Bogomolov's average over the selected,
-another level was a signal in 12 % of 1,000 CRMs; at `fdr_level` / m in 5 %, and the planted ones were found in 99 % either way.)
+The other levels that a level is compared with are those that look alike: the one that stands out most from the rest leaves, as long as it
+does so beyond chance (`reference_set`). Then every level is judged once, against those that are left but for itself, by Wald's test: a
+signal if p x levels is at most `fdr_level` / m with m judged factors (two levels are one contrast; from twelve on Benjamini-Hochberg). The
+interval is that test's inverse at the same level, so it leaves 0 out for signals, and for nothing else. The likelihood-ratio tests of factors
+stand beside it and decide nothing.
 
-Rare levels stand together as one. A likelihood without a maximum (some level only wins or only loses) keeps Newton's steps long: then
-the fit is Firth's (1993), whose penalty has finite estimates and does not depend on the reference, with penalised likelihood ratios
-(Heinze and Schemper 2002). What can't be told apart from other factors has no effect and says so.
+Deals of one account are alike, which makes chance larger: the standard error of a level is that of independent deals x the root of its design
+effect (`contrast_design_effect`), whose correlation is the least that the factors' levels leave between the deals of an account.
+
+Reps are in no fit: in most companies a rep sells in one region or team, which a fit with the reps couldn't tell apart from them. Rare levels
+stand together as one. A likelihood without a maximum (some level only wins or only loses) keeps Newton's steps long: then the fit is Firth's
+(1993), whose penalty has finite estimates and does not depend on the reference, with penalised likelihood ratios (Heinze and Schemper 2002).
+What can't be told apart from other factors has no effect and says so.
 """
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from scipy.special import chdtrc, expit
+from scipy.special import chdtrc, expit, ndtri
 
+from inference.clusters import FEWEST_ACCOUNTS, Accounts, contrast_design_effect, within_account_correlation
 from inference.dimensions import known_at, with_own
 from inference.intervals import normal_quantile
 from inference.logistic import Fit, fit_logistic, likelihood_ratio, one_hot
-from inference.multiplicity import benjamini_hochberg, step_down
+from inference.multiplicity import benjamini_hochberg, correct, reference_set, shrink_differences
 from inference.significance import two_sided
-from inference.tables import from_rows
+from inference.tables import from_rows, read_rows
 
 RARE = "(rare)"
 NOT_FREQUENT = "all but the most frequent"  # what int_driver_cells has as RARE already
-TEXTS = ("factor", "level", "reference_level", "pooled_levels", "verdict", "stability_verdict", "missing_reason")
+TEXTS = ("factor", "level", "reference_level", "pooled_levels", "other_levels", "verdict", "stability_verdict", "missing_reason")
 COUNTS = (
     "closed_deal_count",
     "won_deal_count",
+    "other_level_count",
     "fit_deal_count",
     "fit_degrees_of_freedom",
     "factor_degrees_of_freedom",
     "judged_factor_count",
     "half_year_count",
 )
-FLAGS = ("is_known_only_after_close", "is_reference", "is_judged", "is_separated", "is_penalised", "is_sign_flip")
+FLAGS = ("is_known_only_after_close", "is_reference", "is_separated", "is_penalised", "is_sign_flip")
 FIGURES = (
     "fit_intercept",
     "fit_chi2",
@@ -68,10 +73,18 @@ FIGURES = (
     "vs_others_lower_pp",
     "vs_others_upper_pp",
     "vs_others_p_value",
+    "vs_others_confidence_level",
+    "vs_others_shrunk_pp",
+    "smallest_difference_pp",
+    "design_effect",
     "level_adjusted_p_value",
     "stability_p_value",
     "stability_q_value",
 )
+POWER = 0.8  # the chance with which a difference of smallest_difference_pp is found
+COMPARED = (
+    "vs_others_pp", "vs_others_standard_error_pp", "vs_others_lower_pp", "vs_others_upper_pp", "vs_others_p_value", "design_effect",
+)  # fmt: skip
 Array = np.ndarray
 
 
@@ -96,18 +109,15 @@ class Means:
         error = np.sqrt(np.maximum(0.0, np.einsum("ij,jk,ik->i", gradients, self.fit.covariance, gradients)))
         return np.where(known, contrasts @ self.mean, np.nan), np.where(known & (error > 0), error, np.nan)
 
-    def against_others(self, active: Array, least: float) -> Array:
-        """Contrasts of each active level with the others that are active, weighted by their deals, of which it takes `least`."""
-        weight = np.where(active, self.count, 0.0)
-        others = weight.sum() - weight
-        contrasts = -weight / np.maximum(others, 1.0)[:, None]
+    def against(self, others: Array, least: float) -> Array:
+        """Contrasts of each level with the `others` but for itself, weighted by their deals, of which it takes `least`."""
+        contrasts = np.tile(np.where(others, self.count, 0.0), (len(self.count), 1))
+        np.fill_diagonal(contrasts, 0.0)
+        deals = contrasts.sum(axis=1)
+        contrasts /= -np.maximum(deals, 1.0)[:, None]
         np.fill_diagonal(contrasts, 1.0)
-        contrasts[~active | (others < max(1.0, least))] = np.nan
+        contrasts[deals < max(1.0, least)] = np.nan
         return contrasts
-
-    def z_against_others(self, is_candidate: Array, least: float, active: Array) -> Array:
-        effect, error = self.differences(self.against_others(active, least))
-        return np.where(is_candidate, effect / error, np.nan)
 
     def against_reference(self) -> Array:
         contrasts = np.eye(len(self.count))
@@ -138,7 +148,7 @@ def marginal_means(design, count: Array, fit: Fit, codes: Array, columns: Array)
 @dataclass(frozen=True)
 class Settings:
     factors: Sequence[str]
-    factors_judged_elsewhere: Sequence[str]  # they are in the fit
+    left_out: Sequence[str]  # of the factors; they are judged elsewhere
     min_level_deals: float
     min_outcomes_per_parameter: float
     fdr_level: float
@@ -155,7 +165,7 @@ class Settings:
 
     @property
     def all_factors(self) -> list[str]:
-        return with_own(self.factors, self.own_dimensions, ["creation"])
+        return [name for name in with_own(self.factors, self.own_dimensions, ["creation"]) if name not in self.left_out]
 
 
 @dataclass(frozen=True)
@@ -246,6 +256,56 @@ def group_within_reach(values: dict[str, list[str] | Array], won: Array, count: 
     return deals
 
 
+# Deals, by account
+
+
+@dataclass(frozen=True)
+class LevelAccounts:
+    """Sums over the accounts of a level's deals, m of them there and M altogether; r is what an account won beyond what its levels expect."""
+
+    account_count: float
+    account_share: float  # sum of m / M
+    closed_deal_count: float  # of m
+    won_deal_count: float
+    squared_deal_count: float  # of m^2
+    crossed_deal_count: float  # of m M
+    residual: float  # of m r^2 / M^2
+
+
+ByAccount = Mapping[str, Mapping[str, LevelAccounts]]  # of each factor and level
+
+
+def factor_accounts(levels: Mapping[str, LevelAccounts]) -> Accounts:
+    found = levels.values()
+    return Accounts(
+        account_count=sum(level.account_share for level in found),
+        deal_count=sum(level.closed_deal_count for level in found),
+        squared_deal_count=sum(level.crossed_deal_count for level in found),
+        between=sum(level.residual for level in found),
+        total=sum(level.won_deal_count * (1 - level.won_deal_count / level.closed_deal_count) for level in found),
+    )
+
+
+def account_correlation(by_account: ByAccount) -> float:
+    """What the levels of the factor that explains most leave: each factor's are an upper bound of what all leave together."""
+    return min((within_account_correlation(factor_accounts(levels)) for levels in by_account.values()), default=0.0)
+
+
+def design_effects(factor: Factor, by_account: ByAccount) -> tuple[Array, Array]:
+    """Of each level, how many deals stand for one, and from how many accounts they are; 1 and infinity where there are none."""
+    levels, correlation = by_account.get(factor.name, {}), account_correlation(by_account)
+    effect, accounts = np.ones(len(factor.levels)), np.full(len(factor.levels), np.inf)
+    if levels:
+        whole = factor_accounts(levels)
+    for position, name in enumerate(factor.levels):
+        if level := levels.get(name):
+            accounts[position] = level.account_count
+            effect[position] = contrast_design_effect(
+                correlation, level.closed_deal_count, level.squared_deal_count, level.crossed_deal_count, whole
+            )
+    return effect, accounts
+
+
 # From deals to rows
 
 
@@ -278,23 +338,51 @@ def estimate(deals: Deals, settings: Settings) -> Estimate:
     return Estimate(deals, fit, means, "no_signal", None)
 
 
-def effect_figures(effect: Array, error: Array, quantile: float, prefix: str) -> dict[str, Array]:
+@dataclass(frozen=True)
+class Comparison:
+    """What each level of a factor is compared with, and how sure its deals make one."""
+
+    others: Array  # (levels,) whether the level is one of those that look alike
+    design_effect: Array  # (levels,)
+    account_count: Array  # (levels,)
+
+    def effects(self, means: Means, settings: Settings) -> tuple[Array, Array]:
+        """Effect of each level against the others but for itself, and its standard error."""
+        effect, error = means.differences(means.against(self.others, settings.min_level_deals))
+        return effect, error * np.sqrt(self.design_effect)
+
+
+def compare(found: Estimate, by_account: ByAccount, level: float, settings: Settings) -> list[Comparison]:
+    """A comparison for each factor. A level leaves those that look alike at `level`."""
+    comparisons = []
+    for factor, means in zip(found.deals.factors, found.means, strict=True):
+        effect, accounts = design_effects(factor, by_account)
+
+        def z(active: Array, means=means, effect=effect, accounts=accounts) -> Array:
+            difference, error = Comparison(active, effect, accounts).effects(means, settings)
+            return difference / error
+
+        comparisons.append(Comparison(reference_set(z, len(factor.levels), level), effect, accounts))
+    return comparisons
+
+
+def effect_figures(effect: Array, error: Array, quantile: Array | float, prefix: str) -> dict[str, Array]:
     """Effect and interval in percentage points."""
     return {
         f"{prefix}_pp": 100 * effect,
-        f"{prefix}_lower_pp": 100 * (effect - quantile * error),
-        f"{prefix}_upper_pp": 100 * (effect + quantile * error),
+        f"{prefix}_lower_pp": np.maximum(100 * (effect - quantile * error), -100),
+        f"{prefix}_upper_pp": np.minimum(100 * (effect + quantile * error), 100),
     }
 
 
-def level_rows(found: Estimate, settings: Settings) -> list[dict]:
+def level_rows(found: Estimate, comparisons: Sequence[Comparison], settings: Settings) -> list[dict]:
     """A row per factor and level: counts and effects. Rows of one factor follow each other, in the order of its levels."""
     rows = []
     for position, factor in enumerate(found.deals.factors):
         size, codes = len(factor.levels), found.deals.codes[:, position]
         columns = {name: np.full(size, np.nan) for name in FIGURES}
         if found.fit:
-            fit, means = found.fit, found.means[position]
+            fit, means, comparison = found.fit, found.means[position], comparisons[position]
             own = found.deals.columns(position)
             columns["fit_intercept"][:] = fit.coefficients[0]
             columns["coefficient"] = np.concatenate([[0.0], fit.coefficients[own]])
@@ -310,9 +398,10 @@ def level_rows(found: Estimate, settings: Settings) -> list[dict]:
             columns["adjusted_win_rate"] = np.where(fit.is_estimable(means.gradient), means.mean, np.nan)
             effect, error = means.differences(means.against_reference())
             columns |= effect_figures(effect, error, settings.normal_quantile, "vs_reference")
-            effect, error = means.differences(means.against_others(np.ones(size, bool), settings.min_level_deals))
+            effect, error = comparison.effects(means, settings)
             columns |= effect_figures(effect, error, settings.normal_quantile, "vs_others")
             columns |= {"vs_others_standard_error_pp": 100 * error, "vs_others_p_value": two_sided(effect / error)}
+            columns["design_effect"] = comparison.design_effect
         won, count = (np.bincount(codes, values, size) for values in (found.deals.won, found.deals.count))
         for number, level in enumerate(factor.levels):
             rows.append(
@@ -322,51 +411,75 @@ def level_rows(found: Estimate, settings: Settings) -> list[dict]:
                 | {"factor": factor.name, "level": level, "reference_level": factor.levels[0], "is_reference": number == 0}
                 | {"pooled_levels": ", ".join(factor.pooled) if level == RARE and factor.pooled else None}
                 | {"closed_deal_count": int(count[number]), "won_deal_count": int(won[number])}
-                | {"fit_deal_count": int(found.deals.count.sum()), "is_judged": factor.name not in settings.factors_judged_elsewhere}
+                | {"fit_deal_count": int(found.deals.count.sum())}
                 | {"is_separated": won[number] in (0, count[number]), "is_penalised": bool(found.fit and found.fit.is_penalised)}
                 | {"half_year_count": 0, "verdict": found.verdict, "missing_reason": found.missing_reason}
             )
     return rows
 
 
-def judge(found: Estimate, settings: Settings) -> list[dict]:
-    """Rows of the fit of all deals, with tests and verdicts."""
-    rows = level_rows(found, settings)
+def missing_reason(row: Mapping, levels: int, accounts: float) -> tuple[str, str] | None:
+    """Why a level isn't judged, and what its verdict is then."""
+    reasons = {
+        ("the factor has one level only", "not_computable"): levels == 1,
+        ("rare levels stand together", "insufficient_n"): row["level"] == RARE,
+        (f"deals of fewer than {FEWEST_ACCOUNTS} accounts", "insufficient_n"): accounts < FEWEST_ACCOUNTS,
+        ("can't be told apart from other factors", "not_computable"): not np.isfinite(row["vs_others_p_value"]),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def judge_levels(rows: list[dict], comparison: Comparison, level: float) -> None:
+    """Verdicts of a factor's levels, with the intervals that go with them: writes into `rows`."""
+    names = [row["level"] for row in rows]
+    is_judged = np.array([row["missing_reason"] is None for row in rows])
+    effect, error, p_value = (
+        np.array([row[name] for row in rows]) for name in ("vs_others_pp", "vs_others_standard_error_pp", "vs_others_p_value")
+    )
+    found = correct(np.where(is_judged, p_value, np.nan), level, two_are_one=len(rows) == 2)
+    quantile = float(ndtri(1 - found.each_level / 2))
+    intervals = effect_figures(effect / 100, error / 100, quantile, "vs_others")
+    shrunk = shrink_differences(effect, error, intervals["vs_others_lower_pp"], intervals["vs_others_upper_pp"])
+    for number, row in enumerate(rows):
+        if not is_judged[number]:
+            row |= dict.fromkeys(COMPARED, np.nan)
+            continue
+        others = [name for at, name in enumerate(names) if comparison.others[at] and at != number]
+        row |= {name: float(values[number]) for name, values in intervals.items()}
+        row |= {
+            "other_levels": ", ".join(others),
+            "other_level_count": len(others),
+            "vs_others_confidence_level": 1 - found.each_level,
+            "vs_others_shrunk_pp": float(shrunk[number]),
+            "smallest_difference_pp": float((quantile + ndtri(POWER)) * error[number]),
+            "level_adjusted_p_value": float(found.adjusted[number]),
+            "verdict": "signal" if p_value[number] <= found.each_level else "no_signal",
+        }
+
+
+def judge(found: Estimate, by_account: ByAccount, settings: Settings) -> tuple[list[dict], list[Comparison]]:
+    """Rows of the fit of all deals, with tests and verdicts, and what levels were compared with."""
     if not found.fit:
-        return rows
+        return level_rows(found, [], settings), []
     deals, fit, design = found.deals, found.fit, found.deals.design()
-    by_factor = [[row for row in rows if row["factor"] == factor.name] for factor in deals.factors]
-
-    joint = likelihood_ratio(design, deals.won, deals.count, fit, np.arange(1, design.shape[1]))
-    for row in rows:
-        row |= dict(zip(("fit_chi2", "fit_degrees_of_freedom", "fit_p_value"), joint, strict=True))
     tests = [likelihood_ratio(design, deals.won, deals.count, fit, deals.columns(position)) for position in range(len(deals.factors))]
-    for members, test in zip(by_factor, tests, strict=True):
-        for row in members:
-            row |= dict(zip(("factor_chi2", "factor_degrees_of_freedom", "factor_p_value"), test, strict=True))
-            reasons = {
-                "the factor has one level only": len(members) == 1,
-                "judged elsewhere": not row["is_judged"],
-                "rare levels stand together": row["level"] == RARE,
-                "can't be told apart from other factors": not np.isfinite(test[2]) or not np.isfinite(row["vs_others_p_value"]),
-            }
-            row["missing_reason"] = next((reason for reason, holds in reasons.items() if holds), None)
-            if row["missing_reason"]:
-                row["verdict"] = "insufficient_n" if row["level"] == RARE and row["is_judged"] else "not_computable"
-
-    judged = [position for position, test in enumerate(tests) if by_factor[position][0]["is_judged"] and np.isfinite(test[2])]
-    q_values = benjamini_hochberg([tests[position][2] for position in judged])
-    for position, q_value in zip(judged, q_values, strict=True):
-        members = by_factor[position]
-        for row in members:
-            row |= {"factor_q_value": float(q_value), "judged_factor_count": len(judged)}
-        if q_value <= settings.fdr_level:
-            is_candidate = np.array([row["verdict"] == "no_signal" for row in members])
-            score = partial(found.means[position].z_against_others, is_candidate, settings.min_level_deals)
-            adjusted, is_signal = step_down(score, len(members), settings.fdr_level, times=len(judged))
-            for row, p_value, passes in zip(members, adjusted, is_signal, strict=True):
-                row |= {"level_adjusted_p_value": float(p_value), "verdict": "signal" if passes else row["verdict"]}
-    return rows
+    judged = [position for position, test in enumerate(tests) if np.isfinite(test[2])]
+    level = settings.fdr_level / max(len(judged), 1)
+    comparisons = compare(found, by_account, level, settings)
+    rows = level_rows(found, comparisons, settings)
+    joint = likelihood_ratio(design, deals.won, deals.count, fit, np.arange(1, design.shape[1]))
+    q_values = dict(zip(judged, benjamini_hochberg([tests[position][2] for position in judged]), strict=True))
+    for position, factor in enumerate(deals.factors):
+        members = [row for row in rows if row["factor"] == factor.name]
+        for row, accounts in zip(members, comparisons[position].account_count, strict=True):
+            row |= dict(zip(("fit_chi2", "fit_degrees_of_freedom", "fit_p_value"), joint, strict=True))
+            row |= dict(zip(("factor_chi2", "factor_degrees_of_freedom", "factor_p_value"), tests[position], strict=True))
+            if position in q_values:
+                row |= {"factor_q_value": float(q_values[position]), "judged_factor_count": len(judged)}
+            if reason := missing_reason(row, len(members), accounts):
+                row |= dict(zip(("missing_reason", "verdict"), reason, strict=True))
+        judge_levels(members, comparisons[position], level)
+    return rows, comparisons
 
 
 def add_stability(rows: list[dict], half_years: dict[object, list[dict]] | None, settings: Settings) -> None:
@@ -411,9 +524,9 @@ def add_stability(rows: list[dict], half_years: dict[object, list[dict]] | None,
             other["verdict"] = row["stability_verdict"]
 
 
-def analyse(deals: Deals, half_year: Array | None, settings: Settings) -> list[dict]:
+def analyse(deals: Deals, half_year: Array | None, by_account: ByAccount, settings: Settings) -> list[dict]:
     """All rows of one fit. `half_year`: of each cell the complete half-year it was closed in (None in an incomplete one), or None."""
-    rows = judge(estimate(deals.where(np.ones(len(deals.count), bool)), settings), settings)
+    rows, comparisons = judge(estimate(deals.where(np.ones(len(deals.count), bool)), settings), by_account, settings)
     rows = [row | {"half_year_start_date": None} for row in rows]
     if half_year is None:
         add_stability(rows, None, settings)
@@ -421,22 +534,31 @@ def analyse(deals: Deals, half_year: Array | None, settings: Settings) -> list[d
     half_years = {}
     for start in sorted({each for each in half_year if each is not None}):
         found = estimate(deals.where(half_year == start), settings)
-        if found.fit:
-            members = [row for row in level_rows(found, settings) if row["closed_deal_count"] >= settings.min_level_deals]
+        if found.fit and comparisons:
+            members = [row for row in level_rows(found, comparisons, settings) if row["closed_deal_count"] >= settings.min_level_deals]
             half_years[start] = [row | {"half_year_start_date": start} for row in members]
     add_stability(rows, half_years, settings)
     return [*rows, *(row for members in half_years.values() for row in members)]
 
 
+def read_accounts(relation) -> ByAccount:
+    """Sums over accounts, by factor and level."""
+    names = [each.name for each in fields(LevelAccounts)]
+    found: dict[str, dict[str, LevelAccounts]] = {}
+    for row in read_rows(relation, ["factor", "level", *names], ["factor", "level"]):
+        found.setdefault(row["factor"], {})[row["level"]] = LevelAccounts(*(float(row[name]) for name in names))
+    return found
+
+
 def model(dbt, session):
     dbt.config(materialized="table")
     settings = Settings(**dbt.config.meta_get("settings"))
-    cells, rows = dbt.ref("int_driver_cells"), []
+    cells, by_account, rows = dbt.ref("int_driver_cells"), read_accounts(dbt.ref("int_driver_accounts")), []
     for is_after, names in ((False, settings.all_factors), (True, [*settings.all_factors, "cycle_band"])):
         columns = cells.filter("is_known_only_after_close" if is_after else "not is_known_only_after_close").fetchnumpy()
         deals = group_within_reach(
             {name: columns[name] for name in names}, columns["won_deal_count"], columns["closed_deal_count"], settings
         )
         complete = None if is_after else np.where(columns["is_complete_half_year"], columns["half_year_start_date"].astype(object), None)
-        rows += [row | {"is_known_only_after_close": is_after} for row in analyse(deals, complete, settings)]
+        rows += [row | {"is_known_only_after_close": is_after} for row in analyse(deals, complete, by_account, settings)]
     return from_rows(rows, {bool: FLAGS, datetime.date: ("half_year_start_date",), str: TEXTS, int: COUNTS, float: FIGURES})

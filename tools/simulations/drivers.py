@@ -1,8 +1,9 @@
 """The driver model on generated CRMs: do its intervals hold the truth, does it find what is planted and nothing else?
 
-The truth of a level is its effect in one CRM of a million deals with the same effects and the same choice of deals. Kinds of CRM: the demo's
-effects; effects of the same size planted in the most frequent source and size band, so that the reference itself is unusual; none; and of the
-second generator, a source and two reps planted, and none.
+The truth of a level is its effect against the same other levels in one CRM of a million deals with the same effects and the same choice of
+deals. Kinds of CRM: the demo's effects; effects of the same size planted in the most frequent source and size band, so that the reference itself
+is unusual; none. Of the second generator: a source and two reps planted; a region whose reps sell nowhere else; none, with deals that stand
+alone, with seasons, and with 3, 8 and 20 deals of an account that has its own chance to win.
 """
 
 import sys
@@ -16,7 +17,7 @@ import numpy as np
 
 from inference.survival import life_table
 from models.win_rates import ml_win_rate_drivers as drivers
-from tools import crm
+from tools import crm, process
 from tools.crm import Effects
 from tools.process import Plan
 from tools.simulations.settings import GENERATORS, NO_PROCESS_EFFECTS, PROCESS, bands, model_settings, project_vars
@@ -28,7 +29,13 @@ KINDS = {
     "planted in the most frequent levels": replace(crm.PLANTED, lead_source=("Inbound", 0.14), size_band=(5_000, 15_000, 0.13)),
     "nothing planted": crm.NO_EFFECTS,
     "process, planted": PROCESS,
+    "process, a region planted, each rep in one region": process.Settings(territories=True, planted=(("region", "Nordics", 0.15),)),
     "process, nothing planted": NO_PROCESS_EFFECTS,
+    "process, seasons, nothing planted": process.Settings(**process.PRESETS["seasonal"][1]),
+    "process, 3 deals an account, nothing planted": process.Settings(account_deals=3.0, account_sd=1.0),
+    "process, 8 deals an account, nothing planted": process.Settings(account_deals=8.0, account_sd=1.0),
+    "process, 20 deals an account, nothing planted": process.Settings(account_deals=20.0, account_sd=1.0),
+    "process, 8 deals an account, planted": replace(PROCESS, account_deals=8.0, account_sd=1.0),
 }
 
 
@@ -59,37 +66,69 @@ def half_years(closed: np.ndarray, created: np.ndarray) -> np.ndarray:
     return np.array([complete[each] for each in half.tolist()], object)
 
 
+def sum_accounts(values: dict[str, np.ndarray], won: np.ndarray, account: np.ndarray) -> drivers.ByAccount:
+    """What `int_driver_accounts` has."""
+    account, sizes = np.unique(account, return_inverse=True, return_counts=True)[1:]
+    found = {}
+    for factor, texts in values.items():
+        names, level = np.unique(texts.astype(str), return_inverse=True)
+        cell = account * len(names) + level
+        residual = np.bincount(account, won - (np.bincount(level, won) / np.bincount(level))[level])
+        pair, deals = np.unique(cell, return_counts=True)
+        of_account, of_level = pair // len(names), pair % len(names)
+        size = sizes[of_account]
+        terms = (
+            np.ones(len(pair)), deals / size, deals, np.bincount(cell, won)[pair], deals**2, deals * size,
+            deals * (residual[of_account] / size) ** 2,
+        )  # fmt: skip
+        sums = np.array([np.bincount(of_level, term, len(names)) for term in terms])
+        found[factor] = {name: drivers.LevelAccounts(*each) for name, each in zip(names.tolist(), sums.T.tolist(), strict=True)}
+    return found
+
+
 def draw(seed: int, deals: int, effects: Plan):
-    """Closed deals of mature cohorts of a CRM, grouped as the model has them, and the half-year of each cell."""
+    """Closed deals of mature cohorts of a CRM, grouped as the model has them, the half-year of each cell, and the sums over accounts."""
     names, edges = bands("deal_size_band")
     labels = {name: effects.words()[name] for name in ("industry", "region", "product_type", "lead_source")}
-    labels |= {"deal_size_band": names, "sales_rep_id": effects.words()["sales_rep"]}
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("created", "closed", "won", *labels)}
+    labels |= {"deal_size_band": names}
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("created", "closed", "won", "account", *labels)}
     for start in range(0, deals, CHUNK):
         lives = effects.draw_lives(seed, deals, start, min(start + CHUNK, deals), YEARS)
         parts["created"].append(lives.created_day)
         parts["closed"].append(lives.closed_day)
         parts["won"].append(lives.won)
+        parts["account"].append(lives.account)
         for name in labels:
-            code = lives.segments.get("sales_rep" if name == "sales_rep_id" else name)
+            code = lives.segments.get(name)
             parts[name].append(np.searchsorted(edges, lives.segments["amount"]) if code is None else code)
     columns = {name: np.concatenate(part) for name, part in parts.items()}
     as_of = crm.days(crm.AS_OF)
     kept = (columns["closed"] <= as_of) & is_mature(columns["created"], columns["closed"], as_of)
     values = {name: np.array(labels[name], object)[columns[name][kept]] for name in labels}
-    grouped = drivers.group(values, columns["won"][kept].astype(float), np.ones(kept.sum()), SETTINGS.min_level_deals)
-    return grouped, half_years(columns["closed"][kept], columns["created"])
+    won = columns["won"][kept].astype(float)
+    grouped = drivers.group(values, won, np.ones(kept.sum()), SETTINGS.min_level_deals)
+    return grouped, half_years(columns["closed"][kept], columns["created"]), sum_accounts(values, won, columns["account"][kept])
 
 
-def population(seed: int, effects: Plan) -> dict[tuple[str, str], float]:
-    """Effect of each level against the factor's others, in percentage points."""
-    deals, _ = draw(seed, POPULATION, effects)
+def population(seed: int, effects: Plan) -> dict[tuple[str, str], tuple[float, float]]:
+    """Of each level the win rate with the other factors held equal, in percent, and its deals."""
+    deals, _, _ = draw(seed, POPULATION, effects)
     found = drivers.estimate(deals.where(np.ones(len(deals.count), bool)), SETTINGS)
-    return {(row["factor"], row["level"]): row["vs_others_pp"] for row in drivers.level_rows(found, SETTINGS)}
+    return {
+        (factor.name, level): (100 * mean, count)
+        for factor, means in zip(found.deals.factors, found.means, strict=True)
+        for level, mean, count in zip(factor.levels, means.mean.tolist(), means.count.tolist(), strict=True)
+    }
+
+
+def true_effect(row: dict, truth: dict[tuple[str, str], tuple[float, float]]) -> float:
+    """In percentage points, against the levels that the row is compared with."""
+    others = np.array([truth[row["factor"], level] for level in row["other_levels"].split(", ")])
+    return truth[row["factor"], row["level"]][0] - float(np.average(others[:, 0], weights=others[:, 1]))
 
 
 def planted_levels(effects: Plan) -> set[tuple[str, str]]:
-    """Those of factors that are judged, which reps are not."""
+    """Those of factors of the fit, which reps are not."""
     if not isinstance(effects, Effects):
         return {(column, value) for column, value, _ in effects.planted if column != "sales_rep_id"}
     names, edges = bands("deal_size_band")
@@ -97,12 +136,14 @@ def planted_levels(effects: Plan) -> set[tuple[str, str]]:
     return {("lead_source", source), ("deal_size_band", names[np.searchsorted(edges, effects.size_band[1])])} if points else set()
 
 
-def one_crm(seed: int, effects: Plan, truth: dict[tuple[str, str], float]) -> dict[str, list]:
-    """Of one CRM: which intervals held the truth, which levels were signals, and whether a sign was said to flip."""
+def one_crm(seed: int, effects: Plan, truth: dict[tuple[str, str], tuple[float, float]]) -> dict[str, list]:
+    """Of one CRM: which truths lie within 1.96 standard errors, which levels were signals, and whether a sign was said to flip."""
     rows = drivers.analyse(*draw(seed, DEALS, effects), SETTINGS)
     levels = {(row["factor"], row["level"]): row for row in rows if row["half_year_start_date"] is None}
+    judged = [row for row in levels.values() if row["verdict"] in ("signal", "no_signal")]
+    distance = SETTINGS.normal_quantile
     return {
-        "held": [row["vs_others_lower_pp"] <= truth[key] <= row["vs_others_upper_pp"] for key, row in levels.items() if key in truth],
+        "held": [abs(row["vs_others_pp"] - true_effect(row, truth)) <= distance * row["vs_others_standard_error_pp"] for row in judged],
         "signals": [key for key, row in levels.items() if row["verdict"] == "signal"],
         "flips": [key for key, row in levels.items() if row["is_sign_flip"]],
     }
@@ -116,7 +157,7 @@ def percent(shares: Iterable[bool]) -> str:
 def run(crms: int, seed: int, processes: int, kinds: tuple[str, ...] = tuple(KINDS), generators: tuple[str, ...] = GENERATORS) -> str:
     """A Markdown table with a row per kind of CRM: `crms` of each, seeds from `seed` on."""
     lines = [
-        f"| {crms} CRMs of {DEALS:,} deals | 95 % intervals that hold the truth | planted source found | planted size found "
+        f"| {crms} CRMs of {DEALS:,} deals | 95 % intervals that hold the truth | planted source or region found | planted size found "
         "| a level without effect flagged | a sign flip claimed |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
@@ -136,7 +177,7 @@ def run(crms: int, seed: int, processes: int, kinds: tuple[str, ...] = tuple(KIN
         by_factor = {key[0]: percent(key in each["signals"] for each in found) for key in planted}
         figures = [
             percent(held for each in found for held in each["held"]),
-            by_factor.get("lead_source", ""),
+            by_factor.get("lead_source", by_factor.get("region", "")),
             by_factor.get("deal_size_band", ""),
             percent(bool(set(each["signals"]) - planted) for each in found),
             percent(bool(each["flips"]) for each in found),

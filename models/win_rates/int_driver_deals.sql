@@ -1,0 +1,45 @@
+-- noqa: disable=layout.indent
+{{ config(materialized = "view") }}
+{% set frequent_values = ref('int_frequent_values') if own_dimensions() else none %}
+
+with
+
+int_deals as (
+    select * from {{ ref('int_deals') }}
+),
+
+int_cohort_maturity as (
+    select * from {{ ref('int_cohort_maturity') }}
+),
+
+int_deal_bounds as (
+    select * from {{ ref('int_deal_bounds') }}
+),
+
+mature_cohorts as (
+    select int_cohort_maturity.cohort_month
+    from int_cohort_maturity
+    inner join int_deal_bounds
+        on int_cohort_maturity.forecast_date = int_deal_bounds.as_of_date
+    {%- if var('maturity_filter') %}
+    where int_cohort_maturity.is_mature
+    {%- endif %}
+),
+
+final as (
+    select
+        {% for factor in driver_factors() -%}
+        {{ frequent_value('int_deals.' ~ factor, factor, frequent_values) }} as {{ factor }},
+        {% endfor -%}
+        int_deals.account_id as account_key,
+        int_deals.closed_month is not null as is_dated,
+        coalesce(int_deals.cycle_band, 'Unknown') as cycle_band,
+        {{ period_start('int_deals.closed_month', 6) }} as half_year_start_date,
+        int_deals.is_won
+    from int_deals
+    inner join mature_cohorts
+        on int_deals.cohort_month = mature_cohorts.cohort_month
+    where not int_deals.is_open
+)
+
+select * from final
