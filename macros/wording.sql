@@ -111,15 +111,13 @@
                 'too few deals{{ " of mature cohorts" if var("maturity_filter") }} to judge, ' || {{ row }}.won_deal_count || ' won and '
                 || {{ row }}.lost_deal_count || ' lost where it takes {{ var("min_segment_deals") }} of each.'
         else
-            'won deals took ' || {{ one_decimal(row ~ ".median_won_cycle_days") }} || ' days and lost deals '
-            || {{ one_decimal(row ~ ".median_lost_cycle_days") }} || ' (medians of ' || {{ row }}.won_deal_count || ' and ' || {{ row }}.lost_deal_count
-            || '), a shift of ' || {{ one_decimal(row ~ ".cycle_shift_days") }} || ' days '
-            || {{ interval(row ~ ".cycle_shift_lower_days", row ~ ".cycle_shift_upper_days") }}
+            'the ' || {{ row }}.won_deal_count || ' won deals typically took ' || {{ one_decimal("abs(" ~ row ~ ".cycle_shift_days)") }} || ' days '
+            || case when {{ row }}.cycle_shift_days < 0 then 'less' else 'more' end || ' than the ' || {{ row }}.lost_deal_count || ' lost ones '
+            || {{ corrected_interval(row ~ ".cycle_shift_lower_days", row ~ ".cycle_shift_upper_days", row ~ ".cycle_shift_confidence_level") }}
             || case
                 when {{ row }}.verdict <> 'signal' then '; with this many segments compared, chance can explain it.'
                 when {{ row }}.cycle_shift_days < 0 then '; wins are associated with shorter cycles.'
-                when {{ row }}.cycle_shift_days > 0 then '; wins are associated with longer cycles.'
-                else '; won and lost deals are associated with different cycles.'
+                else '; wins are associated with longer cycles.'
             end
     end
 {%- endmacro %}
@@ -134,13 +132,20 @@
         else
             {{ row }}.won_deal_count || ' of ' || {{ row }}.closed_deal_count || ' closed deals won, and with the other factors held equal '
             || {{ points(row ~ ".vs_others_pp", "below", "above", factor=1) }}
-            || ' the other levels ' || {{ interval(row ~ ".vs_others_lower_pp", row ~ ".vs_others_upper_pp") }}
             || case
-                when not {{ row }}.is_judged then '; whether that is chance is judged elsewhere'
-                when {{ row }}.missing_reason is not null then '; ' || {{ row }}.missing_reason
-                when {{ row }}.verdict <> 'signal' then '; with this many levels compared, chance can explain it'
-                when {{ row }}.vs_others_pp < 0 then '; the level is associated with fewer wins'
-                else '; the level is associated with more wins'
+                when {{ row }}.other_level_count = 1 then ' ' || {{ row }}.other_levels
+                else ' the ' || {{ row }}.other_level_count || ' levels that don''t stand out'
+            end
+            || ' ' || {{ corrected_interval(row ~ ".vs_others_lower_pp", row ~ ".vs_others_upper_pp", row ~ ".vs_others_confidence_level") }}
+            || case
+                when {{ row }}.verdict <> 'signal'
+                    then
+                        '; with this many levels compared, chance can explain it, and an effect below '
+                        || {{ one_decimal(row ~ ".detectable_difference_pp") }} || ' points would often be missed'
+                else
+                    '; the level is associated with ' || case when {{ row }}.vs_others_pp < 0 then 'fewer' else 'more' end
+                    || ' wins, of which to expect about ' || {{ one_decimal("abs(" ~ row ~ ".shrunk_vs_others_pp)") }} || ' points again'
+                    || case when {{ row }}.level_count = 2 then '. Which of the two is unusual can''t be told' else '' end
             end
     end || '.'
     || case when {{ row }}.is_sign_flip then ' Its direction changes between half-years.' else '' end

@@ -16,6 +16,8 @@ import tempfile
 from collections.abc import Callable
 
 import duckdb
+import jinja2
+import pandas
 import pytest
 
 from tools import screenshots
@@ -210,6 +212,16 @@ class FakeDbt:
 
     def meta_get(self, name: str) -> dict:
         return {"settings": self.settings}[name]
+
+
+def findings(macro: str, rows: pandas.DataFrame, **variables) -> list[str]:
+    """The sentences that a macro of macros/wording.sql makes of rows, in their order, without own dimensions."""
+    names = {"var": variables.__getitem__, "own_dimensions": lambda *known: [], "dbt": {"type_string": lambda: "varchar"}}
+    wording = jinja2.Environment().from_string((PROJECT / "macros" / "wording.sql").read_text(encoding="utf-8"), names).module
+    with duckdb.connect() as connection:
+        connection.register("rows_of_a_mart", rows)
+        found = connection.execute(f"select {getattr(wording, macro)('rows_of_a_mart')} from rows_of_a_mart").fetchall()
+    return [sentence for (sentence,) in found]
 
 
 def write_deals(path: pathlib.Path, *rows: str, header: str = DEAL_COLUMNS) -> pathlib.Path:

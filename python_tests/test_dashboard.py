@@ -141,7 +141,7 @@ def test_every_page_of_the_demo_shows_and_its_figures_are_those_of_the_marts(dem
     assert figure(page, "win-rate") == percent(rate["win_rate"])
     assert figure(page, "pipeline") == millions(value["raw_amount"])
     assert figure(page, "rapv") == millions(value["rapv_amount"])
-    assert figure(page, "gap") == f"{gap['cycle_outcome_gap_days']:+.1f} days"
+    assert figure(page, "gap") == f"{gap['cycle_shift_days']:+.1f} days"
     shown = texts["Overview"]
     for text in (
         f"{percent(rate['win_rate_lower'])} to {percent(rate['win_rate_upper'])}; {rate['closed_deal_count']:,} closed deals",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas
 import pytest
 import statsmodels.api as sm
-from conftest import FakeDbt
+from conftest import FakeDbt, findings
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import expit
@@ -18,6 +18,7 @@ from scipy.stats import chi2, norm
 from statsmodels.stats.multitest import multipletests
 from statsmodels.tools.numdiff import approx_fprime_cs
 
+from inference.clusters import contrast_design_effect
 from inference.logistic import fit_logistic, likelihood_ratio
 from inference.multiplicity import benjamini_hochberg
 from inference.significance import two_sided
@@ -69,6 +70,10 @@ def grouped_from(table):
     return drivers.group(values, *(np.array([table[key][place] for key in keys], float) for place in (0, 1)), 0)
 
 
+def judged(deals, settings=SETTINGS, by_account=None):
+    return drivers.judge(drivers.estimate(deals, settings), by_account or {}, settings)[0]
+
+
 def by_level(rows):
     return {(row["factor"], row["level"]): row for row in rows if row.get("half_year_start_date") is None}
 
@@ -116,7 +121,7 @@ def test_effects_of_two_levels_are_the_marginal_effects_of_statsmodels():
         for position in (0, 1):
             effect, error = found.means[position].differences(found.means[position].against_reference())
             close([effect[1], error[1]], [margins.margeff[position], margins.margeff_se[position]])
-            against, other_error = found.means[position].differences(found.means[position].against_others(np.ones(2, bool), 1))
+            against, other_error = found.means[position].differences(found.means[position].against(np.ones(2, bool), 1))
             close([*against, *other_error], [-effect[1], effect[1], error[1], error[1]])
 
 
@@ -127,12 +132,15 @@ def test_effects_agree_with_switching_every_deal():
         deals, values, won = draw_deals(rng)
         dense = dense_design(deals, values)
         fit = fit_deals(won, dense)
-        rows = by_level(drivers.judge(drivers.estimate(deals, SETTINGS), SETTINGS))
+        rows = by_level(judged(deals))
         for position, factor in enumerate(deals.factors):
             own = deals.columns(position)
             counts = np.array([np.sum(values[factor.name] == level) for level in factor.levels])
+            compared = [
+                [other in rows[factor.name, level]["other_levels"].split(", ") for other in factor.levels] for level in factor.levels
+            ]
 
-            def switched(beta, own=own, counts=counts, dense=dense):
+            def switched(beta, own=own, counts=counts, dense=dense, compared=compared):
                 means = []
                 for level in range(len(counts)):
                     design = dense.copy()
@@ -141,7 +149,7 @@ def test_effects_agree_with_switching_every_deal():
                         design[:, own[level - 1]] = 1
                     means.append(np.mean(1 / (1 + np.exp(-(design @ beta)))))
                 means = np.array(means)
-                others = [np.sum(np.delete(counts * means, at)) / np.sum(np.delete(counts, at)) for at in range(len(counts))]
+                others = [np.sum(counts[kept] * means[kept]) / np.sum(counts[kept]) for kept in compared]
                 return np.concatenate([means - np.array(others), means - means[0]])
 
             effects = switched(fit.params)
@@ -152,7 +160,11 @@ def test_effects_agree_with_switching_every_deal():
                 effect, error = effects[number], errors[number]
                 close([row["vs_others_pp"], row["vs_others_standard_error_pp"]], [100 * effect, 100 * error])
                 close(row["vs_others_p_value"], 2 * norm.sf(abs(effect / error)))
-                close(row["vs_others_upper_pp"] - row["vs_others_lower_pp"], 200 * norm.ppf(0.975) * error)
+                each_level = SETTINGS.fdr_level / 3 / (1 if len(counts) == 2 else len(counts))
+                close(row["vs_others_confidence_level"], 1 - each_level)
+                close(row["vs_others_upper_pp"] - row["vs_others_lower_pp"], -200 * norm.ppf(each_level / 2) * error)
+                # 80 % of estimates about this effect are beyond what the test takes for chance.
+                close(norm.sf(-norm.ppf(each_level / 2) - row["detectable_difference_pp"] / (100 * error)), 0.8)
                 if number:
                     effect, error = effects[len(counts) + number], errors[len(counts) + number]
                     close([row["vs_reference_pp"], row["vs_reference_upper_pp"]], [100 * effect, 100 * (effect + norm.ppf(0.975) * error)])
@@ -164,7 +176,7 @@ def test_effect_by_hand():
     # One factor: 30 of 100, 40 of 100, 60 of 200 won. The first against the others: 0.30 - (0.40 x 100 + 0.30 x 200) / 300.
     deals = grouped_from({("a",): (30, 100), ("b",): (40, 100), ("c",): (60, 200)})
     assert deals.factors[0].levels == ("c", "a", "b")
-    rows = by_level(drivers.judge(drivers.estimate(deals, SETTINGS), SETTINGS))
+    rows = by_level(judged(deals))
     close([rows["f0", each]["adjusted_win_rate"] for each in "abc"], [0.3, 0.4, 0.3])
     close([rows["f0", each]["vs_others_pp"] for each in "abc"], [30 - 100 / 3, 10, -5])
     # Variances of three independent rates.
@@ -187,7 +199,7 @@ def test_the_reference_changes_nothing_but_the_parametrisation(is_separated):
         deals, _, _ = draw_deals(rng, spread=0.6)
         if is_separated:
             deals.won[deals.codes[:, 0] == 2] = 0
-        one, other = (by_level(drivers.judge(drivers.estimate(each, SETTINGS), SETTINGS)) for each in (deals, with_other_references(deals)))
+        one, other = (by_level(judged(each)) for each in (deals, with_other_references(deals)))
         assert set(one) == set(other)
         for key, row in one.items():
             assert row["is_penalised"] == is_separated
@@ -248,12 +260,12 @@ def test_the_penalised_fit_and_its_likelihood_ratio_agree_with_direct_maximisati
 def test_separation_is_detected_and_said_and_the_rest_hardly_moves():
     rng = np.random.default_rng(7)
     deals, values, won = draw_deals(rng, 2000, sizes=(3, 4))
-    plain = by_level(drivers.judge(drivers.estimate(deals, SETTINGS), SETTINGS))
+    plain = by_level(judged(deals))
     assert not any(row["is_penalised"] or row["is_separated"] for row in plain.values())
     only_wins = rng.choice(np.flatnonzero(values["f0"] == "l0"), 40, replace=False)
     values["f0"][only_wins], won[only_wins] = "only wins", 1
     grouped = drivers.group(values, won, np.ones(len(won)), 20).where(np.ones(len(won), bool))
-    rows = by_level(drivers.judge(drivers.estimate(grouped, SETTINGS), SETTINGS))
+    rows = by_level(judged(grouped))
     assert all(row["is_penalised"] for row in rows.values())
     assert [key for key, row in rows.items() if row["is_separated"]] == [("f0", "only wins")]
     special = rows["f0", "only wins"]
@@ -265,7 +277,7 @@ def test_separation_is_detected_and_said_and_the_rest_hardly_moves():
 def test_a_combination_that_separates_is_penalised_too():
     # No level only wins, but the sum of two levels parts won from lost.
     deals = grouped_from({("a", "x"): (60, 60), ("a", "y"): (30, 60), ("b", "x"): (30, 60), ("b", "y"): (0, 60)})
-    rows = drivers.judge(drivers.estimate(deals, SETTINGS), SETTINGS)
+    rows = judged(deals)
     assert all(row["is_penalised"] and not row["is_separated"] and abs(row["coefficient"]) < 20 for row in rows)
 
 
@@ -275,7 +287,7 @@ def test_several_levels_of_different_factors_that_separate():
     won = np.where(sum(values[f"f{each}"] == "l0" for each in range(4)) >= 1, (rng.random(3000) < 0.5).astype(float), 0.0)
     for name in values:
         won[values[name] == "l3"] = 0
-    rows = drivers.judge(drivers.estimate(drivers.group(values, won, np.ones(3000), 20), SETTINGS), SETTINGS)
+    rows = judged(drivers.group(values, won, np.ones(3000), 20))
     assert all(row["is_penalised"] and np.isfinite(row["vs_others_standard_error_pp"]) for row in rows)
     assert [row["level"] for row in rows if row["is_separated"]] == ["l3"] * 4
 
@@ -289,7 +301,7 @@ def test_rare_levels_stand_together_and_are_listed():
     values["f0"][:19], values["f0"][19:30], values["f0"][30:50] = "rare one", "another", "twenty"
     grouped = drivers.group(values, (rng.random(1000) < 0.4).astype(float), np.ones(1000), 20)
     assert grouped.factors[0].levels[1:] == ("(rare)", "l1", "l2", "twenty") and grouped.factors[0].pooled == ("another", "rare one")
-    rows = by_level(drivers.judge(drivers.estimate(grouped, SETTINGS), SETTINGS))
+    rows = by_level(judged(grouped))
     rare = rows["f0", "(rare)"]
     assert (rare["pooled_levels"], rare["closed_deal_count"], rare["verdict"]) == ("another, rare one", 30, "insufficient_n")
     assert rows["f0", "twenty"]["verdict"] == "no_signal" and rows["f0", "twenty"]["pooled_levels"] is None
@@ -303,9 +315,7 @@ def test_what_is_rare_alone_is_never_the_reference():
 def test_a_factor_of_one_level_is_dropped_and_said():
     rng = np.random.default_rng(9)
     values = draw_values(rng, 800, (3,)) | {"one": np.array(["same"] * 800, object)}
-    rows = by_level(
-        drivers.judge(drivers.estimate(drivers.group(values, (rng.random(800) < 0.5).astype(float), np.ones(800), 20), SETTINGS), SETTINGS)
-    )
+    rows = by_level(judged(drivers.group(values, (rng.random(800) < 0.5).astype(float), np.ones(800), 20)))
     assert (rows["one", "same"]["verdict"], rows["one", "same"]["missing_reason"]) == ("not_computable", "the factor has one level only")
     assert np.isnan(rows["one", "same"]["vs_others_pp"]) and rows["f0", "l0"]["judged_factor_count"] == 1
 
@@ -320,9 +330,9 @@ def test_factors_that_say_the_same_are_not_judged_and_the_others_are():
         "source": np.array(["s0", "s1", "s2"], object)[rng.integers(0, 3, 3000)],
     }
     won = (rng.random(3000) < 0.4 + 0.15 * (values["source"] == "s1")).astype(float)
-    rows = by_level(drivers.judge(drivers.estimate(drivers.group(values, won, np.ones(3000), 20), SETTINGS), SETTINGS))
+    rows = by_level(judged(drivers.group(values, won, np.ones(3000), 20)))
     without = {name: values[name] for name in ("rep", "source")}
-    expected = by_level(drivers.judge(drivers.estimate(drivers.group(without, won, np.ones(3000), 20), SETTINGS), SETTINGS))
+    expected = by_level(judged(drivers.group(without, won, np.ones(3000), 20)))
     for level in ("t0", "t1", "t2"):
         row = rows["team", level]
         assert (row["verdict"], row["missing_reason"]) == ("not_computable", "can't be told apart from other factors")
@@ -337,38 +347,27 @@ def test_factors_that_say_the_same_are_not_judged_and_the_others_are():
 def test_too_few_deals_and_a_single_outcome():
     # Three levels are three parameters: 15 of the rarer outcome.
     table = {("a",): (5, 40), ("b",): (5, 40), ("c",): (4, 40)}
-    rows = drivers.analyse(grouped_from(table), None, SETTINGS)
+    rows = drivers.analyse(grouped_from(table), None, {}, SETTINGS)
     assert {row["verdict"] for row in rows} == {"insufficient_n"} and np.isnan(rows[0]["vs_others_pp"])
-    assert {row["verdict"] for row in drivers.analyse(grouped_from(table | {("c",): (5, 40)}), None, SETTINGS)} == {"no_signal"}
+    assert {row["verdict"] for row in drivers.analyse(grouped_from(table | {("c",): (5, 40)}), None, {}, SETTINGS)} == {"no_signal"}
     for won, reason in ((0, "no deal was won"), (40, "no deal was lost")):
-        rows = drivers.analyse(grouped_from({("a",): (won, 40), ("b",): (won, 40)}), None, SETTINGS)
+        rows = drivers.analyse(grouped_from({("a",): (won, 40), ("b",): (won, 40)}), None, {}, SETTINGS)
         assert {(row["verdict"], row["missing_reason"]) for row in rows} == {("not_computable", reason)}
     nothing = drivers.group({"f0": np.array([], object)}, np.array([]), np.array([]), 20)
-    assert drivers.analyse(nothing, None, SETTINGS) == []
+    assert drivers.analyse(nothing, None, {}, SETTINGS) == []
 
 
 # Verdicts
 
 
 def plain_verdicts(deals, settings):
-    """Signals as the definition says it: statsmodels fits, plain lists, levels dropping out one after the other."""
+    """Signals and what levels are compared with, as the definition says it: a statsmodels fit and plain lists."""
     design = deals.design().toarray()
-    outcome = np.column_stack([deals.won, deals.count - deals.won])
-
-    def fitted(columns):
-        return sm.GLM(outcome, design[:, columns], family=sm.families.Binomial()).fit(tol=1e-14)
-
-    full, everything = fitted(np.arange(design.shape[1])), np.arange(design.shape[1])
-    p_values = []
-    for position in range(len(deals.factors)):
-        own = deals.columns(position)
-        p_values.append(chi2.sf(2 * (full.llf - fitted(np.setdiff1d(everything, own)).llf), len(own)))
-    selected = multipletests(p_values, settings.fdr_level, method="fdr_bh")[0]
-    level = settings.fdr_level / len(p_values)
-    signals = set()
-    for position in np.flatnonzero(selected):
-        factor, own, codes = deals.factors[position], deals.columns(position), deals.codes[:, position]
-        counts = np.bincount(codes, deals.count)
+    full = sm.GLM(np.column_stack([deals.won, deals.count - deals.won]), design, family=sm.families.Binomial()).fit(tol=1e-14)
+    level, signals, compared = settings.fdr_level / len(deals.factors), set(), {}
+    for position, factor in enumerate(deals.factors):
+        own, codes = deals.columns(position), deals.codes[:, position]
+        counts, size = np.bincount(codes, deals.count), len(factor.levels)
 
         def mean(beta, at, own=own):
             switched = design.copy()
@@ -377,46 +376,94 @@ def plain_verdicts(deals, settings):
                 switched[:, own[at - 1]] = 1
             return np.sum(deals.count / (1 + np.exp(-(switched @ beta)))) / deals.count.sum()
 
-        remaining = list(range(len(factor.levels)))
-        while len(remaining) > 1:
-            z = {}
-            for at in remaining:
+        def p_value(at, others, counts=counts, mean=mean):
+            def effect(beta):
+                return mean(beta, at) - sum(counts[each] * mean(beta, each) for each in others) / sum(counts[each] for each in others)
 
-                def effect(beta, at=at, remaining=tuple(remaining), counts=counts, mean=mean):
-                    others = [each for each in remaining if each != at]
-                    return mean(beta, at) - sum(counts[each] * mean(beta, each) for each in others) / sum(counts[each] for each in others)
+            gradient = approx_fprime_cs(full.params, effect).ravel()
+            return 2 * norm.sf(abs(effect(full.params)) / np.sqrt(gradient @ full.cov_params() @ gradient))
 
-                gradient = approx_fprime_cs(full.params, effect).ravel()
-                z[at] = abs(effect(full.params)) / np.sqrt(gradient @ full.cov_params() @ gradient)
-            largest = max(z.values())
-            if 2 * norm.sf(largest) * len(remaining) > level:
+        alike = list(range(size))
+        while len(alike) > 2:
+            found = {at: p_value(at, [each for each in alike if each != at]) for at in alike}
+            if min(found.values()) * len(alike) > level:
                 break
-            leaving = [at for at in remaining if z[at] > largest * (1 - 1e-6)]
-            signals |= {(factor.name, factor.levels[at]) for at in leaving}
-            remaining = [at for at in remaining if at not in leaving]
-    return signals
+            alike.remove(min(found, key=found.get))
+        for at, name in enumerate(factor.levels):
+            others = [each for each in alike if each != at]
+            compared[factor.name, name] = ", ".join(factor.levels[each] for each in others)
+            if p_value(at, others) * (1 if size == 2 else size) <= level:
+                signals.add((factor.name, name))
+    return signals, compared
 
 
 def test_verdicts_follow_their_definition():
     rng = np.random.default_rng(11)
     sizes = set()
     for round_number in range(30):
-        deals, _, _ = draw_deals(rng, 2500, spread=[0.0, 0.15, 0.3, 0.6][round_number % 4])
-        found = by_level(drivers.judge(drivers.estimate(deals, SETTINGS), SETTINGS))
-        signals = {key for key, row in found.items() if row["verdict"] == "signal"}
-        assert signals == plain_verdicts(deals, SETTINGS)
-        for row in found.values():
-            if np.isfinite(row["level_adjusted_p_value"]):
-                assert row["factor_q_value"] <= SETTINGS.fdr_level and row["judged_factor_count"] == 3
-                assert (row["level_adjusted_p_value"] <= SETTINGS.fdr_level) == (row["verdict"] == "signal")
+        deals, _, _ = draw_deals(rng, 2500, sizes=(2, 3, 6), spread=[0.0, 0.15, 0.3, 0.6][round_number % 4])
+        found = by_level(judged(deals))
+        signals, compared = plain_verdicts(deals, SETTINGS)
+        assert {key for key, row in found.items() if row["verdict"] == "signal"} == signals
+        assert {key: row["other_levels"] for key, row in found.items()} == compared
         sizes.add(len(signals))
     assert min(sizes) == 0 and max(sizes) >= 4
+
+
+def draw_table(rng):
+    """A factor of 2 to 40 levels, of which none to all differ, beside one of 3; some deals with accounts."""
+    size, deals = int(rng.integers(2, 41)), int(rng.choice([400, 1500, 6000]))
+    share = rng.dirichlet(np.full(size, 2.0))
+    values = {
+        "f0": np.array([f"l{each:02d}" for each in range(size)], object)[rng.choice(size, deals, p=share)],
+        "f1": np.array(["x", "y", "z"], object)[rng.integers(0, 3, deals)],
+    }
+    differs = rng.choice([0.0, 0.3, 1.0]) > rng.random(size)
+    effect = differs * rng.normal(0, rng.choice([0.3, 1.0]), size)
+    logit = rng.choice([-2.5, -1.0, 0.0]) + effect[[int(text[1:]) for text in values["f0"]]]
+    won = (rng.random(deals) < expit(logit)).astype(float)
+    accounts = rng.integers(0, deals // int(rng.choice([1, 4, 20])), deals)
+    return drivers.group(values, won, np.ones(deals), 20), simulation.sum_accounts(values, won, accounts)
+
+
+def disagreements(row, finding):
+    """What is wrong with a row whose verdict, direction, difference, interval, p and sentence should be one."""
+    effect, lower, upper = (row[name] for name in ("vs_others_pp", "vs_others_lower_pp", "vs_others_upper_pp"))
+    is_signal = row["verdict"] == "signal"
+    if row["verdict"] not in ("signal", "no_signal"):
+        return [] if np.isnan([effect, lower, upper, row["adjusted_p_value"]]).all() and "points" not in finding else ["not judged"]
+    side = "above" if effect >= 0 else "below"
+    checks = {
+        "interval": is_signal == (lower > 0 or upper < 0) and lower <= effect <= upper,
+        "p": is_signal == (row["adjusted_p_value"] <= row["p_value_threshold"]),
+        "shrunk": lower <= row["shrunk_vs_others_pp"] <= upper and row["shrunk_vs_others_pp"] * effect >= 0,
+        "direction": f"{abs(effect):.1f} points {side} " in finding and row["other_level_count"] == len(row["other_levels"].split(", ")),
+        "sentence": finding.count(f"is associated with {'more' if effect >= 0 else 'fewer'} wins") == is_signal,
+        "chance": ("chance can explain it" in finding) != is_signal,
+    }
+    return [name for name, holds in checks.items() if not holds]
+
+
+def test_verdict_direction_interval_and_sentence_of_a_level_are_one():
+    # 300 tables here; 5,000 gave the same.
+    rng, verdicts, rows = np.random.default_rng(17), [], []
+    for _ in range(300):
+        deals, by_account = draw_table(rng)
+        found = judged(deals, by_account=by_account)
+        rows += [
+            row | {"is_known_only_after_close": False, "level_count": sum(row["factor"] == each["factor"] for each in found)}
+            for row in found
+        ]
+        verdicts += [row["verdict"] for row in found]
+    assert verdicts.count("signal") > 200 and verdicts.count("no_signal") > 1000
+    for row, finding in zip(rows, findings("driver_finding", pandas.DataFrame(rows), min_level_deals=20), strict=True):
+        assert disagreements(row, finding) == [], finding
 
 
 def test_an_unusual_reference_is_found_and_the_others_are_left_alone():
     # 900 of 1,500 against three of about 45 %: judged against the reference, the other three would differ.
     deals = grouped_from({("a",): (900, 1500), ("b",): (450, 1000), ("c",): (455, 1000), ("d",): (445, 1000)})
-    rows = by_level(drivers.judge(drivers.estimate(deals, SETTINGS), SETTINGS))
+    rows = by_level(judged(deals))
     assert rows["f0", "a"]["is_reference"]
     assert {level: rows["f0", level]["verdict"] for level in "abcd"} == {
         "a": "signal",
@@ -427,17 +474,53 @@ def test_an_unusual_reference_is_found_and_the_others_are_left_alone():
     assert all(rows["f0", level]["vs_reference_upper_pp"] < 0 for level in "bcd")
 
 
-def test_what_is_judged_elsewhere_is_in_the_fit_and_in_no_family():
-    rng = np.random.default_rng(12)
-    values = draw_values(rng, 2000, (3, 3))
-    won = (rng.random(2000) < 0.3 + 0.3 * (values["f1"] == "l1")).astype(float)
-    deals = drivers.group(values, won, np.ones(2000), 20)
-    settings = dataclasses.replace(SETTINGS, factors_judged_elsewhere=["f1"])
-    rows = by_level(drivers.judge(drivers.estimate(deals, settings), settings))
-    one = rows["f1", "l1"]
-    assert not one["is_judged"] and one["verdict"] == "not_computable" and one["missing_reason"] == "judged elsewhere"
-    assert one["factor_p_value"] < 1e-6 and one["factor_q_value"] is not None and np.isnan(one["factor_q_value"])
-    close(rows["f0", "l0"]["factor_q_value"], rows["f0", "l0"]["factor_p_value"])
+def test_reps_are_in_no_fit_so_that_a_region_is_found_though_its_reps_sell_nowhere_else():
+    settings = dataclasses.replace(SETTINGS, factors=["region", "sales_rep_id", "source"])
+    assert settings.all_factors == ["region", "source"]
+    plan, found = simulation.KINDS["process, a region planted, each rep in one region"], []
+    for seed in range(10):
+        deals, _, by_account = simulation.draw(seed, 3_000, plan)
+        found.append(by_level(judged(deals, by_account=by_account))["region", "Nordics"]["verdict"])
+    assert found.count("signal") >= 9
+
+
+# Accounts
+
+
+def test_the_design_effect_is_that_of_the_deals_of_accounts():
+    # By the covariances of all pairs of deals, 1 of a deal with itself and `correlation` of two of an account.
+    rng = np.random.default_rng(18)
+    for _ in range(30):
+        account, level = rng.integers(0, 40, 200), rng.integers(0, 3, 200)
+        if rng.random() < 0.5:
+            level = account % 3  # each account in one level
+        sums = simulation.sum_accounts({"f": np.array(["a", "b", "c"], object)[level]}, (rng.random(200) < 0.4).astype(float), account)["f"]
+        whole = drivers.factor_accounts(sums)
+        close([whole.account_count, whole.deal_count], [len(set(account)), 200])
+        covariance = np.where(account[:, None] == account, 0.2, 0.0) + 0.8 * np.eye(200)
+        for number, name in enumerate("abc"):
+            weight = np.where(level == number, 1 / np.sum(level == number), -1 / np.sum(level != number))
+            one = sums[name]
+            found = contrast_design_effect(0.2, one.closed_deal_count, one.squared_deal_count, one.crossed_deal_count, whole)
+            close(found, max(1, weight @ covariance @ weight / (weight @ weight)))
+            close(one.account_count, len(set(account[level == number])))
+
+
+def test_deals_of_few_accounts_are_not_judged_and_others_are_less_sure():
+    rng = np.random.default_rng(19)
+    level = rng.integers(0, 3, 1200)
+    account = np.where(level == 0, rng.integers(0, 7, 1200), np.where(level == 1, 10 + rng.integers(0, 60, 1200), np.arange(100, 1300)))
+    chance = expit(rng.normal(0, 1.2, 1300))[account]
+    values, won = {"f": np.array(["few", "some", "many"], object)[level]}, (rng.random(1200) < chance).astype(float)
+    deals = drivers.group(values, won, np.ones(1200), 20)
+    found, [comparison] = drivers.judge(drivers.estimate(deals, SETTINGS), simulation.sum_accounts(values, won, account), SETTINGS)
+    found = by_level(found)
+    assert (found["f", "few"]["verdict"], found["f", "few"]["missing_reason"]) == ("insufficient_n", "too few accounts")
+    some = found["f", "some"]
+    plain = dataclasses.replace(comparison, design_effect=np.ones(3)).effects(drivers.estimate(deals, SETTINGS).means[0], SETTINGS)[1]
+    position = deals.factors[0].levels.index("some")
+    assert some["design_effect"] > 1.5
+    close(some["vs_others_standard_error_pp"], 100 * plain[position] * np.sqrt(some["design_effect"]))
 
 
 def test_the_table_is_typed_with_and_without_deals():
@@ -449,8 +532,9 @@ def test_the_table_is_typed_with_and_without_deals():
         union all
         select true, region, '0-30', null, false, 100, won from (values ('X', 40), ('Y', 60)) as levels (region, won)
     """
-    settings = dataclasses.asdict(SETTINGS) | {"factors": ["region"], "factors_judged_elsewhere": []}
-    full = drivers.model(FakeDbt(settings, int_driver_cells=connection.sql(cells)), connection)
+    settings = {name: value for name, value in (dataclasses.asdict(SETTINGS) | {"factors": ["region"]}).items() if name != "fdr_level"}
+    others = {"int_verdict_level": connection.sql("select 0.01::double as fdr_level"), "int_driver_accounts": connection.sql(NO_ACCOUNTS)}
+    full = drivers.model(FakeDbt(settings, int_driver_cells=connection.sql(cells), **others), connection)
     assert len(full) == 2 + 2 + 3
     after = [row for row in full.to_pylist() if row["is_known_only_after_close"]]
     assert {(row["factor"], row["level"], row["half_year_start_date"]) for row in after} == {
@@ -458,7 +542,8 @@ def test_the_table_is_typed_with_and_without_deals():
     }  # fmt: skip
     assert {row["stability_verdict"] for row in after} == {"not_computable"}
     assert [row["half_year_start_date"] for row in full.to_pylist()[:4]] == [None, None, date(2024, 1, 1), date(2024, 1, 1)]
-    empty = drivers.model(FakeDbt(settings, int_driver_cells=connection.sql(cells).filter("region = 'Z'")), connection)
+    assert {row["p_value_threshold"] for row in full.to_pylist()[:2]} == {0.01}
+    empty = drivers.model(FakeDbt(settings, int_driver_cells=connection.sql(cells).filter("region = 'Z'"), **others), connection)
     assert len(empty) == 0 and empty.schema == full.schema
 
 
@@ -485,7 +570,7 @@ def test_a_sign_that_flips_is_said_and_a_larger_effect_is_not_a_flip():
         ((0.6, 0.6, 0.6), "no_signal", False),
     ]:
         deals, half = half_year_deals(rng, chances)
-        rows = drivers.analyse(deals, half, SETTINGS)
+        rows = drivers.analyse(deals, half, {}, SETTINGS)
         row = by_level(rows)["f0", "l1"]
         assert (row["stability_verdict"], row["is_sign_flip"], row["half_year_count"]) == (verdict, flips, len(chances)), chances
         # The half-years are fits of their own deals; Cochran's Q and Benjamini-Hochberg by hand.
@@ -499,8 +584,9 @@ def test_a_sign_that_flips_is_said_and_a_larger_effect_is_not_a_flip():
             close(level["stability_p_value"], p_values[-1])
         close([level["stability_q_value"] for level in by_level(rows).values()], multipletests(p_values, method="fdr_bh")[1])
         alone = drivers.estimate(deals.where(half == half[0]), SETTINGS)
+        comparisons = drivers.judge(drivers.estimate(deals, SETTINGS), {}, SETTINGS)[1]
         first = [each for each in rows if each["half_year_start_date"] == half[0]]
-        close([each["vs_others_pp"] for each in first], [each["vs_others_pp"] for each in drivers.level_rows(alone, SETTINGS)])
+        close([each["vs_others_pp"] for each in first], [each["vs_others_pp"] for each in drivers.level_rows(alone, comparisons, SETTINGS)])
 
 
 def test_incomplete_and_thin_half_years_are_left_out():
@@ -509,7 +595,7 @@ def test_incomplete_and_thin_half_years_are_left_out():
     half[half == date(2023, 1, 1)] = None
     thin = np.flatnonzero(half == date(2024, 1, 1))[20:]
     half[thin] = None
-    rows = drivers.analyse(deals, half, SETTINGS)
+    rows = drivers.analyse(deals, half, {}, SETTINGS)
     assert {row["half_year_start_date"] for row in rows} == {None, date(2023, 7, 1)}
     assert {(row["half_year_count"], row["stability_verdict"]) for row in by_level(rows).values()} == {(1, "insufficient_n")}
 
@@ -523,22 +609,22 @@ def test_the_order_of_the_cells_does_not_matter():
     values = {factor.name: np.array(factor.levels, object)[deals.codes[:, at]] for at, factor in enumerate(deals.factors)}
     order = rng.permutation(len(half))
     shuffled = drivers.group({name: texts[order] for name, texts in values.items()}, deals.won[order], deals.count[order], 20)
-    one, other = drivers.analyse(deals, half, SETTINGS), drivers.analyse(shuffled, half[order], SETTINGS)
+    one, other = drivers.analyse(deals, half, {}, SETTINGS), drivers.analyse(shuffled, half[order], {}, SETTINGS)
     assert repr(one) == repr(other)
 
 
 def test_simulated_crms_are_covered_found_and_left_alone():
-    # 20 CRMs of two kinds; 200 of each are in docs/evidence.md. Bounds that chance breaks less than once in 1,000.
-    for kind in ("planted in the most frequent levels", "nothing planted"):
+    # 20 CRMs of three kinds; 200 of each are in docs/evidence.md. Bounds that chance breaks less than once in 1,000.
+    for kind in ("planted in the most frequent levels", "nothing planted", "process, 8 deals an account, nothing planted"):
         table = simulation.run(20, 100, 1, (kind,)).splitlines()[2]
         held, source, size, flagged, flips = (float(cell.split()[0]) if cell.strip() else None for cell in table.split("|")[2:-1])
-        assert 92 <= held <= 98 and flagged <= 25 and flips <= 25, table
-        if kind != "nothing planted":
+        assert 92 <= held <= 98 and flagged <= 15 and flips <= 15, table
+        if source is not None:
             assert source >= 80 and size >= 80, table
 
 
 def test_the_simulation_chooses_the_deals_that_the_models_choose(demo):
-    deals, half = simulation.draw(1, 3_000, crm.PLANTED)
+    deals, half, _ = simulation.draw(1, 3_000, crm.PLANTED)
     found = demo.query("""
         select case when is_complete_half_year then half_year_start_date end, sum(closed_deal_count), sum(won_deal_count)
         from intermediate.int_driver_cells where not is_known_only_after_close group by 1
@@ -568,9 +654,7 @@ def test_the_demo_shows_its_planted_drivers_and_no_other(demo):
     assert others == [(is_after, "lead_source", crm.PLANTED.lead_source[0]) for is_after in (False, True)]
     [(text,)] = demo.query("select finding from marts.rpt_win_rate_drivers where level = 'Referral' and not is_known_only_after_close")
     assert text.endswith("the level is associated with more wins.")
-    assert demo.query("select count(*) from marts.rpt_win_rate_drivers where is_sign_flip or (factor = 'sales_rep_id' and is_judged)") == [
-        (0,)
-    ]
+    assert demo.query("select count(*) from marts.rpt_win_rate_drivers where is_sign_flip or factor = 'sales_rep_id'") == [(0,)]
 
 
 def test_the_coefficients_of_the_demo_add_up_to_its_wins(demo):

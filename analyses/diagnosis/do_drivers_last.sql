@@ -13,7 +13,6 @@ rpt_win_rate_drivers as (
 
 rpt_win_rate_driver_half_years as (
     select * from {{ ref('rpt_win_rate_driver_half_years') }}
-    where is_judged
 ),
 
 final as (
@@ -37,7 +36,7 @@ final as (
         end as holds,
         half_years.half_year_count,
         half_years.stability_q_value,
-        half_years.verdict as stability_verdict,
+        half_years.stability_verdict,
         half_years.is_sign_flip
     from rpt_win_rate_driver_half_years as half_years
     inner join rpt_win_rate_drivers as drivers

@@ -22,8 +22,8 @@ final as (
         cycle_shift_days,
         cycle_shift_lower_days,
         cycle_shift_upper_days,
-        segment_q_value,
-        segment_q_threshold,
+        adjusted_p_value,
+        p_value_threshold,
         verdict,
         coalesce(missing_reason, finding) as finding
     from rpt_cycle_outcome_gap

@@ -1,15 +1,13 @@
 -- Which sources are associated with more wins, whoever sells?
 -- Is any driver more than chance?
--- A plain win rate mixes a source with whoever works it; here each level is compared with the others of its factor at equal other factors. No
+-- A plain win rate mixes a source with whoever works it; here each level is compared with those of its factor that don't stand out, at equal other factors. No
 -- row with the verdict `signal` is an answer too. Associated is not caused: a source that wins may be given the better deals. Signals stand first, then
 -- factors by name: effects that chance can explain are not ranked.
 with
 
 rpt_win_rate_drivers as (
     select * from {{ ref('rpt_win_rate_drivers') }}
-    where
-        not is_known_only_after_close
-        and is_judged
+    where not is_known_only_after_close
 ),
 
 final as (
@@ -22,7 +20,8 @@ final as (
         vs_others_pp,
         vs_others_lower_pp,
         vs_others_upper_pp,
-        level_adjusted_p_value,
+        shrunk_vs_others_pp,
+        adjusted_p_value,
         verdict,
         coalesce(missing_reason, finding) as finding
     from rpt_win_rate_drivers

@@ -51,7 +51,7 @@ def effects(build: Build) -> None:
     with right:
         after_close = st.toggle("With what is known only after the close (describes, can't foresee)", key="driver-after-close")
     factors = parts.values(build, "rpt_win_rate_drivers", "factor", is_known_only_after_close=after_close)
-    everything = "Every factor but the rep"
+    everything = "Every factor"
     with left:
         factor = parts.choose(
             "Factor",
@@ -63,7 +63,7 @@ def effects(build: Build) -> None:
         f"""
         select *, {_name_of("factor", "level", factor == everything)} as name
         from rpt_win_rate_drivers
-        where is_known_only_after_close = ? and (factor = ? or (? and factor <> 'sales_rep_id')) and vs_others_pp is not null
+        where is_known_only_after_close = ? and (factor = ? or ?) and vs_others_pp is not null
             and level <> '(rare)'
         order by factor, vs_others_pp desc, level
         """,
@@ -77,7 +77,7 @@ def effects(build: Build) -> None:
         "name",
         "vs_others_pp",
         ("vs_others_lower_pp", "vs_others_upper_pp"),
-        "Win rate against the factor's other levels (percentage points)",
+        "Win rate against the factor's levels that don't stand out (percentage points)",
         {
             "name": "",
             "vs_others_pp": "+.1f",
@@ -88,7 +88,10 @@ def effects(build: Build) -> None:
             "closed_deal_count": ",",
             "adjusted_win_rate": ".1%",
             "odds_ratio": ".2f",
-            "factor_q_value": ".4f",
+            "other_levels": "",
+            "shrunk_vs_others_pp": "+.1f",
+            "detectable_difference_pp": ".1f",
+            "adjusted_p_value": ".4f",
             "is_sign_flip": "",
         },
         form="+.0f",

@@ -138,10 +138,9 @@ def headline_figures(build: Build) -> None:
         parts.figure(
             gap,
             "Cycle: won against lost deals",
-            words.days(row.cycle_outcome_gap_days),
-            f"Medians of {words.count(row.won_deal_count)} won and {words.count(row.lost_deal_count)} lost deals. Shift "
-            f"{words.days(row.cycle_shift_days)} ({words.between(row.cycle_shift_lower_days, row.cycle_shift_upper_days, words.days)}): "
-            f"{words.verdict(row.verdict)}.",
+            words.days(row.cycle_shift_days),
+            f"Between {words.count(row.won_deal_count)} won and {words.count(row.lost_deal_count)} lost deals "
+            f"({words.between(row.cycle_shift_lower_days, row.cycle_shift_upper_days, words.days)}): {words.verdict(row.verdict)}.",
             "gap",
             help="Below zero: won deals close faster than lost ones.",
         )

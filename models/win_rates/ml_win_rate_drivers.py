@@ -74,14 +74,15 @@ FIGURES = (
     "vs_others_upper_pp",
     "vs_others_p_value",
     "vs_others_confidence_level",
-    "vs_others_shrunk_pp",
-    "smallest_difference_pp",
+    "shrunk_vs_others_pp",
+    "detectable_difference_pp",
     "design_effect",
-    "level_adjusted_p_value",
+    "adjusted_p_value",
+    "p_value_threshold",
     "stability_p_value",
     "stability_q_value",
 )
-POWER = 0.8  # the chance with which a difference of smallest_difference_pp is found
+POWER = 0.8  # the chance with which a difference of detectable_difference_pp is found
 COMPARED = (
     "vs_others_pp", "vs_others_standard_error_pp", "vs_others_lower_pp", "vs_others_upper_pp", "vs_others_p_value", "design_effect",
 )  # fmt: skip
@@ -423,7 +424,7 @@ def missing_reason(row: Mapping, levels: int, accounts: float) -> tuple[str, str
     reasons = {
         ("the factor has one level only", "not_computable"): levels == 1,
         ("rare levels stand together", "insufficient_n"): row["level"] == RARE,
-        (f"deals of fewer than {FEWEST_ACCOUNTS} accounts", "insufficient_n"): accounts < FEWEST_ACCOUNTS,
+        ("too few accounts", "insufficient_n"): accounts < FEWEST_ACCOUNTS,
         ("can't be told apart from other factors", "not_computable"): not np.isfinite(row["vs_others_p_value"]),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
@@ -450,9 +451,10 @@ def judge_levels(rows: list[dict], comparison: Comparison, level: float) -> None
             "other_levels": ", ".join(others),
             "other_level_count": len(others),
             "vs_others_confidence_level": 1 - found.each_level,
-            "vs_others_shrunk_pp": float(shrunk[number]),
-            "smallest_difference_pp": float((quantile + ndtri(POWER)) * error[number]),
-            "level_adjusted_p_value": float(found.adjusted[number]),
+            "shrunk_vs_others_pp": float(shrunk[number]),
+            "detectable_difference_pp": float((quantile + ndtri(POWER)) * error[number]),
+            "adjusted_p_value": float(found.adjusted[number]),
+            "p_value_threshold": level,
             "verdict": "signal" if p_value[number] <= found.each_level else "no_signal",
         }
 
@@ -521,7 +523,7 @@ def add_stability(rows: list[dict], half_years: dict[object, list[dict]] | None,
             row = keys[other["factor"], other["level"]]
             for name in ("stability_p_value", "stability_q_value", "stability_verdict", "is_sign_flip", "half_year_count"):
                 other[name] = row[name]
-            other["verdict"] = row["stability_verdict"]
+            other["verdict"] = None
 
 
 def analyse(deals: Deals, half_year: Array | None, by_account: ByAccount, settings: Settings) -> list[dict]:
@@ -552,7 +554,8 @@ def read_accounts(relation) -> ByAccount:
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    settings = Settings(**dbt.config.meta_get("settings"))
+    level = dbt.ref("int_verdict_level").project("fdr_level").fetchone()[0]
+    settings = Settings(**dbt.config.meta_get("settings"), fdr_level=level)
     cells, by_account, rows = dbt.ref("int_driver_cells"), read_accounts(dbt.ref("int_driver_accounts")), []
     for is_after, names in ((False, settings.all_factors), (True, [*settings.all_factors, "cycle_band"])):
         columns = cells.filter("is_known_only_after_close" if is_after else "not is_known_only_after_close").fetchnumpy()

@@ -74,9 +74,10 @@ joined as (
         tests.cycle_shift_days,
         tests.cycle_shift_lower_days,
         tests.cycle_shift_upper_days,
+        tests.cycle_shift_confidence_level,
         tests.mann_whitney_p_value,
-        tests.segment_q_value,
-        tests.segment_q_threshold,
+        tests.adjusted_p_value,
+        tests.p_value_threshold,
         tests.family_q_value,
         coalesce(tests.verdict, 'insufficient_n') as verdict,
         case

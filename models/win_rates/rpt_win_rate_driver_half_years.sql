@@ -9,7 +9,6 @@ final as (
         factor,
         level,
         half_year_start_date,
-        is_judged,
         closed_deal_count,
         won_deal_count,
         won_deal_count * 1.0 / closed_deal_count as win_rate,
@@ -22,7 +21,7 @@ final as (
         half_year_count,
         stability_p_value,
         stability_q_value,
-        verdict,
+        stability_verdict,
         is_sign_flip
     from ml_win_rate_drivers
     where half_year_start_date is not null

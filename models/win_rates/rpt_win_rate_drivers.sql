@@ -5,11 +5,18 @@ ml_win_rate_drivers as (
     where half_year_start_date is null
 ),
 
+counted as (
+    select
+        *,
+        count(*) over (partition by is_known_only_after_close, factor) as level_count
+    from ml_win_rate_drivers
+),
+
 worded as (
     select
         *,
-        {{ driver_finding('ml_win_rate_drivers') }} as finding
-    from ml_win_rate_drivers
+        {{ driver_finding('counted') }} as finding
+    from counted
 ),
 
 final as (
@@ -18,7 +25,6 @@ final as (
         factor,
         level,
         pooled_levels,
-        is_judged,
         closed_deal_count,
         won_deal_count,
         won_deal_count * 1.0 / closed_deal_count as win_rate,
@@ -27,8 +33,15 @@ final as (
         vs_others_standard_error_pp,
         vs_others_lower_pp,
         vs_others_upper_pp,
+        vs_others_confidence_level,
+        shrunk_vs_others_pp,
+        detectable_difference_pp,
+        other_levels,
+        other_level_count,
+        design_effect,
         vs_others_p_value,
-        level_adjusted_p_value,
+        adjusted_p_value,
+        p_value_threshold,
         verdict,
         missing_reason,
         reference_level,

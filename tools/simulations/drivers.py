@@ -22,7 +22,7 @@ from tools.crm import Effects
 from tools.process import Plan
 from tools.simulations.settings import GENERATORS, NO_PROCESS_EFFECTS, PROCESS, bands, model_settings, project_vars
 
-SETTINGS = drivers.Settings(**model_settings("ml_win_rate_drivers"))
+SETTINGS = drivers.Settings(**model_settings("ml_win_rate_drivers"), fdr_level=project_vars()["fdr_level"])
 DEALS, POPULATION, CHUNK, YEARS = 3_000, 1_000_000, 250_000, 2
 KINDS = {
     "planted as in the demo": crm.PLANTED,
