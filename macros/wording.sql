@@ -106,6 +106,8 @@
     {{ segment_name(row) }}
     || ': '
     || case
+        when {{ row }}.missing_reason = 'too few accounts'
+            then 'too few accounts to judge, with ' || {{ row }}.won_deal_count || ' won and ' || {{ row }}.lost_deal_count || ' lost deals.'
         when {{ row }}.verdict = 'insufficient_n'
             then
                 'too few deals{{ " of mature cohorts" if var("maturity_filter") }} to judge, ' || {{ row }}.won_deal_count || ' won and '

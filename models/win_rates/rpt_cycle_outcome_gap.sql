@@ -79,11 +79,13 @@ joined as (
         tests.adjusted_p_value,
         tests.p_value_threshold,
         tests.family_q_value,
+        tests.design_effect,
         coalesce(tests.verdict, 'insufficient_n') as verdict,
         case
             when segments.has_few_won and segments.has_few_lost then 'too few won and too few lost deals'
             when segments.has_few_won then 'too few won deals'
             when segments.has_few_lost then 'too few lost deals'
+            else tests.missing_reason
         end as missing_reason
     from marked as segments
     left join int_cycle_gap_tests as tests
