@@ -7,7 +7,6 @@ import numpy as np
 from inference.intervals import Proportion, ratio
 
 Array = np.ndarray
-FEWEST_ACCOUNTS = 8  # with fewer, what accounts have in common can't be told from what their segment has
 
 
 @dataclass(frozen=True)

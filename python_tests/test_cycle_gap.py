@@ -124,7 +124,7 @@ def test_families_and_thresholds():
             for number, mean in enumerate(means):
                 segments[dimension, f"{number:02d}"] = (draw_days(rng, 150, mean), draw_days(rng, 150, 30))
         segments["region", "small"] = (draw_days(rng, 29, 5), draw_days(rng, 300, 60))
-        found = tests.judge(rows_of(segments), {}, 30, level)
+        found = tests.judge(rows_of(segments), {}, 30, 8, level)
         corrected, q_values, threshold = judged_by_hand(segments, level)
         for key, adjusted in corrected.items():
             np.testing.assert_allclose(found[key]["adjusted_p_value"], adjusted, rtol=1e-9)
@@ -137,10 +137,10 @@ def test_families_and_thresholds():
 
 
 def test_nothing_to_compare():
-    assert tests.judge([], {}, 30, 0.05) == {}
-    only_won = tests.judge(rows_of({("all", "all"): (np.full(50, 9), np.array([], int))}), {}, 30, 0.05)
+    assert tests.judge([], {}, 30, 8, 0.05) == {}
+    only_won = tests.judge(rows_of({("all", "all"): (np.full(50, 9), np.array([], int))}), {}, 30, 8, 0.05)
     assert only_won["all", "all"]["verdict"] == "insufficient_n"
-    same_day = tests.judge(rows_of({("all", "all"): (np.full(50, 9), np.full(50, 9))}), {}, 30, 0.05)["all", "all"]
+    same_day = tests.judge(rows_of({("all", "all"): (np.full(50, 9), np.full(50, 9))}), {}, 30, 8, 0.05)["all", "all"]
     assert (same_day["mann_whitney_p_value"], same_day["cycle_shift_days"], same_day["verdict"]) == (1, 0, "no_signal")
     assert -0.01 < same_day["cycle_shift_lower_days"] < 0 < same_day["cycle_shift_upper_days"] < 0.01
 
@@ -157,7 +157,7 @@ def test_verdict_direction_interval_and_sentence_of_a_segment_are_one():
             dict(zip(("segment_dimension", "segment_value"), key, strict=True))
             | {"won_deal_count": len(segments[key][0]), "lost_deal_count": len(segments[key][1])}
             | figures
-            for key, figures in tests.judge(rows_of(segments), {}, 30, 0.02).items()
+            for key, figures in tests.judge(rows_of(segments), {}, 30, 8, 0.02).items()
         ]
     sentences = findings("cycle_gap_finding", pandas.DataFrame(rows), maturity_filter=True, min_segment_deals=30)
     verdicts = [row["verdict"] for row in rows]
@@ -200,14 +200,14 @@ def test_what_accounts_have_in_common_makes_no_signal():
         }
         rows = rows_of({key: (days[each & won], days[each & ~won]) for key, each in inside.items()})
         accounts = accounts_of(account, won, days, inside.items())
-        alarms += any(figures["verdict"] == "signal" for figures in tests.judge(rows, accounts, 30, 0.02).values())
-        alarms_without += any(figures["verdict"] == "signal" for figures in tests.judge(rows, {}, 30, 0.02).values())
+        alarms += any(figures["verdict"] == "signal" for figures in tests.judge(rows, accounts, 30, 8, 0.02).values())
+        alarms_without += any(figures["verdict"] == "signal" for figures in tests.judge(rows, {}, 30, 8, 0.02).values())
     assert alarms <= 6 < alarms_without
 
 
 def test_deals_of_few_accounts_are_not_judged():
     segments = {("all", "all"): (np.arange(50), np.arange(50))}
-    found = tests.judge(rows_of(segments), {("all", "all"): Accounts(7, 100, 1500, 1.0, 10.0)}, 30, 0.05)["all", "all"]
+    found = tests.judge(rows_of(segments), {("all", "all"): Accounts(7, 100, 1500, 1.0, 10.0)}, 30, 8, 0.05)["all", "all"]
     assert (found["verdict"], found["missing_reason"]) == ("insufficient_n", "too few accounts") and np.isnan(found["cycle_shift_days"])
 
 
@@ -220,5 +220,5 @@ def test_noise_is_seldom_a_signal():
         for dimension, size in {"industry": 5, "region": 4, "product_type": 3, "sales_rep_id": 15}.items():
             value = rng.integers(0, size, 3000)
             segments |= {(dimension, f"{v}"): (days[won & (value == v)], days[~won & (value == v)]) for v in range(size)}
-        alarms += any(figures["verdict"] == "signal" for figures in tests.judge(rows_of(segments), {}, 30, 0.05).values())
+        alarms += any(figures["verdict"] == "signal" for figures in tests.judge(rows_of(segments), {}, 30, 8, 0.05).values())
     assert alarms < 15

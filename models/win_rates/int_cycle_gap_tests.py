@@ -16,7 +16,7 @@ at most `fdr_level` x R / m (Benjamini and Bogomolov 2014).
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from inference.clusters import FEWEST_ACCOUNTS, Accounts, design_effect, within_account_correlation
+from inference.clusters import Accounts, design_effect, within_account_correlation
 from inference.multiplicity import correct, threshold
 from inference.tables import from_rows, read_rows
 
@@ -94,7 +94,7 @@ def design_effects(accounts: dict[tuple[str, str], Accounts]) -> dict[tuple[str,
 
 
 def judge(
-    rows: list[tuple], accounts: dict[tuple[str, str], Accounts], min_deals: float, fdr_level: float
+    rows: list[tuple], accounts: dict[tuple[str, str], Accounts], min_deals: float, min_accounts: float, fdr_level: float
 ) -> dict[tuple[str, str], dict[str, float]]:
     """FIGURES and TEXTS by segment. `rows`: (segment_dimension, segment_value, is_won, cycle_days, deal_count)."""
     days: dict[tuple[str, str], tuple[dict[int, int], dict[int, int]]] = {}
@@ -106,7 +106,7 @@ def judge(
         found[key] = dict.fromkeys(FIGURES, np.nan) | {"verdict": "insufficient_n", "missing_reason": None}
         if min(sum(arm.values()) for arm in arms) < max(1, min_deals):
             continue
-        if key in accounts and accounts[key].account_count < FEWEST_ACCOUNTS:
+        if key in accounts and accounts[key].account_count < min_accounts:
             found[key]["missing_reason"] = "too few accounts"
             continue
         last, found[key]["design_effect"] = max(max(arm) for arm in arms), effects.get(key, 1.0)

@@ -30,7 +30,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from scipy.special import chdtrc, expit, ndtri
 
-from inference.clusters import FEWEST_ACCOUNTS, Accounts, contrast_design_effect, within_account_correlation
+from inference.clusters import Accounts, contrast_design_effect, within_account_correlation
 from inference.dimensions import known_at, with_own
 from inference.intervals import normal_quantile
 from inference.logistic import Fit, fit_logistic, likelihood_ratio, one_hot
@@ -151,6 +151,7 @@ class Settings:
     factors: Sequence[str]
     left_out: Sequence[str]  # of the factors; they are judged elsewhere
     min_level_deals: float
+    min_accounts: float
     min_outcomes_per_parameter: float
     fdr_level: float
     confidence_level: float
@@ -428,12 +429,12 @@ def level_rows(found: Estimate, comparisons: Sequence[Comparison], settings: Set
     return rows
 
 
-def missing_reason(row: Mapping, levels: int, accounts: float) -> tuple[str, str] | None:
+def missing_reason(row: Mapping, levels: int, accounts: float, min_accounts: float) -> tuple[str, str] | None:
     """Why a level isn't judged, and what its verdict is then."""
     reasons = {
         ("the factor has one level only", "not_computable"): levels == 1,
         ("rare levels stand together", "insufficient_n"): row["level"] == RARE,
-        ("too few accounts", "insufficient_n"): accounts < FEWEST_ACCOUNTS,
+        ("too few accounts", "insufficient_n"): accounts < min_accounts,
         ("can't be told apart from other factors", "not_computable"): not np.isfinite(row["vs_others_p_value"]),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
@@ -487,7 +488,7 @@ def judge(found: Estimate, by_account: ByAccount, settings: Settings) -> tuple[l
             row |= dict(zip(("factor_chi2", "factor_degrees_of_freedom", "factor_p_value"), tests[position], strict=True))
             if position in q_values:
                 row |= {"factor_q_value": float(q_values[position]), "judged_factor_count": len(judged)}
-            if reason := missing_reason(row, len(members), accounts):
+            if reason := missing_reason(row, len(members), accounts, settings.min_accounts):
                 row |= dict(zip(("missing_reason", "verdict"), reason, strict=True))
         judge_levels(members, comparisons[position], level)
     return rows, comparisons
