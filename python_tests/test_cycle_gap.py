@@ -4,11 +4,11 @@ import numpy as np
 import pandas
 import pytest
 from conftest import findings
-from scipy.special import expit
 from scipy.stats import false_discovery_control, mannwhitneyu, norm
 
 from inference.clusters import Accounts
 from models.win_rates import int_cycle_gap_tests as tests
+from tools.simulations import cycle as simulation
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -176,33 +176,10 @@ def test_verdict_direction_interval_and_sentence_of_a_segment_are_one():
         assert sentence.endswith("chance can explain it.") != is_signal
 
 
-def accounts_of(account, won, days, segments):
-    """What `int_cycle_accounts` has: `segments` are (key, which deals) pairs."""
-    rank = (np.searchsorted(np.sort(days), days) + np.searchsorted(np.sort(days), days, side="right")) / 2 / len(days) - 0.5
-    term, found = (won - won.mean()) * rank, {}
-    for key, inside in segments:
-        size, sums = np.bincount(account[inside]), np.bincount(account[inside], term[inside])
-        size, sums = size[size > 0], sums[size > 0]
-        found[key] = Accounts(len(size), size.sum(), np.sum(size**2), np.sum(sums**2 / size), np.sum(term[inside] ** 2))
-    return found
-
-
 def test_what_accounts_have_in_common_makes_no_signal():
-    # 8 deals an account, which has its own chance to win and its own pace: without design effects 16 of 100 CRMs had a signal.
-    rng, alarms, alarms_without = np.random.default_rng(8), 0, 0
-    for _ in range(100):
-        account = rng.integers(0, 250, 2000)
-        won = rng.random(2000) < expit(-0.4 + rng.standard_normal(250)[account])
-        days = np.rint(np.exp(4 + 0.5 * rng.standard_normal(250)[account] + 0.5 * rng.standard_normal(2000))).astype(int)
-        names = {"all": np.zeros(250, int), "industry": rng.integers(0, 6, 250), "region": rng.integers(0, 4, 250)}
-        inside = {
-            (name, f"{v}" if v or name != "all" else "all"): code[account] == v for name, code in names.items() for v in np.unique(code)
-        }
-        rows = rows_of({key: (days[each & won], days[each & ~won]) for key, each in inside.items()})
-        accounts = accounts_of(account, won, days, inside.items())
-        alarms += any(figures["verdict"] == "signal" for figures in tests.judge(rows, accounts, 30, 8, 0.02).values())
-        alarms_without += any(figures["verdict"] == "signal" for figures in tests.judge(rows, {}, 30, 8, 0.02).values())
-    assert alarms <= 6 < alarms_without
+    # 60 CRMs; 400 of each kind are in docs/evidence.md. Without design effects 13 % have a signal.
+    kind = "8 deals an account that has its own pace (half of the spread), nothing planted"
+    assert sum(bool(simulation.one_crm(seed, kind)) for seed in range(60)) <= 5
 
 
 def test_deals_of_few_accounts_are_not_judged():

@@ -8,6 +8,7 @@ import importlib
 
 SIMULATIONS = {
     "change": "the planted bad quarter, and its rate and mix parts",
+    "cycle": "found and false gaps between the cycles of won and lost deals",
     "drift": "false alarms and found changes of the open deals' distribution",
     "drivers": "intervals, found and false drivers of the win rate",
     "effects": "intervals of the effect of actions, and what acting alone is associated with",
