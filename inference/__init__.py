@@ -4,6 +4,7 @@
 - `significance`: p values of single tests
 - `multiplicity`: p values of many tests at once
 - `logistic`: logistic regressions of grouped deals
+- `sequences`: intervals that hold however often they are read
 - `survival`: life tables of cases that are still going on
 - `tables`: from DuckDB's rows to typed Arrow tables
 

@@ -49,35 +49,6 @@ def benjamini_hochberg(p_values: Sequence[float]) -> Array:
     return q_values
 
 
-def holm(p_values: Array) -> Array:
-    """Adjusted p values: that any one of all true hypotheses has one of at most a has a chance of at most a.
-
-    Parameters
-    ----------
-    p_values : ndarray of float, shape (n,)
-        NaN where there is no test.
-
-    Returns
-    -------
-    ndarray of float, shape (n,)
-        NaN where there is no test.
-
-    References
-    ----------
-    Holm (1979), Scand. J. Stat. 6, 65-70.
-
-    Examples
-    --------
-    >>> holm(np.array([0.01, np.nan, 0.04, 0.03]))
-    array([0.03,  nan, 0.06, 0.06])
-    """
-    adjusted = np.full(len(p_values), np.nan)
-    known = np.flatnonzero(np.isfinite(p_values))
-    known = known[np.argsort(p_values[known], kind="stable")]
-    adjusted[known] = np.minimum(1, np.maximum.accumulate(p_values[known] * np.arange(len(known), 0, -1)))
-    return adjusted
-
-
 def largest(z: Array) -> Array:
     """Which statistics are the largest on either side, ties included.
 

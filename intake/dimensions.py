@@ -19,6 +19,7 @@ LISTS = (
     "rapv_segment_dimensions",
     "rapv_offset_dimensions",
     "similar_deal_dimensions",
+    "accepted_at_close",
 )
 # Names of columns that stand beside the dimensions in some model.
 TAKEN = frozenset(

@@ -344,7 +344,8 @@
         when {{ row }}.verdict in ('insufficient_n', 'not_computable') then '; not judged: ' || {{ row }}.missing_reason || '.'
         else
             '; like with like by score, ' || {{ points(row ~ ".difference", "fewer", "more") }}
-            || ' ' || {{ interval(row ~ ".difference_lower", row ~ ".difference_upper", 100) }}
+            || ' (' || {{ one_decimal("100 * " ~ row ~ ".difference_lower") }} || ' to ' || {{ one_decimal("100 * " ~ row ~ ".difference_upper") }}
+            || ', {{ "%g" | format(100 * var("confidence_level")) }} % sure whenever it is read)'
             || case
                 when {{ row }}.verdict = 'signal' then ', more than chance'
                 when {{ row }}.action_id = 'all' then ', which chance can explain'
@@ -352,10 +353,15 @@
             end
             || '. Reps acted on ' || {{ percent(row ~ ".offered_acted_share") }} || ' of those offered'
             || coalesce(
-                ', so per deal acted on that is ' || {{ points(row ~ ".effect_per_acted_deal", "fewer", "more") }} || ' '
-                || {{ interval(row ~ ".effect_per_acted_deal_lower", row ~ ".effect_per_acted_deal_upper", 100) }} || '.',
+                ', so per deal acted on that is ' || {{ points(row ~ ".effect_per_acted_deal", "fewer", "more") }}
+                || ' (' || {{ one_decimal("100 * " ~ row ~ ".effect_per_acted_deal_lower") }}
+                || ' to ' || {{ one_decimal("100 * " ~ row ~ ".effect_per_acted_deal_upper") }} || ').',
                 ', too few to say what that is per deal acted on.'
             )
+            || case
+                when {{ row }}.further_deal_count > 0 then ' It will be known to 10 points after about ' || {{ row }}.further_deal_count || ' more deals.'
+                else ''
+            end
     end
 {%- endmacro %}
 
@@ -375,6 +381,11 @@
         end,
         ''
     )
+    || case
+        when {{ row }}.left_out_deal_count > 0
+            then ' Left out of the comparison are ' || {{ row }}.left_out_deal_count || ' deals, in whose score bands all or none were held out.'
+        else ''
+    end
     || case
         when {{ row }}.action_id <> 'all' and {{ row }}.verdict = 'signal' then ' Of several actions those that stand out tend to look further from 0 than they are.'
         else ''
@@ -404,4 +415,27 @@
         || ', and if their outcomes weren''t known it could be anything from ' || {{ percent(row ~ ".win_rate_if_missing_lost") }} || ' (all of them lost) to '
         || {{ percent(row ~ ".win_rate_if_missing_won") }} || ' (all won)', ''
     )
+{%- endmacro %}
+
+
+{# What gives a dimension away whose values may be filled in or changed at the close: a row of int_rewritten_dimensions. #}
+{% macro rewritten_finding(row, label) -%}
+    {{ label }} || ' may be filled in or changed when deals close: ' || case
+        when {{ row }}.is_cut then 'amounts up to ' || format('{:,}', cast(ceil(cast({{ row }}.level as double)) as bigint)) || ' are'
+        when {{ row }}.level = 'Unknown' then 'no value is'
+        else {{ row }}.level || ' is'
+    end
+    || ' on ' || {{ percent(row ~ ".now_share") }} || ' of ' || {{ row }}.all_now_deal_count || ' open deals and on ' || {{ percent(row ~ ".then_share") }}
+    || ' of ' || {{ row }}.all_then_deal_count || ' deals that were open on earlier days, and '
+    || coalesce({{ percent(row ~ ".won_deal_count * 1.0 / nullif(" ~ row ~ ".won_deal_count + " ~ row ~ ".lost_deal_count, 0)") }}, 'none')
+    || ' of its closed deals were won against ' || coalesce({{ percent(
+        "(" ~ row ~ ".all_won_deal_count - " ~ row ~ ".won_deal_count) * 1.0 / nullif(" ~ row ~ ".all_won_deal_count - " ~ row ~ ".won_deal_count + "
+        ~ row ~ ".all_lost_deal_count - " ~ row ~ ".lost_deal_count, 0)"
+    ) }}, 'none') || ' of the others; '
+    || case
+        when {{ row }}.is_accepted_as_known then 'the var accepted_at_close accepts it'
+        else
+            'scores and forecasts leave it out: export what a deal had while it was open, or add ' || {{ row }}.dimension
+            || ' to the var accepted_at_close if nobody changes it at the close'
+    end
 {%- endmacro %}

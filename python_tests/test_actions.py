@@ -7,15 +7,16 @@ import duckdb
 import numpy as np
 import pytest
 from conftest import run_dbt, write_deals
-from scipy import stats
+from scipy import integrate, stats
 from statsmodels.api import OLS
-from statsmodels.stats.multitest import multipletests
 
+from inference import sequences
 from models.actions import int_intervention_tests as tests
 from tools import crm
 from tools.simulations import effects
+from tools.simulations.settings import model_settings
 
-SETTINGS = {"confidence_level": 0.95, "fdr_level": 0.05, "min_segment_deals": 30, "max_unflagged_share": 0.05}
+SETTINGS = model_settings("int_intervention_tests")
 HEADER = "play_id,action_id,trigger_kind,trigger_name,threshold,stage,least_risk_category,priority,action_text,evidence_text,rationale\n"
 GOOD = "quiet,call,fact,days_since_last_activity,10,,,ongoing,Call,{value} days of {limit},because\n"
 DEAL = "D1,2024-01-01,,rep_1,SaaS,Europe,Core,Inbound,Demo,5000,,"
@@ -157,67 +158,106 @@ def cells(trial: dict[str, np.ndarray]) -> np.ndarray:
     return counts
 
 
-def test_differences_are_those_of_a_regression_with_a_constant_per_band():
+def standardised(trial: dict[str, np.ndarray], hits: np.ndarray, offered: np.ndarray) -> tuple[float, float]:
+    """Difference of shares, deal by deal: each stratum's, averaged over all deals; and its standard error."""
+    difference, variance = 0.0, 0.0
+    for stratum in np.unique(trial["stratum"]):
+        rows = trial["stratum"] == stratum
+        share = rows.mean()
+        for arm, sign in ((True, 1), (False, -1)):
+            values = hits[rows & (offered == arm)].astype(float)
+            difference += sign * share * values.mean()
+            rate = (values.sum() + 1) / (len(values) + 2)
+            variance += share**2 * rate * (1 - rate) / len(values)
+    return difference, np.sqrt(variance)
+
+
+LEVEL = np.array([0.05])
+
+
+def estimated(counts: np.ndarray) -> dict[str, np.ndarray]:
+    return tests.estimate(counts[None], LEVEL, SETTINGS)
+
+
+def test_differences_are_averaged_over_bands_by_their_deals():
     for seed in range(5):
         trial = drawn(seed)
         found = tests.compare(cells(trial)[None])
-        dummies = (trial["stratum"][:, None] == np.arange(4)).astype(float)
-        x = np.column_stack([trial["offered"].astype(float), dummies])
         for name in ("won", "acted"):
-            fit = OLS(trial[name].astype(float), x).fit(cov_type="HC2")
-            assert found[name][0] == pytest.approx(fit.params[0], abs=1e-12)
-            assert np.sqrt(found[f"{name}_{name}"][0]) == pytest.approx(fit.bse[0], rel=0.05)
-        # The ratio is that of two-stage least squares with the offer as the instrument.
-        z, y = x, np.column_stack([trial["acted"].astype(float), dummies])
-        two_stage = np.linalg.solve(z.T @ y, z.T @ trial["won"].astype(float))[0]
-        assert tests.estimate(cells(trial)[None], 0.95)["effect_per_acted_deal"][0] == pytest.approx(two_stage, abs=1e-12)
+            difference, error = standardised(trial, trial[name], trial["offered"])
+            assert found[name][0] == pytest.approx(difference, abs=1e-12)
+            assert found[f"{name}_error"][0] == pytest.approx(error, rel=1e-12)
+        # A regression with all bands and arms, of which the average band is asked, has it too.
+        dummies = (trial["stratum"][:, None] == np.arange(4)).astype(float)
+        fit = OLS(trial["won"].astype(float), np.column_stack([dummies, dummies * trial["offered"][:, None]])).fit(cov_type="HC0")
+        contrast = fit.t_test(np.concatenate([np.zeros(4), dummies.mean(axis=0)]))
+        assert found["won"][0] == pytest.approx(contrast.effect.item(), abs=1e-12)
+        assert found["won_error"][0] == pytest.approx(contrast.sd.item(), rel=0.02)
 
 
-def test_one_band_is_welchs_t_test():
-    trial = drawn(1, strata=1, deals=400)
-    found = tests.estimate(cells(trial)[None], 0.95)
-    arms = [trial["won"][trial["offered"] == arm].astype(float) for arm in (True, False)]
-    welch = stats.ttest_ind(*arms, equal_var=False)
-    limits = welch.confidence_interval(0.95)
-    assert found["p_value"][0] == pytest.approx(welch.pvalue)
-    assert [found["difference_lower"][0], found["difference_upper"][0]] == pytest.approx([limits.low, limits.high])
+def test_a_band_with_an_empty_arm_is_left_out_and_counted():
+    trial = drawn(1)
+    counts = cells(trial)
+    counts[2, 1] = 0
+    found = tests.compare(counts[None])
+    kept = trial["stratum"] != 2
+    difference, error = standardised({"stratum": trial["stratum"][kept]}, trial["won"][kept], trial["offered"][kept])
+    assert (found["won"][0], found["won_error"][0]) == pytest.approx((difference, error))
+    assert found["count"][0] == kept.sum() and found["left_out"][0] == counts[2, 0, 0]
 
 
-def test_fieller_limits_are_where_the_remaining_difference_is_just_within_chance():
-    """Of each value b, a t test of won - b x acted, from the deals themselves."""
-    trial = drawn(2)
-    found = tests.estimate(cells(trial)[None], 0.95)
-    base = tests.compare(cells(trial)[None])
-    quantile = stats.t.ppf(0.975, base["degrees"][0])
-    for end in ("lower", "upper"):
-        value = found[f"effect_per_acted_deal_{end}"][0]
-        rest = trial["won"] - value * trial["acted"]
-        difference, variance, total = 0.0, np.zeros(2), 0.0
-        arm_rows = {True: trial["offered"], False: ~trial["offered"]}
-        within = []
-        for rows in arm_rows.values():
-            deviations = np.concatenate(
-                [rest[rows & (trial["stratum"] == s)] - rest[rows & (trial["stratum"] == s)].mean() for s in range(4)]
-            )
-            within.append(np.square(deviations).sum() / (rows.sum() - 4))
-        for s in range(4):
-            one, other = (rest[rows & (trial["stratum"] == s)] for rows in arm_rows.values())
-            weight = len(one) * len(other) / (len(one) + len(other))
-            total += weight
-            difference += weight * (one.mean() - other.mean())
-            variance += weight**2 * np.array([within[0] / len(one), within[1] / len(other)])
-        assert abs(difference / total) / np.sqrt(variance.sum() / total**2) == pytest.approx(quantile, rel=1e-6)
+def mixture(z: float, count: float, variance: float) -> float:
+    """Robbins' martingale at z = sum / sqrt(count): the likelihood ratio of a drift, averaged over a normal one; integrated numerically."""
+    total = z * np.sqrt(count)
+    scale = np.sqrt(variance)
+
+    def weighted(drift: float) -> float:
+        return np.exp(drift * total - drift**2 * count / 2) * stats.norm.pdf(drift, scale=scale)
+
+    # The product is a normal density about its own centre.
+    centre, width = total * variance / (1 + count * variance), np.sqrt(variance / (1 + count * variance))
+    return integrate.quad(weighted, centre - 12 * width, centre + 12 * width, epsabs=0, epsrel=1e-10)[0]
+
+
+def test_sequences_are_where_the_mixture_reaches_one_over_the_level():
+    for count in (60, 300, 1_500):
+        for level in (0.05, 0.05 / 8):
+            variance = sequences.mixing_variance(level, 300)
+            quantile = float(sequences.sequence_quantile(count, level, 300))
+            assert mixture(quantile, count, variance) == pytest.approx(1 / level, rel=1e-8)
+            for z in (1.0, 2.5, 4.0):
+                assert float(sequences.sequence_p_value(z, count, level, 300)) == pytest.approx(
+                    min(1, 1 / mixture(z, count, variance)), rel=1e-8
+                )
+
+
+def test_the_sequence_is_narrowest_about_where_it_should_be():
+    """In units of what an interval at a fixed count has there: near its least, and little wider at a fourth and four times as many."""
+    counts = np.arange(20, 3_000)
+    quantile = sequences.sequence_quantile(counts, 0.05, 300)
+    assert quantile.min() > 0.995 * quantile[counts == 300]
+    assert (quantile[(counts >= 75) & (counts <= 1_200)] < 1.1 * quantile.min()).all()
+
+
+def test_the_deals_it_takes_are_those_at_which_the_interval_reaches_ten_points():
+    for error, count in ((0.05, 400), (0.02, 900), (0.15, 60)):
+        cases = sequences.cases_until(0.1, error, count, 0.05, 300)
+        reach = [error * np.sqrt(count / each) * sequences.sequence_quantile(each, 0.05, 300) for each in (cases, cases - 1)]
+        assert reach[0] <= 0.1 < reach[1]
 
 
 def test_worked_example():
     """100 and 50 deals, 40 and 15 won, 60 and 5 acted on, of which 30 and 2 won: 0.10, and 0.10 / (0.60 - 0.10) = 0.20."""
-    found = tests.estimate(np.array([[[[100, 40, 60, 30], [50, 15, 5, 2]]]], float), 0.95)
+    counts = np.array([[[100, 40, 60, 30], [50, 15, 5, 2]]], float)
+    found = estimated(counts)
     assert found["difference"][0] == pytest.approx(0.10)
     assert found["effect_per_acted_deal"][0] == pytest.approx(0.20)
-    # Welch: variances 0.4 x 0.6 / 99 and 0.3 x 0.7 / 49.
-    error, degrees = np.sqrt(0.24 / 99 + 0.21 / 49), (0.24 / 99 + 0.21 / 49) ** 2 / ((0.24 / 99) ** 2 / 99 + (0.21 / 49) ** 2 / 49)
-    assert found["difference_upper"][0] == pytest.approx(0.10 + stats.t.ppf(0.975, degrees) * error)
-    acting = tests.associate(np.array([[[[100, 40, 60, 30], [50, 15, 5, 2]]]], float), 0.95)
+    error = np.sqrt(41 / 102 * 61 / 102 / 100 + 16 / 52 * 36 / 52 / 50)
+    # 150 deals are half of 300: n r = 7.9362 / 2.
+    quantile = np.sqrt((1 + 1 / 3.9681) * (np.log(4.9681) + 2 * np.log(20)))
+    assert found["difference_upper"][0] == pytest.approx(0.10 + quantile * error, rel=1e-5)
+    assert found["effect_per_acted_deal_upper"][0] == pytest.approx((0.10 + quantile * error) / 0.5, rel=1e-5)
+    acting = tests.associate(counts[None], 0.95)
     assert acting["association_difference"][0] == pytest.approx(30 / 60 - 10 / 40)
 
 
@@ -307,26 +347,51 @@ def test_no_limits_of_the_association_where_an_arm_does_not_vary():
 
 
 def test_judged_only_where_it_can_be():
-    good = cells(drawn(3))
+    good = cells(drawn(3, deals=6_000))
     few = good.copy()
-    few[:, 1] = np.floor(few[:, 1] / 12)
-    none_won = good.copy()
-    none_won[:, 1, [1, 3]] = 0
+    few[:, 1] = np.floor(few[:, 1] / 60)
     without_holdout = good.copy()
     without_holdout[:, 1] = 0
-    actions = ["a", "all", "b", "few", "none_won", "without"]
-    found = tests.judge(actions, np.stack([good, good, cells(drawn(4)), few, none_won, without_holdout]), 0.01, SETTINGS)
-    assert list(found["verdict"][3:]) == ["insufficient_n", "not_computable", "insufficient_n"]
-    assert np.isnan(found["q_value"][3:]).all() and found["q_value"][1] == found["p_value"][1]
-    two = multipletests(found["p_value"][[0, 2]], method="holm")[1]
-    assert found["q_value"][[0, 2]] == pytest.approx(two)
-    assert list(found["verdict"][:2]) == ["signal", "signal"]
-    found = tests.judge(["all"], good[None], 0.06, SETTINGS)
+    actions = ["a", "all", "b", "few", "without"]
+    found = tests.judge(actions, np.stack([good, good, cells(drawn(4, deals=6_000)), few, without_holdout]), 8, 0.01, SETTINGS)
+    assert list(found["verdict"]) == ["signal", "signal", "signal", "insufficient_n", "insufficient_n"]
+    assert all(np.isnan(found[name][3:]).all() for name in tests.SHOWN)
+    assert found["q_value"][1] == found["p_value"][1] and found["q_value"][[0, 2]] == pytest.approx(8 * found["p_value"][[0, 2]])
+    # The same deals as those of all, at an eighth of the level.
+    assert found["difference_lower"][0] < found["difference_lower"][1]
+    found = tests.judge(["all"], good[None], 8, 0.06, SETTINGS)
     assert found["verdict"][0] == "not_computable" and found["missing_reason"][0].startswith("6.0 % of the deals acted on")
+    assert np.isnan(found["difference_lower"][0])
+
+
+def test_verdict_direction_interval_and_p_value_of_a_row_agree():
+    """Of 2,000 random tables of all and of one to nine actions."""
+    rng = np.random.default_rng(5)
+    signals = 0
+    for _ in range(2_000):
+        actions = ["all", *(f"a{number}" for number in range(rng.integers(1, 10)))]
+        count = rng.poisson(rng.choice([3, 20, 120]), (len(actions), rng.integers(1, 6), 2))
+        rate = np.clip(rng.uniform(0.05, 0.7) + rng.normal(0, 0.2, (len(actions), 1, 1)) * [1, 0], 0, 1)
+        won, acted = rng.binomial(count, rate), rng.binomial(count, [rng.uniform(0.1, 0.9), rng.uniform(0, 0.2)])
+        counts = np.stack([count, won, acted, np.minimum(won, acted)], axis=-1).astype(float)
+        times = rng.integers(1, 12)
+        found = tests.judge(actions, counts, times, 0.0, SETTINGS)
+        is_signal = found["verdict"] == "signal"
+        shown = np.isfinite(found["difference_lower"])
+        lower, upper, difference = (found[f"difference{end}"][shown] for end in ("_lower", "_upper", ""))
+        assert (shown == np.isin(found["verdict"], ("signal", "no_signal"))).all()
+        assert (((lower > 0) | (upper < 0)) == is_signal[shown]).all() and ((lower <= difference) & (difference <= upper)).all()
+        clear = np.abs(found["q_value"][shown] - 0.05) > 1e-9
+        assert ((found["q_value"][shown] <= 0.05) == is_signal[shown])[clear].all()
+        known = np.isfinite(found["effect_per_acted_deal"])
+        for end in ("", "_lower", "_upper"):
+            assert (np.sign(found[f"effect_per_acted_deal{end}"][known]) == np.sign(found[f"difference{end}"][known])).all()
+        signals += is_signal.sum()
+    assert signals > 1_000
 
 
 def test_no_effect_per_acted_deal_where_hardly_anyone_acted():
-    found = tests.estimate(np.array([[[[400, 160, 3, 1], [100, 30, 0, 0]]]], float), 0.95)
+    found = estimated(np.array([[[400, 160, 3, 1], [100, 30, 0, 0]]], float))
     assert np.isnan([found[f"effect_per_acted_deal{end}"][0] for end in ("", "_lower", "_upper")]).all()
     assert np.isfinite(found["difference_lower"][0])
 
@@ -334,15 +399,21 @@ def test_no_effect_per_acted_deal_where_hardly_anyone_acted():
 def test_intervals_hold_what_is_planted_whatever_reps_know(monkeypatch):
     monkeypatch.setattr(effects, "POPULATION", 250_000)
     kinds = tuple(effects.KINDS)
-    table = effects.run(100, 0, 1, kinds=(kinds[1], kinds[2])).splitlines()[2:]
+    table = effects.run(100, 0, 1, kinds=(kinds[1], kinds[2]), with_weeks=False).splitlines()[2:]
     nothing, planted = ([cell.strip() for cell in row.strip("|").split("|")] for row in table)
     assert nothing[1] == nothing[4] == "0.0 points" and float(planted[4].split()[0]) > 10
     for row in (nothing, planted):
-        assert all(88 <= float(row[position].split()[0]) <= 100 for position in (3, 6)), row
+        assert all(95 <= float(row[position].split()[0]) <= 100 for position in (3, 6)), row
     # Reps who know more than the score: the association holds the truth in hardly any.
     assert float(planted[7].split()[0]) < 16
     assert all(86 <= float(row[9].split()[0]) <= 100 for row in (nothing, planted))
-    assert float(nothing[10].split()[0]) < 12 < 70 < float(planted[10].split()[0])
+    assert float(nothing[10].split()[0]) < 5 < 40 < float(planted[10].split()[0])
+
+
+def test_read_every_week_the_sequence_is_hardly_ever_wrong_and_a_fixed_interval_often():
+    found = effects.read_weekly(60, 1, 12, 0.5, 0.10)
+    assert found["sequence_wrong"] <= 0.07 < 0.12 < found["fixed_wrong"]
+    assert 1.5 < found["width"] < 1.65 and 0.3 < found["found"] < found["found_at_end"]
 
 
 def test_effect_of_the_demo_is_that_of_its_generator(demo):

@@ -14,6 +14,7 @@ SIMULATIONS = {
     "effects": "intervals of the effect of actions, and what acting alone is associated with",
     "rapv": "forecasts of past pipelines against what came, through whole dbt builds",
     "reps": "found and falsely flagged sales reps",
+    "rewritten": "columns that are filled in or changed at the close, found and falsely flagged",
     "scores": "gate, power and calibration of the deal scores",
     "segments": "false and found verdicts on segments, and a year of nightly looks",
     "trend": "false alarms and found drops of the chart of the win rate",

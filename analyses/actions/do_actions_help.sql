@@ -17,6 +17,8 @@ final as (
         offered_acted_share,
         holdout_deal_count,
         holdout_win_rate,
+        compared_deal_count,
+        further_deal_count,
         difference,
         difference_lower,
         difference_upper,

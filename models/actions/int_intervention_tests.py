@@ -1,22 +1,29 @@
 """One row per action_id (all: any of them): what came of deals that were offered the action when they were first flagged, against deals held out.
 
 Who is held out is drawn by a hash, so the two arms differ by the offer alone, whatever reps know and do. In each score band (the score
-as it was known on the day of the flag) the arms are compared, and the differences averaged with the weights of Mantel and Haenszel, as a
-regression with a constant per band does. What an arm varies by is pooled over its bands. Two differences come out: of the share won, and of
-the share acted on. Their ratio is the effect per deal in which the offer made somebody act; its interval is Fieller's, all values for which
-`difference - value x difference of acted` is within chance of 0. It has no ends where the shares acted on don't surely differ.
+as it was known on the day of the flag) the arms are compared, and the differences averaged by the band's deals. A band in which an arm has no deal is left
+out, and its deals are counted. An arm's share in a band varies by q (1 - q) / n with q = (won + 1) / (n + 2), so that a band that was always won has
+no variance of 0.
+
+The comparison is read after every build, and whoever stops at the first signal is wrong far more often than one interval says. So the interval is an
+asymptotic confidence sequence: the chance that it ever misses the effect, at any build, is 1 - `confidence_level`. The actions by themselves share it
+equally, all of them in the playbook, taken or not: that number doesn't grow with what is found. `tightest_deals` says after how many deals the
+interval is narrowest; it is fixed beforehand and must not follow the data. p value, verdict and interval are one test.
+
+The effect per deal in which the offer made somebody act is the difference, and its limits, over the same difference of the shares acted on, where that is
+more than `least_acted_errors` of its standard errors: then its own chance hardly matters.
 
 The same difference between offered deals acted on and not acted on is an association: reps choose. They choose more in some bands than in others, so
 that what an arm varies by must be counted band by band: of a band's n deals it is (S + s) / n, with S their squared deviations from its share won and s
 the variance pooled over the arm's bands, so that one deal, or a band that was always won, has no variance of 0. Degrees of freedom: Satterthwaite (1946).
-`python -m tools simulate effects` says how often the intervals hold the truth.
+`python -m tools simulate effects` says how often all this holds the truth.
 """
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
-from inference.intervals import Quotient, fieller, ratio
-from inference.multiplicity import holm
+from inference.intervals import ratio
+from inference.sequences import cases_until, sequence_p_value, sequence_quantile
 from inference.tables import from_columns
 
 CELLS = ("deal_count", "won_count", "acted_count", "acted_won_count")
@@ -28,72 +35,61 @@ FIGURES = (
     "p_value",
     "q_value",
 )
-
-
-def band_weights(count: np.ndarray) -> np.ndarray:
-    """Mantel's and Haenszel's weights of strata, summing to 1. `count`: comparisons x strata x 2 arms."""
-    weight = np.nan_to_num(ratio(count.prod(-1), count.sum(-1)))
-    return ratio(weight, weight.sum(-1, keepdims=True))
+COUNTS = ("compared_deal_count", "left_out_deal_count", "further_deal_count", "association_deal_count")
 
 
 def compare(cells: np.ndarray) -> dict[str, np.ndarray]:
-    """Stratified differences, first arm less second, of many comparisons at once.
+    """Differences, first arm less second, averaged over strata by their deals, of many comparisons at once.
 
-    `cells`: comparisons x strata x 2 arms x 4 (CELLS). Returns arrays of one element a comparison: `won` and `acted`, the differences; their
-    variances and covariance `won_won`, `acted_acted`, `won_acted`; `degrees` of freedom of `won` (Welch and Satterthwaite); `varies`, whether wins
-    vary in both arms. NaN without a stratum that has both arms.
+    `cells`: comparisons x strata x 2 arms x 4 (CELLS). Returns arrays of one element a comparison: the differences `won` and `acted`, their standard
+    errors `won_error` and `acted_error`, the deals that are compared (`count`), those left out (`left_out`), and those of the smaller arm (`least`).
+    NaN without a stratum that has both arms.
     """
     both = (cells[..., 0] > 0).all(-1)
-    count, won, acted, acted_won = np.moveaxis(np.where(both[..., None, None], cells, 0.0), -1, 0)
-    weight = band_weights(count)
+    count, won, acted, _ = np.moveaxis(np.where(both[..., None, None], cells, 0.0), -1, 0)
+    weight = ratio(count.sum(-1), count.sum((-1, -2))[:, None])
 
-    def difference(hits: np.ndarray) -> np.ndarray:
-        share = np.nan_to_num(ratio(hits, count))
-        return (weight * (share[..., 0] - share[..., 1])).sum(-1)
+    def difference(hits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        share, smoothed = np.nan_to_num(ratio(hits, count)), (hits + 1) / (count + 2)
+        variance = np.nan_to_num(ratio(smoothed * (1 - smoothed), count)).sum(-1)
+        return (weight * (share[..., 0] - share[..., 1])).sum(-1), np.sqrt((np.square(weight) * variance).sum(-1))
 
-    def moments(product: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """Covariance within the strata of each arm: comparisons x 2."""
-        within = (product - np.nan_to_num(ratio(one * other, count))).sum(1)
-        return ratio(within, count.sum(1) - both.sum(1)[:, None])
-
-    spread = (np.square(weight)[..., None] * np.nan_to_num(ratio(1, count))).sum(1)
-    wins = moments(won, won, won)
-    parts = wins * spread
-    degrees = ratio(np.square(parts.sum(-1)), (ratio(np.square(parts), count.sum(1) - both.sum(1)[:, None])).sum(-1))
-    return {
-        "won": difference(won),
-        "acted": difference(acted),
-        "won_won": parts.sum(-1),
-        "acted_acted": (moments(acted, acted, acted) * spread).sum(-1),
-        "won_acted": (moments(acted_won, won, acted) * spread).sum(-1),
-        "degrees": degrees,
-        "varies": (wins > 0).all(-1),
-    }
+    found = dict(zip(("won", "won_error", "acted", "acted_error"), (*difference(won), *difference(acted)), strict=True))
+    whole = count.sum((-1, -2))
+    return found | {"count": whole, "left_out": cells[..., 0].sum((-1, -2)) - whole, "least": count.sum(1).min(-1)}
 
 
-def estimate(cells: np.ndarray, level: float) -> dict[str, np.ndarray]:
-    """Differences, the effect per acted deal, p values and limits, of many comparisons. `cells` as in `compare`, offered first."""
+def estimate(cells: np.ndarray, levels: np.ndarray, settings: dict[str, float]) -> dict[str, np.ndarray]:
+    """Differences, effects per acted deal, p values and limits, of many comparisons, each at its own of `levels`. `cells` as in `compare`."""
     found = compare(cells)
-    usable = np.isfinite(found["won_won"]) & (found["won_won"] > 0) & np.isfinite(found["degrees"])
-    quantile = np.where(usable, stdtrit(np.where(usable, found["degrees"], 1), (1 + level) / 2), np.nan)
-    error = np.sqrt(np.where(usable, found["won_won"], np.nan))
-    moments = (found[name] for name in ("won", "acted", "won_won", "acted_acted", "won_acted"))
-    lower, upper = fieller(Quotient(*moments), quantile)
+    tightest = settings["tightest_deals"]
+    quantile = sequence_quantile(found["count"], levels, tightest)
+    p_value = sequence_p_value(ratio(found["won"], found["won_error"]), found["count"], levels, tightest)
+    lower, upper = (found["won"] + sign * quantile * found["won_error"] for sign in (-1, 1))
+    acted = np.where(found["acted"] > settings["least_acted_errors"] * found["acted_error"], found["acted"], np.nan)
+    further = [
+        cases_until(settings["aimed_reach"], error, count, level, tightest) - count if count else np.nan
+        for error, count, level in zip(found["won_error"], found["count"], levels, strict=True)
+    ]
     return {
         "difference": found["won"],
-        "difference_lower": found["won"] - quantile * error,
-        "difference_upper": found["won"] + quantile * error,
+        "difference_lower": lower,
+        "difference_upper": upper,
         "acted_difference": found["acted"],
-        "effect_per_acted_deal": np.where(np.isfinite(lower), ratio(found["won"], found["acted"]), np.nan),
-        "effect_per_acted_deal_lower": lower,
-        "effect_per_acted_deal_upper": upper,
-        "p_value": 2 * stdtr(found["degrees"], -np.abs(found["won"] / error)),
-        "varies": found["varies"],
+        "effect_per_acted_deal": found["won"] / acted,
+        "effect_per_acted_deal_lower": lower / acted,
+        "effect_per_acted_deal_upper": upper / acted,
+        "p_value": p_value,
+        "compared_deal_count": found["count"],
+        "left_out_deal_count": found["left_out"],
+        "further_deal_count": np.maximum(0, further),
+        "least": found["least"],
     }
 
 
 def associate(cells: np.ndarray, level: float) -> dict[str, np.ndarray]:
-    """Of offered deals, those acted on less those not acted on, over the strata that have both, and how many deals these are. `cells` as in `compare`.
+    """Of offered deals, those acted on less those not acted on, over the strata that have both, with the weights of
+    Mantel and Haenszel, and how many deals these are. `cells` as in `compare`.
 
     No limits where all or none of an arm's deals were won.
     """
@@ -101,7 +97,9 @@ def associate(cells: np.ndarray, level: float) -> dict[str, np.ndarray]:
     arms = np.stack([offered[..., 2:], offered[..., :2] - offered[..., 2:]], axis=2)
     both = (arms[..., 0] > 0).all(-1)
     count, won = np.moveaxis(np.where(both[..., None, None], arms, 0.0), -1, 0)
-    weight, share = band_weights(count)[..., None], np.nan_to_num(ratio(won, count))
+    weight = np.nan_to_num(ratio(count.prod(-1), count.sum(-1)))
+    weight = ratio(weight, weight.sum(-1, keepdims=True))[..., None]
+    share = np.nan_to_num(ratio(won, count))
     squares, freedom = won * (1 - share), count.sum(1, keepdims=True) - both.sum(1)[:, None, None]
     pooled = ratio(squares.sum(1, keepdims=True), freedom)
     scale = np.square(np.nan_to_num(ratio(weight, count)))
@@ -121,23 +119,32 @@ def associate(cells: np.ndarray, level: float) -> dict[str, np.ndarray]:
     }
 
 
-def judge(actions: list[str], cells: np.ndarray, unflagged_share: float, settings: dict[str, float]) -> dict[str, np.ndarray]:
-    """FIGURES, `verdict` and `missing_reason` of each action; `all` is judged by itself, the others together."""
-    found = estimate(cells, settings["confidence_level"]) | associate(cells, settings["confidence_level"])
-    least = cells[..., 0].sum(1).min(-1)
+# What no interval may be read without.
+SHOWN = tuple(
+    name for name in FIGURES if name.startswith("effect") or name in ("difference_lower", "difference_upper", "p_value", "q_value")
+)
+
+
+def judge(
+    actions: list[str], cells: np.ndarray, playbook_count: int, unflagged_share: float, settings: dict[str, float]
+) -> dict[str, np.ndarray]:
+    """FIGURES, COUNTS, `verdict` and `missing_reason` of each action; `all` is judged by itself, the `playbook_count` actions together."""
+    whole = 1 - settings["confidence_level"]
+    times = np.array([1 if action == "all" else max(playbook_count, 1) for action in actions])
+    found = estimate(cells, whole / times, settings) | associate(cells, settings["confidence_level"])
     reason = np.full(len(actions), None, object)
-    reason[~found["varies"]] = "all or none of an arm's deals were won"
     if unflagged_share > settings["max_unflagged_share"]:
         reason[:] = (
             f"{100 * unflagged_share:.1f} % of the deals acted on had not been flagged by then, so that offers may have decided who is compared"
         )
-    short = least < settings["min_segment_deals"]
+    short = found["least"] < settings["min_arm_deals"]
     reason[short] = "too few deals in an arm"
     judged = np.array([each is None for each in reason])
-    single = np.array([action == "all" for action in actions])
-    p_value = np.where(judged, found["p_value"], np.nan)
-    found["q_value"] = np.where(single, p_value, holm(np.where(single, np.nan, p_value)))
-    signal = np.where(found["q_value"] <= settings["fdr_level"], "signal", "no_signal")
+    found["q_value"] = np.minimum(1, times * found["p_value"])
+    for name in SHOWN:
+        found[name] = np.where(judged, found[name], np.nan)
+    # By the limits, so that no rounding sets verdict and interval apart.
+    signal = np.where((found["difference_lower"] > 0) | (found["difference_upper"] < 0), "signal", "no_signal")
     found["verdict"] = np.where(judged, signal, np.where(short, "insufficient_n", "not_computable")).astype(object)
     found["missing_reason"] = reason
     return found
@@ -150,13 +157,14 @@ def model(dbt, session):
     rows = deals.filter("flagged_date is not null").aggregate(f"action_id, score_band, is_holdout, {sums}").fetchall()
     flags = "count(case when is_acted_unflagged then 1 end), count(case when is_acted or is_acted_unflagged then 1 end)"
     [(early, acted)] = deals.filter("action_id = 'all'").aggregate(flags).fetchall()
+    [(playbook_count,)] = dbt.ref("int_playbook").filter("trigger_kind = 'fact'").aggregate("count(distinct action_id)").fetchall()
     actions, bands = (sorted({row[position] for row in rows}) for position in (0, 1))
     cells = np.zeros((len(actions), len(bands), 2, len(CELLS)))
     for action, band, is_holdout, *cell in rows:
         cells[actions.index(action), bands.index(band), int(is_holdout)] = cell
-    found = judge(actions, cells, early / acted if acted else 0.0, dbt.config.meta_get("settings"))
+    found = judge(actions, cells, playbook_count, early / acted if acted else 0.0, dbt.config.meta_get("settings"))
     names = [f"{arm}_{count}" for arm in ("offered", "holdout") for count in ("deal_count", "won_deal_count", "acted_deal_count")]
     counts = dict(zip(names, cells[..., :3].sum(1).reshape(-1, len(names)).T, strict=True))
     counts["acted_unflagged_deal_count"] = [early] * len(actions)
-    types = {str: ("action_id", "verdict", "missing_reason"), int: (*counts, "association_deal_count"), float: FIGURES}
+    types = {str: ("action_id", "verdict", "missing_reason"), int: (*counts, *COUNTS), float: FIGURES}
     return from_columns({"action_id": actions} | found | counts, types)

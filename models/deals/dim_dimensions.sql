@@ -37,7 +37,7 @@ own_dimensions as (
     where false
 ),
 
-final as (
+dimensions as (
     select
         *,
         true as is_built_in
@@ -49,6 +49,16 @@ final as (
         *,
         false as is_built_in
     from own_dimensions
+),
+
+final as (
+    select
+        dimensions.*,
+        rewritten.may_be_rewritten_at_close,
+        dimensions.dimension in ('{{ var("accepted_at_close") | join("', '") }}') as is_accepted_as_known
+    from dimensions
+    left join {{ ref('int_rewritten_dimensions') }} as rewritten
+        on dimensions.dimension = rewritten.dimension
 )
 
 select * from final

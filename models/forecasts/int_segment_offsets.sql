@@ -11,13 +11,20 @@ band_types as (
     where band_type in ('stage_age_band', 'deal_age_band')
 ),
 
--- Where won and lost deals lack their amount unequally often, bands of amounts tell the outcome of closed deals alone.
-bent as (
+-- Where won and lost deals lack their amount unequally often, bands of amounts tell the outcome of closed deals alone. So does what is filled in or
+-- changed at the close. Such a dimension counts as if it had one segment.
+left_out as (
     select 'deal_size_band' as segment_dimension
     from {{ ref('int_missing_by_outcome') }}
     where
         problem = 'no_amount'
         and is_bending
+
+    union
+
+    select dimension as segment_dimension
+    from {{ ref('int_rewritten_dimensions') }}
+    where is_left_out
 ),
 
 -- score: won days beyond those the cells expect. information: what one unit of log odds would add to it. score_variance: that of
@@ -40,7 +47,7 @@ scores as (
             and days.band = rates.band
     where
         days.segment_dimension <> 'all'
-        and days.segment_dimension not in (select bent.segment_dimension from bent)
+        and days.segment_dimension not in (select left_out.segment_dimension from left_out)
         and days.band <> 'all'
     group by days.forecast_date, days.band_type, days.segment_dimension, days.segment_value
 ),
@@ -91,12 +98,14 @@ final as (
         band_types.band_type,
         int_replayed_segments.segment_dimension,
         int_replayed_segments.segment_value,
-        int_replayed_segments.win_rate,
-        int_replayed_segments.median_cycle_days,
+        case when left_out.segment_dimension is null then int_replayed_segments.win_rate end as win_rate,
+        case when left_out.segment_dimension is null then int_replayed_segments.median_cycle_days end as median_cycle_days,
         coalesce(weighted.weight * weighted.own_score / weighted.information, 0) as log_odds_offset,
         coalesce(weighted.variance_between * (1 - weighted.weight), dimensions.variance_between, 0) as log_odds_variance
     from int_replayed_segments
     cross join band_types
+    left join left_out
+        on int_replayed_segments.segment_dimension = left_out.segment_dimension
     left join weighted
         on
             int_replayed_segments.forecast_date = weighted.forecast_date

@@ -33,7 +33,8 @@ observed as (
         end = 1
 ),
 
--- Before its first record nobody knew what an input would tell. Amounts that won and lost deals have unequally often tell the outcome.
+-- Before its first record nobody knew what an input would tell. Amounts that won and lost deals have unequally often tell the outcome, and so does
+-- what is filled in or changed at the close.
 first_records as (
     select
         (
@@ -57,7 +58,12 @@ first_records as (
             where
                 missing.problem = 'no_amount'
                 and missing.is_bending
-        ) as is_amount_bent
+        ) as is_amount_bent,
+        (
+            select coalesce(list(rewritten.dimension), [])
+            from {{ ref('int_rewritten_dimensions') }} as rewritten
+            where rewritten.is_left_out
+        ) as left_out
 ),
 
 -- What the input can't know is null; what a deal of a known input doesn't have is 0, or counts from its creation.
@@ -70,15 +76,15 @@ final as (
         observed.created_date,
         observed.closed_date,
         observed.penalty_group,
-        coalesce(owners.sales_rep_id, observed.sales_rep_id) as sales_rep_id,
-        observed.industry,
-        observed.region,
-        observed.product_type,
-        observed.lead_source,
+        case when 'sales_rep_id' not in records.left_out then coalesce(owners.sales_rep_id, observed.sales_rep_id) end as sales_rep_id,
+        case when 'industry' not in records.left_out then observed.industry end as industry,
+        case when 'region' not in records.left_out then observed.region end as region,
+        case when 'product_type' not in records.left_out then observed.product_type end as product_type,
+        case when 'lead_source' not in records.left_out then observed.lead_source end as lead_source,
         {% for each in own_dimensions(['creation', 'changes']) -%}
-        observed.{{ each.dimension }},
+        case when '{{ each.dimension }}' not in records.left_out then observed.{{ each.dimension }} end as {{ each.dimension }},
         {% endfor -%}
-        case when not records.is_amount_bent then coalesce(amounts.known_amount, observed.deal_amount) end as deal_amount,
+        case when not records.is_amount_bent and 'deal_size_band' not in records.left_out then coalesce(amounts.known_amount, observed.deal_amount) end as deal_amount,
         cast({{ dbt.datediff('observed.created_date', 'observed.observation_date', 'day') }} as integer) as age_days,
         visits.stage,
         cast({{ dbt.datediff('visits.entered_date', 'observed.observation_date', 'day') }} as integer) as days_in_stage,
