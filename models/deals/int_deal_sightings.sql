@@ -39,8 +39,8 @@ long_lives as (
 
 past_days as (
     select
-        {{ dbt.dateadd('day', '-lives_ago * life_days', 'as_of_date') }} as sighting_date,
-        case when lives_ago > 1 then {{ dbt.dateadd('day', '-(lives_ago - 1) * life_days', 'as_of_date') }} end as next_date
+        {{ dbt.dateadd('day', '-numbers.lives_ago * long_lives.life_days', 'int_as_of.as_of_date') }} as sighting_date,
+        case when numbers.lives_ago > 1 then {{ dbt.dateadd('day', '-(numbers.lives_ago - 1) * long_lives.life_days', 'int_as_of.as_of_date') }} end as next_date
     from int_as_of
     cross join long_lives
     cross join (values (1), (2), (3)) as numbers (lives_ago)
