@@ -55,7 +55,11 @@ def test_neither_another_share_nor_other_odds_are_enough():
     moved = judged({("source", "Web"): (60, 60, 100, 100), ("source", "Call"): (240, 40, 300, 300)})
     assert moved["source"]["p_value"] < 1e-6 and not moved["source"]["may_be_rewritten_at_close"]
     strong = judged({("source", "Web"): (60, 20, 190, 10), ("source", "Call"): (240, 80, 210, 390)})
-    assert strong["source"]["level"] == "Call" and strong["source"]["odds_ratio_upper"] < 1 / 3 and not strong["source"]["may_be_rewritten_at_close"]
+    assert (
+        strong["source"]["level"] == "Call"
+        and strong["source"]["odds_ratio_upper"] < 1 / 3
+        and not strong["source"]["may_be_rewritten_at_close"]
+    )
 
 
 def test_telling_levels_share_the_level():

@@ -67,12 +67,9 @@ def estimate(cells: np.ndarray, levels: np.ndarray, settings: dict[str, float]) 
     p_value = sequence_p_value(ratio(found["won"], found["won_error"]), found["count"], levels, tightest)
     lower, upper = (found["won"] + sign * quantile * found["won_error"] for sign in (-1, 1))
     acted = np.where(found["acted"] > settings["least_acted_errors"] * found["acted_error"], found["acted"], np.nan)
-    further = [
-        cases_until(settings["aimed_reach"], error, count, level, tightest) - count if count else np.nan
-        for error, count, level in zip(found["won_error"], found["count"], levels, strict=True)
-    ]
     return {
         "difference": found["won"],
+        "error": found["won_error"],
         "difference_lower": lower,
         "difference_upper": upper,
         "acted_difference": found["acted"],
@@ -82,7 +79,6 @@ def estimate(cells: np.ndarray, levels: np.ndarray, settings: dict[str, float]) 
         "p_value": p_value,
         "compared_deal_count": found["count"],
         "left_out_deal_count": found["left_out"],
-        "further_deal_count": np.maximum(0, further),
         "least": found["least"],
     }
 
@@ -140,6 +136,10 @@ def judge(
     short = found["least"] < settings["min_arm_deals"]
     reason[short] = "too few deals in an arm"
     judged = np.array([each is None for each in reason])
+    found["further_deal_count"] = [
+        max(0, cases_until(settings["aimed_reach"], error, count, whole / each, settings["tightest_deals"]) - count) if count else np.nan
+        for error, count, each in zip(found["error"], found["compared_deal_count"], times, strict=True)
+    ]
     found["q_value"] = np.minimum(1, times * found["p_value"])
     for name in SHOWN:
         found[name] = np.where(judged, found[name], np.nan)

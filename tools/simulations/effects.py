@@ -114,11 +114,18 @@ def read_weekly(years: int, seed: int, weekly: int, offered: float, effect: floa
         found = tests.estimate(cells, np.full(WEEKS, 1 - LEVEL), SETTINGS)
         shown = found["least"] >= SETTINGS["min_arm_deals"]
         reach = found["difference_upper"] - found["difference"]
-        error = tests.compare(cells)["won_error"]
         missed = np.abs(found["difference"] - effect)
-        last = np.abs(found["difference"][-1]) > fixed * error[-1]
+        last = np.abs(found["difference"][-1]) > fixed * found["error"][-1]
         is_found = (shown & (found["difference_lower"] > 0)).any()
-        rows.append([(missed > reach)[shown].any(), (missed > fixed * error)[shown].any(), is_found, last, reach[-1] / (fixed * error[-1])])
+        rows.append(
+            [
+                (missed > reach)[shown].any(),
+                (missed > fixed * found["error"])[shown].any(),
+                is_found,
+                last,
+                reach[-1] / (fixed * found["error"][-1]),
+            ]
+        )
     return dict(zip(("sequence_wrong", "fixed_wrong", "found", "found_at_end", "width"), np.mean(rows, axis=0).tolist(), strict=True))
 
 
