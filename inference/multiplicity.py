@@ -237,12 +237,12 @@ class Correction:
     each_level: float
 
 
-def correct(p_values: Array, level: float, two_are_one: bool = True) -> Correction:
+def correct(p_values: Array, level: float, fewest: int = FEWEST_FOR_FALSE_DISCOVERY, two_are_one: bool = True) -> Correction:
     """Several hypotheses of one family, each tested once.
 
     Two are one contrast, seen from both sides, and need no correction, unless `two_are_one` says that they are two. Up to eleven have
-    Bonferroni's: any false signal comes up in a share of `level` at most. From twelve on it is Benjamini-Hochberg's, with the level of intervals that bounds the share of the shown
-    ones that are false.
+    Bonferroni's: any false signal comes up in a share of `level` at most. From twelve on it is Benjamini-Hochberg's, with the level of
+    intervals that bounds the share of the shown ones that are false.
 
     Parameters
     ----------
@@ -250,6 +250,8 @@ def correct(p_values: Array, level: float, two_are_one: bool = True) -> Correcti
         NaN where there is no test.
     level : float
         Between 0 and 1.
+    fewest : int
+        Tests from which on it is Benjamini-Hochberg's. 1 where tests bear each other out, and two aren't one contrast.
     two_are_one : bool
 
     Returns
@@ -268,7 +270,7 @@ def correct(p_values: Array, level: float, two_are_one: bool = True) -> Correcti
     known = np.isfinite(p_values)
     size = int(known.sum())
     adjusted = np.full(len(p_values), np.nan)
-    if size < FEWEST_FOR_FALSE_DISCOVERY:
+    if size < fewest:
         times = 1 if size == 2 and two_are_one else max(size, 1)
         adjusted[known] = np.minimum(1.0, p_values[known] * times)
         return Correction(adjusted, level / times)

@@ -158,8 +158,12 @@
 {# What a row of rpt_win_rate_change says, in a sentence that claims no more than its verdicts. #}
 {% macro win_rate_change_finding(row) -%}
     {{ segment_name(row) }}
-    || ', ' || replace({{ row }}.period_type, '_', '-') || ' from ' || cast({{ row }}.period_start_date as {{ dbt.type_string() }})
-    || ' against the one before: '
+    || ', ' || case {{ row }}.period_type when 'half_year' then 'six months' else {{ row }}.period_type end
+    || ' from ' || cast({{ row }}.period_start_date as {{ dbt.type_string() }}) || ' against '
+    || case
+        when {{ row }}.comparison = 'year_on_year' then 'the same ' || case {{ row }}.period_type when 'month' then 'month' else 'months' end || ' a year before: '
+        else 'the ' || case {{ row }}.period_type when 'half_year' then 'six months' else {{ row }}.period_type end || ' before: '
+    end
     || case
         when {{ row }}.verdict = 'insufficient_n'
             then
@@ -168,29 +172,33 @@
         when {{ row }}.segment_dimension = 'all'
             then
                 {{ percent(row ~ ".win_rate") }} || ' of ' || {{ row }}.closed_deal_count || ' closed deals won after ' || {{ percent(row ~ ".previous_win_rate") }}
-                || ' of ' || {{ row }}.previous_closed_deal_count || ', a change of ' || {{ one_decimal("100 * " ~ row ~ ".total_change") }} || ' points '
-                || coalesce({{ interval(row ~ ".total_change_lower", row ~ ".total_change_upper", 100) }}, '')
+                || ' of ' || {{ row }}.previous_closed_deal_count || ', a change of ' || {{ one_decimal("100 * " ~ row ~ ".total_change") }} || ' points'
+                || coalesce(' ' || {{ reach(row ~ ".total_change_lower", row ~ ".total_change_upper", 100) }}, '')
                 || case
-                    when {{ row }}.verdict <> 'signal' then '; with this many periods compared, chance can explain it.'
-                    when {{ row }}.total_change < 0 then '; the win rate fell.'
-                    else '; the win rate rose.'
+                    when {{ row }}.verdict = 'not_computable' then '; nothing to judge, because all or none were won.'
+                    when {{ row }}.verdict = 'no_signal' then '; chance can explain it.'
+                    when {{ row }}.comparison = 'year_on_year' and {{ row }}.total_change < 0 then '; the win rate fell.'
+                    when {{ row }}.comparison = 'year_on_year' then '; the win rate rose.'
+                    when {{ row }}.total_change < 0 then '; the win rate fell, though that may be the season.'
+                    else '; the win rate rose, though that may be the season.'
                 end
         else
             case
                 when {{ row }}.closed_deal_count = 0 or {{ row }}.previous_closed_deal_count = 0 then ''
                 else
                     'its win rate went from ' || {{ percent(row ~ ".previous_win_rate") }} || ' to ' || {{ percent(row ~ ".win_rate") }} || ', which accounts for '
-                    || {{ one_decimal("100 * " ~ row ~ ".rate_effect") }} || ' points of the change ' || {{ interval(row ~ ".rate_effect_lower", row ~ ".rate_effect_upper", 100) }} || ', and '
+                    || {{ one_decimal("100 * " ~ row ~ ".rate_effect") }} || ' points of the change ' || {{ reach(row ~ ".rate_effect_lower", row ~ ".rate_effect_upper", 100) }} || ', and '
             end
             || 'its share of closed deals went from ' || {{ percent(row ~ ".previous_deal_share") }} || ' to ' || {{ percent(row ~ ".deal_share") }}
             || ', which accounts for ' || {{ one_decimal("100 * " ~ row ~ ".mix_effect") }} || ' points '
-            || {{ interval(row ~ ".mix_effect_lower", row ~ ".mix_effect_upper", 100) }}
+            || {{ reach(row ~ ".mix_effect_lower", row ~ ".mix_effect_upper", 100) }}
             || case
-                when {{ row }}.rate_verdict = 'signal' and {{ row }}.mix_verdict = 'signal' then '; both are more than chance.'
-                when {{ row }}.rate_verdict = 'signal' then '; the change of its win rate is more than chance.'
-                when {{ row }}.mix_verdict = 'signal' then '; the effect of its share is more than chance.'
-                else '; with this many segments compared, chance can explain it.'
+                when {{ row }}.rate_verdict = 'signal' and {{ row }}.mix_verdict = 'signal' then '; both are more than chance'
+                when {{ row }}.rate_verdict = 'signal' then '; the change of its win rate is more than chance'
+                when {{ row }}.mix_verdict = 'signal' then '; the effect of its share is more than chance'
+                else '; with this many segments compared, chance can explain it'
             end
+            || case when {{ row }}.comparison = 'previous_period' and {{ row }}.verdict = 'signal' then ', though it may be the season.' else '.' end
     end
 {%- endmacro %}
 
@@ -233,8 +241,12 @@
         when 'not_computable' then 'no trend can be computed.'
         else
             {{ points(row ~ ".trend_pp_per_period", "down", "up", factor=1) }} || ' a ' || {{ row }}.period_type || ' over ' || {{ row }}.trend_period_count
-            || ' periods and ' || {{ row }}.trend_deal_count || ' deals ' || {{ interval(row ~ ".trend_lower_pp", row ~ ".trend_upper_pp") }}
-            || case {{ row }}.trend_verdict when 'signal' then '; more than chance.' else '; chance can explain it.' end
+            || ' periods and ' || {{ row }}.trend_deal_count || ' deals ' || {{ reach(row ~ ".trend_lower_pp", row ~ ".trend_upper_pp") }}
+            || case
+                when {{ row }}.trend_verdict <> 'signal' then '; chance can explain it.'
+                when {{ row }}.is_season_adjusted then '; more than chance, and no season.'
+                else '; more than chance, though it may be the season.'
+            end
     end
 {%- endmacro %}
 

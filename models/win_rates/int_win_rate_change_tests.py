@@ -1,36 +1,47 @@
 """One row per period_type, period_start_date, segment_dimension and segment_value: how sure are the rate and the mix effect?
 
-Everything is computed from the counts of `int_win_rate_changes`. Deals are independent, and each is a draw from the segments and
-outcomes of its period: shares vary as multinomial proportions do, rates as binomial ones.
+**All deals.** Periods are compared by Mantel and Haenszel's difference inside the strata of `int_win_rate_comparisons` (calendar months of two
+years; the whole periods where a period is compared with the one before), tested by Cochran, Mantel and Haenszel's chi-square over D. D is the
+dispersion of all whole months about a line, a season and a step at the newer period, so that what all deals of a month have in common is no
+evidence. The interval is the difference +- quantile x the test's own error.
 
-The total ('all') and the segments are judged apart: two tiers, each over all comparisons of all period types. In the total's tier a
-comparison of two periods is a family of one; in the segments' the rate effects and the mix effects of each dimension and comparison
-are one each. Benjamini-Hochberg over a family gives q values, whose smallest is Simes' p value of the family. Benjamini-Hochberg over
-the tier's families selects R of m, inside which an effect is a signal when its q value is at most `fdr_level` x R / m (Benjamini and
-Bogomolov 2014).
+**Segments.** Weighted so that each calendar month counts alike in both years, a period's deals are worth (sum w)^2 / sum w^2 of them. The rate
+effect is the mean share x the change of the rate, tested as two proportions by the pooled z and its inverse, Mee's score interval; a segment
+with a share s of the deals has a share of the months' common deviations too, D_s = 1 + s (D - 1). The mix effect has its delta-method error.
 
-Simulated, 160 closed deals a month in six dimensions for two years: pure noise has a signal in 7 % of 1,000 CRMs (in 17 % with tiers
-for each period type). A win rate that is 10 points lower in the last half-year is found in the total in 93 % of 300 (97 %).
-Intervals of 95 % hold in 93 to 100 % of 2,000 at 150 deals or more a period, in 91 to 100 % at 60; the wide ones are of mix effects near 0.
+**Levels.** Four tiers: the comparison to look at first (is_headline), all others, and in each the total and the segments. Among totals,
+comparisons of one kind (year_on_year, previous_period) are a family; among segments, the rate effects and the mix effects of each dimension and
+comparison are one each. Benjamini-Hochberg inside a family, families selected first (Benjamini and Bogomolov 2014), and intervals at the level
+that a single p value must reach, so that a signal is where the interval leaves 0 out.
+
+`python -m tools simulate change` says how often they are wrong.
 """
 
 import datetime
+from dataclasses import dataclass
 
 import numpy as np
 
-from inference.intervals import Proportion, newcombe_reach, normal_quantile, ratio
-from inference.multiplicity import select_members
-from inference.significance import pooled_z, two_sided
+from inference.intervals import Proportion, normal_quantile, score_interval
+from inference.multiplicity import correct, threshold
+from inference.seasons import months_dispersion
+from inference.significance import mantel_haenszel, pooled_z, two_sided
 from inference.tables import from_columns, read_columns
 
 KEYS = ("period_type", "period_start_date", "segment_dimension", "segment_value")
-COUNTS = ("closed_deal_count", "won_deal_count", "previous_closed_deal_count", "previous_won_deal_count")
-ALL_FIGURES = ("all_deal_count", "previous_all_deal_count", "all_win_rate", "previous_all_win_rate")
+COUNTS = ("closed_deal_count", "previous_closed_deal_count")
+RATES = ("win_rate", "previous_win_rate", "deal_share", "previous_deal_share", "all_win_rate", "previous_all_win_rate")
+MONTHS = ("period_type", "period_start_date", "closed_month", "is_previous", "stratum", "closed_deal_count", "won_deal_count", "deal_weight")
 EFFECTS = ("rate", "mix")
 FIGURES = (
-    *(f"{effect}_{name}" for effect in EFFECTS for name in ("effect_lower", "effect_upper", "p_value", "q_value", "family_q_value")),
+    *(
+        f"{effect}_{name}"
+        for effect in EFFECTS
+        for name in ("effect_lower", "effect_upper", "p_value", "q_value", "family_q_value", "level")
+    ),
     *(f"dimension_{effect}_effect{end}" for effect in EFFECTS for end in ("", "_lower", "_upper")),
     "q_threshold",
+    "dispersion",
 )
 
 
@@ -40,36 +51,78 @@ def spread(hits: np.ndarray, count: np.ndarray) -> np.ndarray:
     return rate * (1 - rate) / (count + 2)
 
 
-class Changes:
-    """Rows of `int_win_rate_changes` as arrays, with period 0 the older and 1 the newer; a segment absent from a period has its other rate."""
+@dataclass(frozen=True)
+class Whole:
+    """All deals of a period against those of another: the difference of their win rates, its error when there is none, how far months differ
+    beyond chance, and how many deals each period is worth, the older one first."""
 
-    def __init__(self, columns: dict[str, np.ndarray]) -> None:
-        numbers = {name: np.asarray(columns[name], float) for name in (*COUNTS, *ALL_FIGURES)}
-        self.count = np.stack([numbers["previous_closed_deal_count"], numbers["closed_deal_count"]])
-        self.won = np.stack([numbers["previous_won_deal_count"], numbers["won_deal_count"]])
-        self.all_count = np.stack([numbers["previous_all_deal_count"], numbers["all_deal_count"]])
+    difference: float
+    error: float
+    dispersion: float
+    size: np.ndarray
+
+    @property
+    def p_value(self) -> float:
+        return float(two_sided(self.difference / self.spread)) if self.error > 0 else np.nan
+
+    @property
+    def spread(self) -> float:
+        return self.error * np.sqrt(self.dispersion)
+
+    def interval(self, quantile: float) -> tuple[float, float]:
+        reach = quantile * self.spread if self.error > 0 else np.nan
+        return max(-1.0, self.difference - reach), min(1.0, self.difference + reach)
+
+
+def month_numbers(months: list[datetime.date]) -> np.ndarray:
+    return np.array([12 * month.year + month.month for month in months], float)
+
+
+def compare(rows: dict[str, np.ndarray], months: dict[str, np.ndarray]) -> Whole:
+    """`rows`: MONTHS but for the keys, of one comparison; `months`: month, won and closed deals of all whole months."""
+    sides = []
+    for is_side in (~rows["is_previous"], rows["is_previous"]):
+        won, count = (np.bincount(rows["stratum"][is_side], rows[name][is_side], 13) for name in ("won_deal_count", "closed_deal_count"))
+        sides.append(Proportion(won, count))
+    sizes = []
+    for is_side in (rows["is_previous"], ~rows["is_previous"]):
+        weight, count = rows["deal_weight"][is_side], rows["closed_deal_count"][is_side]
+        sizes.append(np.sum(weight * count) ** 2 / np.sum(weight**2 * count))
+    is_newer = np.isin(months["month"], rows["month"][~rows["is_previous"]])
+    dispersion = months_dispersion(months["month"], months["won"], months["count"], is_newer)
+    return Whole(*mantel_haenszel(*sides), dispersion, np.array(sizes))
+
+
+class Changes:
+    """Rows of `int_win_rate_changes` as arrays, with period 0 the older and 1 the newer; a segment absent from a period has its other rate.
+    Deals are as many as the periods are worth."""
+
+    def __init__(self, columns: dict[str, list], sizes: np.ndarray, dispersion: np.ndarray) -> None:
+        numbers = {name: np.asarray(columns[name], float) for name in RATES}
+        self.share = np.stack([numbers["previous_deal_share"], numbers["deal_share"]])
+        own = np.stack([numbers["previous_win_rate"], numbers["win_rate"]])
         self.all_rate = np.stack([numbers["previous_all_win_rate"], numbers["all_win_rate"]])
-        self.older, self.newer = (Proportion(*each) for each in zip(self.won, self.count, strict=True))
-        own = np.stack([self.older.rate, self.newer.rate])
-        self.is_present = self.count > 0
+        self.is_present = self.share > 0
+        self.all_count, self.count = sizes, self.share * sizes
         self.rate = np.where(self.is_present, own, own[::-1])
-        self.share = self.count / self.all_count
+        self.won = np.where(self.is_present, self.rate * self.count, 0.0)
         self.rate_change, self.mean_rate = self.rate[1] - self.rate[0], self.rate.mean(0)
         self.share_change, self.mean_share = self.share[1] - self.share[0], self.share.mean(0)
+        self.dispersion = 1 + self.mean_share * (dispersion - 1)
+        self.older, self.newer = (
+            Proportion(won / self.dispersion, count / self.dispersion) for won, count in zip(self.won, self.count, strict=True)
+        )
         # How far the mix effect moves with a period's rate: half the change of share, all of it if the other period has no deal.
         self.mix_by_rate = np.where(self.is_present.all(0), self.share_change / 2, np.where(self.is_present, self.share_change, 0))
 
-    def rate_effect(self, quantile: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Effect, lower and upper end. Newcombe's interval (1998, method 10) of the change of rate times the mean share, widened by the shares' error."""
-        effect = np.where(self.is_present.all(0), self.mean_share * self.rate_change, 0.0)
-        below, above = newcombe_reach(self.newer, self.older, quantile)
-        share_part = quantile * np.abs(self.rate_change) / 2 * np.sqrt(self.share_variance().sum(0))
-        known = np.where(self.is_present.all(0), 1.0, np.nan)
-        return (
-            effect,
-            effect - known * np.hypot(self.mean_share * below, share_part),
-            effect + known * np.hypot(self.mean_share * above, share_part),
-        )
+    def rate_interval(self, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of the rate effect, at 1 - `level`: that of the change of rate x the mean share. NaN where a period has no deal."""
+        both = self.is_present.all(0)
+        lower, upper = np.full(len(both), np.nan), np.full(len(both), np.nan)
+        older, newer = (Proportion(each.hits[both], each.count[both]) for each in (self.older, self.newer))
+        _, low, high = score_interval(newer, older, normal_quantiles(level[both]))
+        lower[both], upper[both] = self.mean_share[both] * low, self.mean_share[both] * high
+        return lower, upper
 
     def share_variance(self) -> np.ndarray:
         """Of each period's share; 0 where a segment is all there is."""
@@ -99,10 +152,10 @@ class Changes:
         variance = np.maximum(0.0, variance) + self.share_variance().sum(0) * distance_variance
         return self.share_change * distance, np.sqrt(variance)
 
-    def of_dimension(self, rows: np.ndarray, quantile: float) -> dict[str, float]:
+    def of_dimension(self, rows: np.ndarray, dispersion: float, quantile: float) -> dict[str, float]:
         """Sums of the rate and of the mix effects over the segments of one dimension and comparison, with intervals by the delta method."""
         share = self.share[:, rows]
-        noise = np.where(self.is_present[:, rows], spread(self.won[:, rows], self.count[:, rows]), 0.0)
+        noise = np.where(self.is_present[:, rows], spread(self.won[:, rows], self.count[:, rows]), 0.0) * dispersion
         both = self.is_present[:, rows].all(0)
         half_change = np.where(both, self.rate_change[rows] / 2, 0.0)
         pieces = {
@@ -126,6 +179,11 @@ class Changes:
         return found
 
 
+def normal_quantiles(level: np.ndarray) -> np.ndarray:
+    """`normal_quantile` of 1 - each level."""
+    return np.array([normal_quantile(1 - each) for each in level])
+
+
 def groups(keys: list[tuple]) -> dict[tuple, np.ndarray]:
     """Positions of each key, in the order of the first."""
     found: dict[tuple, list[int]] = {}
@@ -134,57 +192,99 @@ def groups(keys: list[tuple]) -> dict[tuple, np.ndarray]:
     return {key: np.array(positions) for key, positions in found.items()}
 
 
-def judge(found: dict[str, np.ndarray], keys: list[tuple], fdr_level: float) -> None:
-    """Fill q values, thresholds and verdicts of `found` from its p values; `keys`: KEYS of each row."""
-    tiers: dict[bool, dict[tuple, np.ndarray]] = {}
-    for (period_type, start, dimension), rows in groups([key[:3] for key in keys]).items():
-        for effect in EFFECTS:
+def judge(found: dict[str, np.ndarray], columns: dict[str, list], fdr_level: float) -> None:
+    """Fill q values, levels and verdicts of `found` from its p values; `columns`: KEYS, comparison and is_headline."""
+    tiers: dict[tuple, dict[tuple, np.ndarray]] = {}
+    for effect in EFFECTS:
+        families = [
+            (is_headline, dimension == "all", comparison) if dimension == "all" else (is_headline, False, period_type, start, dimension)
+            for is_headline, comparison, period_type, start, dimension in zip(
+                columns["is_headline"], columns["comparison"], *(columns[name] for name in KEYS[:3]), strict=True
+            )
+        ]
+        for family, rows in groups(families).items():
             tested = rows[found[f"{effect}_verdict"][rows] == "no_signal"]
             if len(tested):
-                tiers.setdefault(dimension == "all", {})[effect, period_type, start, dimension] = tested
+                tiers.setdefault(family[:2], {})[effect, *family] = tested
     for families in tiers.values():
-        q_values, selection = select_members([found[f"{effect}_p_value"][rows] for (effect, *_), rows in families.items()], fdr_level)
+        q_values = [correct(found[f"{effect}_p_value"][rows], fdr_level, fewest=1).adjusted for (effect, *_), rows in families.items()]
+        family_q_values, level = threshold([each.min() for each in q_values], fdr_level)
         for number, ((effect, *_), rows) in enumerate(families.items()):
-            found[f"{effect}_q_value"][rows] = q_values[number]
-            found[f"{effect}_family_q_value"][rows] = selection.q_values[number]
-            found["q_threshold"][rows] = selection.threshold
-            if selection.is_selected[number]:
-                found[f"{effect}_verdict"][rows[q_values[number] <= selection.threshold]] = "signal"
+            correction = correct(found[f"{effect}_p_value"][rows], level, fewest=1)
+            found[f"{effect}_q_value"][rows] = correction.adjusted
+            found[f"{effect}_family_q_value"][rows] = family_q_values[number]
+            found[f"{effect}_level"][rows] = correction.each_level
+            found["q_threshold"][rows] = level
+            found[f"{effect}_verdict"][rows[found[f"{effect}_p_value"][rows] <= correction.each_level]] = "signal"
 
 
-def estimate(columns: dict[str, list], min_deals: float, confidence_level: float, fdr_level: float) -> dict[str, np.ndarray]:
-    """FIGURES, `rate_verdict` and `mix_verdict` of every row. `columns`: KEYS, COUNTS and ALL_FIGURES of `int_win_rate_changes`."""
-    quantile, size = normal_quantile(confidence_level), len(columns["segment_value"])
+def estimate(
+    columns: dict[str, list],
+    comparisons: dict[tuple, Whole],
+    min_deals: float,
+    confidence_level: float,
+    fdr_level: float,
+) -> dict[str, np.ndarray]:
+    """FIGURES, `rate_verdict` and `mix_verdict` of every row. `columns`: KEYS, COUNTS, RATES, comparison and is_headline of
+    `int_win_rate_changes`; `comparisons`: by period_type and period_start_date."""
+    size = len(columns["segment_value"])
     found = {name: np.full(size, np.nan) for name in FIGURES} | {
         f"{effect}_verdict": np.full(size, "no_signal", object) for effect in EFFECTS
     }
     if not size:
         return found
-    changes = Changes(columns)
-    _, found["rate_effect_lower"], found["rate_effect_upper"] = changes.rate_effect(quantile)
+    wholes = [comparisons[key] for key in zip(columns["period_type"], columns["period_start_date"], strict=True)]
+    found["dispersion"] = np.array([each.dispersion for each in wholes])
+    changes = Changes(columns, np.stack([each.size for each in wholes], axis=1), found["dispersion"])
+    is_total = np.array([dimension == "all" for dimension in columns["segment_dimension"]])
     mix_effect, mix_error = changes.mix_effect()
-    found["mix_effect_lower"], found["mix_effect_upper"] = mix_effect - quantile * mix_error, mix_effect + quantile * mix_error
-    found["rate_p_value"] = two_sided(pooled_z(changes.newer, changes.older))
-    found["mix_p_value"] = two_sided(ratio(mix_effect, mix_error))
-
-    keys = list(zip(*(columns[name] for name in KEYS), strict=True))
-    for rows in groups([key[:3] for key in keys]).values():
-        for name, value in changes.of_dimension(rows, quantile).items():
-            found[name][rows] = value
+    found["rate_p_value"] = np.where(is_total, [each.p_value for each in wholes], two_sided(pooled_z(changes.newer, changes.older)))
+    found["mix_p_value"][mix_error > 0] = two_sided(mix_effect[mix_error > 0] / mix_error[mix_error > 0])
 
     # A rate needs deals in both periods, a share needs them in both periods together.
-    is_few = changes.all_count.min(0) < min_deals
-    few = {"rate": changes.count.min(0) < min_deals, "mix": is_few | (changes.count.sum(0) < min_deals)}
+    count = np.array([columns["previous_closed_deal_count"], columns["closed_deal_count"]], float)
+    few = {"rate": count.min(0) < min_deals, "mix": (changes.all_count.min(0) < min_deals) | (count.sum(0) < min_deals)}
     for effect in EFFECTS:
         found[f"{effect}_verdict"][np.isnan(found[f"{effect}_p_value"])] = "not_computable"
         found[f"{effect}_verdict"][few[effect]] = "insufficient_n"
-    judge(found, keys, fdr_level)
+    judge(found, columns, fdr_level)
+
+    levels = {effect: np.where(np.isnan(found[f"{effect}_level"]), 1 - confidence_level, found[f"{effect}_level"]) for effect in EFFECTS}
+    found["rate_effect_lower"], found["rate_effect_upper"] = changes.rate_interval(levels["rate"])
+    for row in np.flatnonzero(is_total):
+        ends = wholes[row].interval(normal_quantile(1 - levels["rate"][row]))
+        found["rate_effect_lower"][row], found["rate_effect_upper"][row] = ends
+    reach = normal_quantiles(levels["mix"]) * mix_error
+    found["mix_effect_lower"], found["mix_effect_upper"] = mix_effect - reach, mix_effect + reach
+    quantile = normal_quantile(confidence_level)
+    for rows in groups(list(zip(*(columns[name] for name in KEYS[:3]), strict=True))).values():
+        for name, value in changes.of_dimension(rows, wholes[rows[0]].dispersion, quantile).items():
+            found[name][rows] = value
     return found
+
+
+def compare_all(rows: dict[str, list], months: dict[str, list]) -> dict[tuple, Whole]:
+    """`rows`: MONTHS of `int_win_rate_comparisons`; `months`: `int_whole_months`."""
+    arrays = {name: np.array(rows[name], float) for name in ("closed_deal_count", "won_deal_count", "deal_weight")} | {
+        "month": month_numbers(rows["closed_month"]),
+        "is_previous": np.array(rows["is_previous"], bool),
+        "stratum": np.array(rows["stratum"], int),
+    }
+    series = {
+        "month": month_numbers(months["month_start"]),
+        "won": np.array(months["won_deal_count"], float),
+        "count": np.array(months["closed_deal_count"], float),
+    }
+    keys = list(zip(rows["period_type"], rows["period_start_date"], strict=True))
+    return {key: compare({name: values[at] for name, values in arrays.items()}, series) for key, at in groups(keys).items()}
 
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    columns = read_columns(dbt.ref("int_win_rate_changes"), [*KEYS, *COUNTS, *ALL_FIGURES], KEYS)
-    found = estimate(columns, **dbt.config.meta_get("settings"))
+    columns = read_columns(dbt.ref("int_win_rate_changes"), [*KEYS, "comparison", "is_headline", *COUNTS, *RATES], KEYS)
+    rows = read_columns(dbt.ref("int_win_rate_comparisons"), MONTHS, ("period_type", "period_start_date", "closed_month"))
+    months = read_columns(dbt.ref("int_whole_months"), ("month_start", "closed_deal_count", "won_deal_count"), ("month_start",))
+    [(fdr_level,)] = dbt.ref("int_verdict_level").project("fdr_level").fetchall()
+    found = estimate(columns, compare_all(rows, months), fdr_level=fdr_level, **dbt.config.meta_get("settings"))
     texts = ("period_type", "segment_dimension", "segment_value", *(f"{effect}_verdict" for effect in EFFECTS))
     return from_columns(columns | found, {str: texts, datetime.date: ("period_start_date",), float: FIGURES})

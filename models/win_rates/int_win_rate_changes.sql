@@ -1,68 +1,27 @@
 with
 
+int_win_rate_comparisons as (
+    select * from {{ ref('int_win_rate_comparisons') }}
+),
+
 months as (
     select
         segment_dimension,
         segment_value,
         closed_month,
-        sum(deal_count) as closed_deal_count,
-        sum(case when is_won then deal_count else 0 end) as won_deal_count
+        cast(sum(deal_count) as integer) as deal_count,
+        cast(sum(case when is_won then deal_count else 0 end) as integer) as won_count
     from {{ ref('int_closed_deal_counts') }}
     where closed_month is not null
     group by segment_dimension, segment_value, closed_month
 ),
 
-period_types as (
-    select
-        types.period_type,
-        types.month_count
-    from (values ('month', 1), ('quarter', 3), ('half_year', 6)) as types (period_type, month_count)
-),
-
-periods as (
-    select
-        months.*,
-        period_types.period_type,
-        period_types.month_count,
-        {{ period_start('months.closed_month', 'period_types.month_count') }} as period_start_date
+-- A dimension that the file doesn't have has one segment, of which nothing is known.
+known_dimensions as (
+    select segment_dimension
     from months
-    cross join period_types
-),
-
--- A period is complete when it begins after the first deal was created and ends on the as-of day or before.
-complete_periods as (
-    select
-        periods.period_type,
-        periods.period_start_date,
-        cast({{ dbt.dateadd('month', '(-periods.month_count)', 'periods.period_start_date') }} as date) as previous_period_start_date,
-        periods.segment_dimension,
-        periods.segment_value,
-        cast(sum(periods.closed_deal_count) as bigint) as closed_deal_count,
-        cast(sum(periods.won_deal_count) as bigint) as won_deal_count
-    from periods
-    inner join {{ ref('int_deal_bounds') }} as bounds
-        on
-            periods.period_start_date > bounds.first_created_date
-            and {{ dbt.dateadd('month', 'periods.month_count', 'periods.period_start_date') }} <= {{ dbt.dateadd('day', 1, 'bounds.as_of_date') }}
-    group by periods.period_type, periods.month_count, periods.period_start_date, periods.segment_dimension, periods.segment_value
-),
-
-comparisons as (
-    select
-        newer.period_type,
-        newer.period_start_date,
-        older.period_start_date as previous_period_start_date,
-        newer.closed_deal_count as all_deal_count,
-        older.closed_deal_count as previous_all_deal_count,
-        newer.won_deal_count * 1.0 / newer.closed_deal_count as all_win_rate,
-        older.won_deal_count * 1.0 / older.closed_deal_count as previous_all_win_rate
-    from complete_periods as newer
-    inner join complete_periods as older
-        on
-            newer.period_type = older.period_type
-            and newer.previous_period_start_date = older.period_start_date
-            and older.segment_dimension = 'all'
-    where newer.segment_dimension = 'all'
+    group by segment_dimension
+    having segment_dimension = 'all' or not bool_and(segment_value = 'Unknown')
 ),
 
 -- A segment that closed nothing in one of the two periods stands here with 0 deals in it.
@@ -70,55 +29,90 @@ segments as (
     select
         comparisons.period_type,
         comparisons.period_start_date,
-        counts.segment_dimension,
-        counts.segment_value,
-        sum(case when counts.period_start_date = comparisons.period_start_date then counts.closed_deal_count else 0 end) as closed_deal_count,
-        sum(case when counts.period_start_date = comparisons.period_start_date then counts.won_deal_count else 0 end) as won_deal_count,
-        sum(case when counts.period_start_date < comparisons.period_start_date then counts.closed_deal_count else 0 end) as previous_closed_deal_count,
-        sum(case when counts.period_start_date < comparisons.period_start_date then counts.won_deal_count else 0 end) as previous_won_deal_count
-    from comparisons
-    inner join complete_periods as counts
-        on
-            comparisons.period_type = counts.period_type
-            and counts.period_start_date in (comparisons.period_start_date, comparisons.previous_period_start_date)
+        comparisons.previous_period_start_date,
+        comparisons.comparison,
+        months.segment_dimension,
+        months.segment_value,
+        cast(sum(case when comparisons.is_previous then 0 else months.deal_count end) as bigint) as closed_deal_count,
+        cast(sum(case when comparisons.is_previous then 0 else months.won_count end) as bigint) as won_deal_count,
+        cast(sum(case when comparisons.is_previous then months.deal_count else 0 end) as bigint) as previous_closed_deal_count,
+        cast(sum(case when comparisons.is_previous then months.won_count else 0 end) as bigint) as previous_won_deal_count,
+        sum(case when comparisons.is_previous then 0 else comparisons.deal_weight * months.deal_count end) as weight,
+        sum(case when comparisons.is_previous then 0 else comparisons.deal_weight * months.won_count end) as won_weight,
+        sum(case when comparisons.is_previous then comparisons.deal_weight * months.deal_count else 0 end) as previous_weight,
+        sum(case when comparisons.is_previous then comparisons.deal_weight * months.won_count else 0 end) as previous_won_weight
+    from int_win_rate_comparisons as comparisons
+    inner join months
+        on comparisons.closed_month = months.closed_month
+    inner join known_dimensions
+        on months.segment_dimension = known_dimensions.segment_dimension
     group by
         comparisons.period_type,
         comparisons.period_start_date,
-        counts.segment_dimension,
-        counts.segment_value
+        comparisons.previous_period_start_date,
+        comparisons.comparison,
+        months.segment_dimension,
+        months.segment_value
 ),
 
 rates as (
     select
-        comparisons.*,
-        segments.segment_dimension,
-        segments.segment_value,
-        cast(segments.closed_deal_count as bigint) as closed_deal_count,
-        cast(segments.won_deal_count as bigint) as won_deal_count,
-        cast(segments.previous_closed_deal_count as bigint) as previous_closed_deal_count,
-        cast(segments.previous_won_deal_count as bigint) as previous_won_deal_count,
-        segments.won_deal_count * 1.0 / nullif(segments.closed_deal_count, 0) as win_rate,
-        segments.previous_won_deal_count * 1.0 / nullif(segments.previous_closed_deal_count, 0) as previous_win_rate,
-        segments.closed_deal_count * 1.0 / comparisons.all_deal_count as deal_share,
-        segments.previous_closed_deal_count * 1.0 / comparisons.previous_all_deal_count as previous_deal_share
+        *,
+        won_weight / nullif(weight, 0) as win_rate,
+        previous_won_weight / nullif(previous_weight, 0) as previous_win_rate,
+        weight / sum(weight) over dimension as deal_share,
+        previous_weight / sum(previous_weight) over dimension as previous_deal_share,
+        sum(won_weight) over dimension / sum(weight) over dimension as all_win_rate,
+        sum(previous_won_weight) over dimension / sum(previous_weight) over dimension as previous_all_win_rate
     from segments
-    inner join comparisons
-        on
-            segments.period_type = comparisons.period_type
-            and segments.period_start_date = comparisons.period_start_date
+    window dimension as (partition by period_type, period_start_date, segment_dimension)
+),
+
+-- A month says little, and what no season explains says more: a half-year or a quarter against the year before comes first.
+headline as (
+    select
+        period_type,
+        max(period_start_date) as period_start_date
+    from int_win_rate_comparisons
+    group by period_type
+    order by
+        period_type <> 'month' and max_by(comparison, period_start_date) = 'year_on_year' desc,
+        period_type = 'half_year' desc,
+        period_type = 'quarter' desc
+    limit 1
 ),
 
 -- The whole piece of a segment without deals in one period is mix: whatever rate is taken for it there cancels out.
 final as (
     select
-        *,
-        all_win_rate - previous_all_win_rate as total_change,
-        coalesce((deal_share + previous_deal_share) / 2 * (win_rate - previous_win_rate), 0.0) as rate_effect,
-        (deal_share - previous_deal_share) * (
-            (coalesce(win_rate, previous_win_rate) + coalesce(previous_win_rate, win_rate)) / 2
-            - (all_win_rate + previous_all_win_rate) / 2
+        rates.period_type,
+        rates.period_start_date,
+        rates.previous_period_start_date,
+        rates.comparison,
+        headline.period_type is not null as is_headline,
+        rates.segment_dimension,
+        rates.segment_value,
+        rates.closed_deal_count,
+        rates.won_deal_count,
+        rates.win_rate,
+        rates.deal_share,
+        rates.previous_closed_deal_count,
+        rates.previous_won_deal_count,
+        rates.previous_win_rate,
+        rates.previous_deal_share,
+        rates.all_win_rate,
+        rates.previous_all_win_rate,
+        rates.all_win_rate - rates.previous_all_win_rate as total_change,
+        coalesce((rates.deal_share + rates.previous_deal_share) / 2 * (rates.win_rate - rates.previous_win_rate), 0.0) as rate_effect,
+        (rates.deal_share - rates.previous_deal_share) * (
+            (coalesce(rates.win_rate, rates.previous_win_rate) + coalesce(rates.previous_win_rate, rates.win_rate)) / 2
+            - (rates.all_win_rate + rates.previous_all_win_rate) / 2
         ) as mix_effect
     from rates
+    left join headline
+        on
+            rates.period_type = headline.period_type
+            and rates.period_start_date = headline.period_start_date
 )
 
 select * from final

@@ -73,10 +73,13 @@ described as (
         months.*,
         bounds.as_of_date,
         bounds.first_created_date,
+        closing.complete_from_date,
+        closing.complete_until_date,
         case when months.basis = 'closed_date' then expected.won_count end as expected_won_count,
         case when months.basis = 'created_cohort' then coalesce(maturity.is_mature, false) end as is_mature
     from months
     cross join {{ ref('int_deal_bounds') }} as bounds
+    cross join {{ ref('int_closing_bounds') }} as closing
     left join expected
         on months.month_start = expected.closed_month
     left join {{ ref('int_cohort_maturity') }} as maturity
@@ -106,21 +109,24 @@ periods as (
     from started
 ),
 
--- Of the period in which the data begin, only the quick closes are known.
+-- By closed date, a period that begins before 99 of 100 deals have had the time to close holds the quick closes only.
 final as (
     select
         basis,
         period_type,
         period_start_date,
         period_end_date,
-        period_start_date <= first_created_date or period_end_date > as_of_date as is_partial_period,
+        case basis
+            when 'closed_date' then coalesce(period_start_date < complete_from_date or period_end_date > complete_until_date, true)
+            else period_start_date <= first_created_date or period_end_date > as_of_date
+        end as is_partial_period,
         min(case when is_mature then 1 when not is_mature then 0 end) = 1 as is_mature,
         cast(sum(won_deal_count) as bigint) as won_deal_count,
         cast(sum(lost_deal_count) as bigint) as lost_deal_count,
         cast(sum(open_deal_count) as bigint) as open_deal_count,
         cast(sum(expected_won_count) as double) as expected_won_count
     from periods
-    group by basis, period_type, period_start_date, period_end_date, first_created_date, as_of_date
+    group by basis, period_type, period_start_date, period_end_date, first_created_date, as_of_date, complete_from_date, complete_until_date
 )
 
 select * from final

@@ -12,8 +12,10 @@ runs while a sum is above 0. After an alarm the first period that doesn't carry 
 is no excursion: once, of the last `min_baseline_periods` periods, more than half, the oldest among them, are such that would be left out, these
 periods are the whole baseline, and all begins anew.
 
-The trend test, over all complete periods (of cohorts: mature ones): Cochran-Armitage z / sqrt(D), D = max(1, Pearson chi2 about the fitted
-line / (T - 2)), t with T - 2 degrees of freedom. Benjamini-Hochberg over all such tests.
+The trend test, over the T complete periods (of cohorts: mature ones): the slope of a weighted line, which is Cochran and Armitage's z, over
+sqrt(D), D = max(1, Pearson chi2 about the fit / degrees of freedom), t with T - 2 of them. From 18 months (6 quarters) on a cosine and a sine of a
+year stand beside the line, so that a season is no trend, and leave T - 4. Benjamini-Hochberg over all such tests; the interval is at the level
+that it leaves for a single one, so that a trend is a signal where its interval leaves 0 out.
 
 A cohort that isn't mature has the share won by the longest time to a close that was seen in it instead: Aalen-Johansen, winning and losing as
 competing risks, open deals censored, Wilson's interval at the effective number of deals.
@@ -28,7 +30,8 @@ import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
 from inference.intervals import Proportion, normal_quantile, wilson
-from inference.multiplicity import benjamini_hochberg
+from inference.multiplicity import correct
+from inference.seasons import SEASON_MONTHS, annual_terms, weighted_fit
 from inference.significance import normal_score, student_score
 from inference.survival import last_share, life_table
 from inference.tables import from_rows, read_rows
@@ -40,6 +43,7 @@ CHART = (
 )  # fmt: skip
 TREND = (
     "trend_pp_per_period", "trend_lower_pp", "trend_upper_pp", "trend_dispersion", "trend_z_score", "trend_p_value", "trend_q_value",
+    "trend_level",
 )  # fmt: skip
 RATES = ("win_rate", "win_rate_lower", "win_rate_upper")
 INCIDENCE = ("win_by_age_rate", "win_by_age_lower", "win_by_age_upper", "win_rate_least", "win_rate_most")
@@ -128,42 +132,48 @@ def chart(won: Array, count: Array, expected: Array, settings: Settings) -> list
 # The trend test
 
 
-def trend(won: Array, count: Array, expected: Array, time: Array, settings: Settings) -> dict:
-    """Slope of the rate over `time`, in points per unit, and its test; of `expected` only ratios matter."""
+def trend(won: Array, count: Array, expected: Array, month: Array, length: int, settings: Settings) -> dict:
+    """Slope of the rate over periods of `length` months that begin with `month`, in points per period, and its test; of `expected` only ratios
+    matter."""
     periods, deals = len(count), float(count.sum())
-    found = {"trend_period_count": periods, "trend_deal_count": int(deals)}
+    has_season = periods * length >= SEASON_MONTHS
+    found = {"trend_period_count": periods, "trend_deal_count": int(deals), "is_season_adjusted": has_season}
     if periods < settings.min_trend_periods:
         return found | {"trend_verdict": "insufficient_n"}
     rate = expected * won.sum() / np.sum(count * expected)
     if won.sum() in (0, deals) or rate.max() >= 1:
         return found | {"trend_verdict": "not_computable"}
-    weight = count / (rate * (1 - rate))
-    centred = time - np.sum(weight * time) / weight.sum()
-    spread = np.sum(weight * centred**2)
-    residual = won / count - rate
-    slope = np.sum(weight * centred * residual) / spread
-    # The line's level is fitted too: without risk adjustment it is 0 already.
-    level = np.sum(weight * residual) / weight.sum()
-    dispersion = max(1.0, float(np.sum(weight * (residual - level - slope * centred) ** 2)) / (periods - 2))
-    error = np.sqrt(dispersion / spread)
-    z = float(slope / error)
-    reach = stdtrit(periods - 2, (1 + settings.confidence_level) / 2) * error
+    # The line's level is fitted too: without risk adjustment it would be 0.
+    terms = [(month - month.mean()) / length, np.ones(periods), *(annual_terms(month).T if has_season else [])]
+    fit = weighted_fit(won / count - rate, count / (rate * (1 - rate)), np.column_stack(terms))
+    if fit is None:
+        return found | {"trend_verdict": "not_computable"}
+    slope, error = float(fit.coefficients[0]), float(fit.errors[0] * np.sqrt(fit.dispersion))
     return found | {
-        "trend_pp_per_period": 100 * float(slope),
-        "trend_lower_pp": 100 * float(slope - reach),
-        "trend_upper_pp": 100 * float(slope + reach),
-        "trend_dispersion": dispersion,
-        "trend_z_score": z,
-        "trend_p_value": float(2 * stdtr(periods - 2, -abs(z))),
+        "trend_pp_per_period": 100 * slope,
+        "trend_error_pp": 100 * error,
+        "trend_freedom": fit.freedom,
+        "trend_dispersion": fit.dispersion,
+        "trend_z_score": slope / error,
+        "trend_p_value": float(2 * stdtr(fit.freedom, -abs(slope / error))),
         "trend_verdict": "no_signal",
     }
 
 
 def judge_trends(trends: list[dict], fdr_level: float) -> None:
     tests = [found for found in trends if found["trend_verdict"] == "no_signal"]
-    q_values = benjamini_hochberg([found["trend_p_value"] for found in tests])
-    for found, q_value in zip(tests, q_values, strict=True):
-        found |= {"trend_q_value": float(q_value), "trend_verdict": "signal" if q_value <= fdr_level else "no_signal"}
+    if not tests:
+        return
+    correction = correct(np.array([found["trend_p_value"] for found in tests]), fdr_level, fewest=1)
+    for found, q_value in zip(tests, correction.adjusted, strict=True):
+        reach = float(stdtrit(found["trend_freedom"], 1 - correction.each_level / 2)) * found["trend_error_pp"]
+        found |= {
+            "trend_q_value": float(q_value),
+            "trend_level": correction.each_level,
+            "trend_lower_pp": found["trend_pp_per_period"] - reach,
+            "trend_upper_pp": found["trend_pp_per_period"] + reach,
+            "trend_verdict": "signal" if found["trend_p_value"] <= correction.each_level else "no_signal",
+        }
 
 
 # Rates
@@ -227,7 +237,7 @@ def analyse(periods: list[dict], cohort_days: dict, settings: Settings) -> list[
                 start = found.pop("baseline_start", None)
                 row["missing_reason"] = None
                 row |= found | {"baseline_start_date": None if start is None else known[start]["period_start_date"]}
-        found = trend(won, count, expected, months / (3 if period_type == "quarter" else 1), settings)
+        found = trend(won, count, expected, months, 3 if period_type == "quarter" else 1, settings)
         trends.append(found)
         rows += [(row, found) for row in own]
     judge_trends(trends, settings.fdr_level)
@@ -255,13 +265,14 @@ def by_period(cohort_counts, year_start_month: int) -> dict:
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    settings = Settings(**dbt.config.meta_get("settings"))
+    [(fdr_level,)] = dbt.ref("int_verdict_level").project("fdr_level").fetchall()
+    settings = Settings(fdr_level=fdr_level, **dbt.config.meta_get("settings"))
     periods = read_rows(dbt.ref("int_win_rate_periods"), [*KEYS, *COUNTS, "expected_won_count"], KEYS)
     days = dbt.ref("int_cohort_day_counts").aggregate("cohort_month, outcome, age_days, cast(sum(deal_count) as bigint)")
     types = {
         str: ("basis", "period_type", *TEXTS),
         datetime.date: ("period_start_date", "period_end_date", "baseline_start_date"),
-        bool: ("is_risk_adjusted", "is_partial_period", "is_mature"),
+        bool: ("is_risk_adjusted", "is_partial_period", "is_mature", "is_season_adjusted"),
         int: (*COUNTS, *WHOLE),
         float: FIGURES,
     }
