@@ -31,7 +31,16 @@ from inference.tables import from_columns, read_columns
 KEYS = ("period_type", "period_start_date", "segment_dimension", "segment_value")
 COUNTS = ("closed_deal_count", "previous_closed_deal_count")
 RATES = ("win_rate", "previous_win_rate", "deal_share", "previous_deal_share", "all_win_rate", "previous_all_win_rate")
-MONTHS = ("period_type", "period_start_date", "closed_month", "is_previous", "stratum", "closed_deal_count", "won_deal_count", "deal_weight")
+MONTHS = (
+    "period_type",
+    "period_start_date",
+    "closed_month",
+    "is_previous",
+    "stratum",
+    "closed_deal_count",
+    "won_deal_count",
+    "deal_weight",
+)
 EFFECTS = ("rate", "mix")
 FIGURES = (
     *(

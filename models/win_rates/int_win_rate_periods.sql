@@ -120,6 +120,10 @@ final as (
             when 'closed_date' then coalesce(period_start_date < complete_from_date or period_end_date > complete_until_date, true)
             else period_start_date <= first_created_date or period_end_date > as_of_date
         end as is_partial_period,
+        coalesce(
+            basis = 'closed_date' and period_start_date > first_created_date and period_start_date < complete_from_date and period_end_date <= complete_until_date,
+            false
+        ) as is_young,
         min(case when is_mature then 1 when not is_mature then 0 end) = 1 as is_mature,
         cast(sum(won_deal_count) as bigint) as won_deal_count,
         cast(sum(lost_deal_count) as bigint) as lost_deal_count,

@@ -1,6 +1,7 @@
 """One row per basis, period type, period and is_risk_adjusted: is the period's win rate off, and does the rate have a trend?
 
-The chart, for complete periods by closed date. The baseline of a period are the B complete periods before the current excursion began, but for
+The chart, for complete periods by closed date. Periods before them in which at least half of all lives could have ended stand in the baseline,
+at the rate that their quick closes lead one to expect: losses come later than wins. The baseline of a period are the B complete periods before the current excursion began, but for
 those of ended excursions that held at least `min_excursion_alarms` alarms. Its ratio of won to expected deals times the period's expected rate is p0 (without risk adjustment the same rate is expected of all periods, and p0
 is the baseline's win rate). With n deals in the period, N in the baseline and D = max(1, Pearson chi2 of the baseline / (B - 1)),
 
@@ -36,6 +37,7 @@ from inference.significance import normal_score, student_score
 from inference.survival import last_share, life_table
 from inference.tables import from_rows, read_rows
 
+QUICK_LEAST, QUICK_MOST = 0.5, 0.8
 KEYS = ("basis", "period_type", "period_start_date", "period_end_date", "is_partial_period", "is_mature")
 COUNTS = ("won_deal_count", "lost_deal_count", "open_deal_count")
 CHART = (
@@ -129,6 +131,36 @@ def chart(won: Array, count: Array, expected: Array, settings: Settings) -> list
     return rows
 
 
+@dataclass(frozen=True)
+class Lives:
+    """How long deals lived that closed when all closes were known: lost and won ones by age in days, shape (2, days), and the first creation."""
+
+    counts: Array
+    first_created_date: datetime.date
+
+    def quick_ratio(self, start: datetime.date, end: datetime.date) -> float:
+        """What the win rate of those of a period's closes that could be known is over that of all; NaN if fewer than half could, or nearly
+        none of these are losses."""
+        ages = np.array([(start - self.first_created_date).days, (end - self.first_created_date).days])
+        so_far = self.counts.cumsum(1)
+        known = so_far[:, np.clip(np.arange(ages[0], ages[1] + 1), 0, so_far.shape[1] - 1)].mean(1)
+        every = so_far[:, -1]
+        if known.sum() < QUICK_LEAST * every.sum() or not every[1] or known[1] > QUICK_MOST * known.sum():
+            return np.nan
+        return float(known[1] / known.sum() / (every[1] / every.sum()))
+
+
+def closed_lives(rows: list[tuple], whole_months: set[datetime.date], first_created_date: datetime.date | None) -> Lives | None:
+    """`rows`: closed_month, outcome, age and deals; None where no month is whole."""
+    chosen = [row for row in rows if row[0] in whole_months]
+    if not chosen:
+        return None
+    counts = np.zeros((2, 1 + max(age for _, _, age, _ in chosen)))
+    for _, outcome, age, count in chosen:
+        counts[int(outcome == "Won"), age] += count
+    return Lives(counts, first_created_date)
+
+
 # The trend test
 
 
@@ -216,8 +248,29 @@ def why_not_charted(row: dict) -> dict:
     return {"verdict": "not_computable", "missing_reason": "the period is not complete"}
 
 
-def analyse(periods: list[dict], cohort_days: dict, settings: Settings) -> list[dict]:
-    """All rows. `periods`: KEYS, COUNTS and expected_won_count; `cohort_days`: by period type and start (days, outcome, count)."""
+def as_arrays(rows: list[dict]) -> tuple[Array, Array, Array]:
+    """Won and closed deals of the rows of a series, and the win rates that are expected of them, of which only ratios matter."""
+    won, lost = (np.array([row[name] for row in rows], float) for name in ("won_deal_count", "lost_deal_count"))
+    is_adjusted = bool(rows) and rows[0]["is_risk_adjusted"]
+    expected = np.array([row["expected_won_count"] for row in rows], float) / (won + lost) if is_adjusted else np.ones(len(rows))
+    return won, won + lost, expected
+
+
+def draw_chart(known: list[dict], young: list[dict], lives: Lives | None, settings: Settings) -> None:
+    """Fill the rows `known` with what the chart says of them. Those of `young` come before them, and are no more than baseline."""
+    ratios = [lives.quick_ratio(row["period_start_date"], row["period_end_date"]) if lives else np.nan for row in young]
+    before = [row for row, ratio in zip(young, ratios, strict=True) if ratio > 0]
+    factor = np.array([ratio for ratio in ratios if ratio > 0] + [1.0] * len(known))
+    series = before + known
+    won, count, expected = as_arrays(series)
+    for row, found in list(zip(series, chart(won, count, expected * factor, settings), strict=True))[len(before) :]:
+        start = found.pop("baseline_start", None)
+        row["missing_reason"] = None
+        row |= found | {"baseline_start_date": None if start is None else series[start]["period_start_date"]}
+
+
+def analyse(periods: list[dict], cohort_days: dict, lives: Lives | None, settings: Settings) -> list[dict]:
+    """All rows. `periods`: KEYS, COUNTS, expected_won_count and is_young; `cohort_days`: by period type and start (days, outcome, count)."""
     quantile = normal_quantile(settings.confidence_level)
     rows, trends = [], []
     for basis, period_type, is_adjusted in sorted({(row["basis"], row["period_type"], flag) for row in periods for flag in (False, True)}):
@@ -228,15 +281,10 @@ def analyse(periods: list[dict], cohort_days: dict, settings: Settings) -> list[
             continue
         own = [row | describe(row, cohort_days, quantile) | why_not_charted(row) | {"is_risk_adjusted": is_adjusted} for row in series]
         known = [row for row in own if not row["is_partial_period"] and row["is_mature"] is not False and "win_rate" in row]
-        won = np.array([row["won_deal_count"] for row in known], float)
-        count = won + np.array([row["lost_deal_count"] for row in known], float)
-        expected = np.array([row["expected_won_count"] for row in known], float) / count if is_adjusted else np.ones(len(known))
-        months = np.array([row["period_start_date"].year * 12 + row["period_start_date"].month for row in known], float)
         if basis == "closed_date":
-            for row, found in zip(known, chart(won, count, expected, settings), strict=True):
-                start = found.pop("baseline_start", None)
-                row["missing_reason"] = None
-                row |= found | {"baseline_start_date": None if start is None else known[start]["period_start_date"]}
+            draw_chart(known, [row for row in own if row["is_young"] and "win_rate" in row], lives, settings)
+        won, count, expected = as_arrays(known)
+        months = np.array([row["period_start_date"].year * 12 + row["period_start_date"].month for row in known], float)
         found = trend(won, count, expected, months, 3 if period_type == "quarter" else 1, settings)
         trends.append(found)
         rows += [(row, found) for row in own]
@@ -267,8 +315,17 @@ def model(dbt, session):
     dbt.config(materialized="table")
     [(fdr_level,)] = dbt.ref("int_verdict_level").project("fdr_level").fetchall()
     settings = Settings(fdr_level=fdr_level, **dbt.config.meta_get("settings"))
-    periods = read_rows(dbt.ref("int_win_rate_periods"), [*KEYS, *COUNTS, "expected_won_count"], KEYS)
-    days = dbt.ref("int_cohort_day_counts").aggregate("cohort_month, outcome, age_days, cast(sum(deal_count) as bigint)")
+    periods = read_rows(dbt.ref("int_win_rate_periods"), [*KEYS, *COUNTS, "expected_won_count", "is_young"], KEYS)
+    day_counts = dbt.ref("int_cohort_day_counts")
+    days = day_counts.aggregate("cohort_month, outcome, age_days, cast(sum(deal_count) as bigint)")
+    closes = day_counts.filter("closed_month is not null").aggregate("closed_month, outcome, age_days, cast(sum(deal_count) as bigint)")
+    whole = {
+        row["period_start_date"]
+        for row in periods
+        if (row["basis"], row["period_type"]) == ("closed_date", "month") and not row["is_partial_period"]
+    }
+    [(first_created_date,)] = dbt.ref("int_deal_bounds").project("first_created_date").fetchall()
+    lives = closed_lives(closes.order("1, 2, 3").fetchall(), whole, first_created_date)
     types = {
         str: ("basis", "period_type", *TEXTS),
         datetime.date: ("period_start_date", "period_end_date", "baseline_start_date"),
@@ -276,4 +333,5 @@ def model(dbt, session):
         int: (*COUNTS, *WHOLE),
         float: FIGURES,
     }
-    return from_rows(analyse(periods, by_period(days.order("1, 2, 3").fetchall(), settings.fiscal_year_start_month), settings), types)
+    cohort_days = by_period(days.order("1, 2, 3").fetchall(), settings.fiscal_year_start_month)
+    return from_rows(analyse(periods, cohort_days, lives, settings), types)
