@@ -289,7 +289,8 @@ def score_z(first: Proportion, second: Proportion, difference: Array | float) ->
     rate, second_rate = restricted_rates(first, second, difference)
     variance = ratio(rate * (1 - rate), first.count) + ratio(second_rate * (1 - second_rate), second.count)
     gap = first.rate - second.rate - difference
-    return np.where(variance > 0, ratio(gap, np.sqrt(variance)), np.sign(gap) * np.inf)
+    without_error = np.where(gap == 0, np.nan, np.copysign(np.inf, gap))
+    return np.where(variance > 0, ratio(gap, np.sqrt(variance)), without_error)
 
 
 def score_interval(first: Proportion, second: Proportion, quantile: Array | float) -> tuple[Array, Array, Array]:
