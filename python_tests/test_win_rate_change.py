@@ -344,26 +344,51 @@ def test_sql_and_statistics_agree_with_a_decomposition_of_the_deals(tmp_path):
     build = run_dbt(tmp_path / "change.duckdb", {"deals_file": deals_file}, with_tests=False, select="+rpt_win_rate_change").check()
 
     last = max(row[0] for row in rows)
-    expected = {}
-    for period_type, months in (("month", 1), ("quarter", 3), ("half_year", 6)):
-        counts = {}
-        for closed, region, outcome, _ in rows:
-            period = (closed.year * 12 + closed.month - 1) // months
-            cell = counts.setdefault(period, {}).setdefault(region, [0, 0])
-            cell[0], cell[1] = cell[0] + 1, cell[1] + (outcome == "Won")
-        for period in counts:
-            first, end = (datetime.date((period + n) * months // 12, (period + n) * months % 12 + 1, 1) for n in (0, 1))
-            if period - 1 in counts and (period - 1) * months > 2023 * 12 and end <= last + datetime.timedelta(days=1):
-                regions = sorted(counts[period] | counts[period - 1])
-                older, newer = (np.array([counts[p].get(region, [0, 0]) for region in regions]) for p in (period - 1, period))
-                for region, pair in zip(regions, kitagawa(older, newer, 0.5), strict=True):
-                    expected[period_type, first, region] = pair
+    lives = sorted((row[0] - datetime.date.fromisoformat(row[3].split(",")[1])).days for row in rows)
+    whole_from = datetime.date(2023, 1, 1) + datetime.timedelta(days=lives[-(-99 * len(lives) // 100) - 1])
+    counts = {}
+    for closed, region, outcome, _ in rows:
+        cell = counts.setdefault(closed.year * 12 + closed.month - 1, {}).setdefault(region, [0, 0])
+        cell[0], cell[1] = cell[0] + 1, cell[1] + (outcome == "Won")
+
+    def day(month):
+        return datetime.date(month // 12, month % 12 + 1, 1)
+
+    months = range(2023 * 12, 2025 * 12)
+    whole = [month for month in months if day(month) >= whole_from and day(month + 1) <= last + datetime.timedelta(days=1)]
+    expected, comparisons = {}, {}
+    for period_type, length in (("month", 1), ("quarter", 3), ("half_year", 6)):
+        offset = (whole[-1] + 1) % 6 if period_type == "half_year" else 0
+        for first in (month for month in whole if (month - offset) % length == 0 and month + length - 1 in whole):
+            back = 12 if first - 12 in whole else length
+            if first - back not in whole:
+                continue
+            # A year before, each month stands for itself: its deals weigh as many as closed in the other year's, over those of both.
+            weighted = {side: {} for side in (0, 1)}
+            total = [sum(sum(cell[0] for cell in counts.get(first - at + step, {}).values()) for step in range(length)) for at in (back, 0)]
+            for step in range(length):
+                sides = [counts.get(first - at + step, {}) for at in (back, 0)]
+                size = [sum(cell[0] for cell in side.values()) for side in sides] if back == 12 else total
+                for side in (0, 1):
+                    for region, (count, won) in sides[side].items():
+                        cell = weighted[side].setdefault(region, [0.0, 0.0])
+                        weight = size[1 - side] / sum(size)
+                        cell[0], cell[1] = cell[0] + weight * count, cell[1] + weight * won
+            regions = sorted({region for side in (0, 1) for region, (count, _) in weighted[side].items() if count})
+            if not all(any(count for count, _ in weighted[side].values()) for side in (0, 1)):
+                continue
+            older, newer = (np.array([weighted[side].get(region, [0, 0]) for region in regions]) for side in (0, 1))
+            comparisons[period_type, day(first)] = "year_on_year" if back == 12 else "previous_period"
+            for region, pair in zip(regions, kitagawa(older, newer, 0.5), strict=True):
+                expected[period_type, day(first), region] = pair
+    assert set(comparisons.values()) == {"year_on_year", "previous_period"}
 
     found = build.query(
         "select period_type, period_start_date, segment_value, rate_effect, mix_effect from marts.rpt_win_rate_change"
         " where segment_dimension = 'region'"
     )
     assert {key[:3] for key in found} == set(expected) and len(found) == len(expected) > 40
+    assert dict(build.query("select distinct (period_type, period_start_date), comparison from marts.rpt_win_rate_change")) == comparisons
     assert not any(key[:2] == ("month", datetime.date(2023, month, 1)) for key in found for month in (11, 12))
     np.testing.assert_allclose([row[3:] for row in found], [expected[row[:3]] for row in found], rtol=0, atol=1e-12)
     sums = build.query(
