@@ -76,7 +76,7 @@ def mantel_haenszel(first: Proportion, second: Proportion) -> tuple[float, float
     --------
     >>> difference, error = mantel_haenszel(Proportion([30, 12], [60, 40]), Proportion([40, 20], [60, 40]))
     >>> round(difference, 4), round(difference / error, 4)
-    (-0.18, -2.5944)
+    (-0.18, -2.5752)
     """
     both = (first.count > 0) & (second.count > 0)
     n, other_n, hits, other_hits = (np.asarray(values)[both] for values in (first.count, second.count, first.hits, second.hits))

@@ -47,7 +47,9 @@ def draw(seed: int, closed: int, plan: Plan, more: int = 0) -> tuple[dict[str, A
     """A CRM with enough deals, and the day on which `closed` of them had closed, `more` having yet to do so by the end."""
     deals = int((closed + more) * 1.35) + 100
     lives = (
-        process.draw_deals(seed, deals, plan, YEARS) if isinstance(plan, process.Settings) else crm.draw_lives(seed, deals, 0, deals, plan, YEARS)
+        process.draw_deals(seed, deals, plan, YEARS)
+        if isinstance(plan, process.Settings)
+        else crm.draw_lives(seed, deals, 0, deals, plan, YEARS)
     )
     columns = {name: lives.segments[name] for name in ("industry", "region", "product_type", "lead_source", "sales_rep", "amount")}
     columns = {"sales_rep_id" if name == "sales_rep" else name: values for name, values in columns.items()}
