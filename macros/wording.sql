@@ -173,7 +173,7 @@
             then
                 {{ percent(row ~ ".win_rate") }} || ' of ' || {{ row }}.closed_deal_count || ' closed deals won after ' || {{ percent(row ~ ".previous_win_rate") }}
                 || ' of ' || {{ row }}.previous_closed_deal_count || ', a change of ' || {{ one_decimal("100 * " ~ row ~ ".total_change") }} || ' points'
-                || coalesce(' ' || {{ reach(row ~ ".total_change_lower", row ~ ".total_change_upper", 100) }}, '')
+                || coalesce(' ' || {{ corrected_interval(row ~ ".total_change_lower", row ~ ".total_change_upper", row ~ ".total_confidence_level", 100) }}, '')
                 || case
                     when {{ row }}.verdict = 'not_computable' then '; nothing to judge, because all or none were won.'
                     when {{ row }}.verdict = 'no_signal' then '; chance can explain it.'
@@ -187,11 +187,11 @@
                 when {{ row }}.closed_deal_count = 0 or {{ row }}.previous_closed_deal_count = 0 then ''
                 else
                     'its win rate went from ' || {{ percent(row ~ ".previous_win_rate") }} || ' to ' || {{ percent(row ~ ".win_rate") }} || ', which accounts for '
-                    || {{ one_decimal("100 * " ~ row ~ ".rate_effect") }} || ' points of the change ' || {{ reach(row ~ ".rate_effect_lower", row ~ ".rate_effect_upper", 100) }} || ', and '
+                    || {{ one_decimal("100 * " ~ row ~ ".rate_effect") }} || ' points of the change ' || {{ corrected_interval(row ~ ".rate_effect_lower", row ~ ".rate_effect_upper", row ~ ".rate_confidence_level", 100) }} || ', and '
             end
             || 'its share of closed deals went from ' || {{ percent(row ~ ".previous_deal_share") }} || ' to ' || {{ percent(row ~ ".deal_share") }}
             || ', which accounts for ' || {{ one_decimal("100 * " ~ row ~ ".mix_effect") }} || ' points '
-            || {{ reach(row ~ ".mix_effect_lower", row ~ ".mix_effect_upper", 100) }}
+            || {{ corrected_interval(row ~ ".mix_effect_lower", row ~ ".mix_effect_upper", row ~ ".mix_confidence_level", 100) }}
             || case
                 when {{ row }}.rate_verdict = 'signal' and {{ row }}.mix_verdict = 'signal' then '; both are more than chance'
                 when {{ row }}.rate_verdict = 'signal' then '; the change of its win rate is more than chance'
@@ -241,7 +241,7 @@
         when 'not_computable' then 'no trend can be computed.'
         else
             {{ points(row ~ ".trend_pp_per_period", "down", "up", factor=1) }} || ' a ' || {{ row }}.period_type || ' over ' || {{ row }}.trend_period_count
-            || ' periods and ' || {{ row }}.trend_deal_count || ' deals ' || {{ reach(row ~ ".trend_lower_pp", row ~ ".trend_upper_pp") }}
+            || ' periods and ' || {{ row }}.trend_deal_count || ' deals ' || {{ corrected_interval(row ~ ".trend_lower_pp", row ~ ".trend_upper_pp", row ~ ".trend_confidence_level") }}
             || case
                 when {{ row }}.trend_verdict <> 'signal' then '; chance can explain it.'
                 when {{ row }}.is_season_adjusted then '; more than chance, and no season.'

@@ -248,9 +248,9 @@ def test_the_headline_is_tested_by_itself_and_other_totals_together():
     wholes |= {("quarter", starts[1]): whole_of(older, older), ("quarter", starts[2]): whole_of(older, [(300, 118)])}
     found = estimate(columns, wholes, level=0.02)
     np.testing.assert_allclose(found["rate_p_value"], [0.0173, 1, 0.0086, 0.0173], atol=2e-4)
-    assert found["rate_level"][3] == 0.02 and found["rate_verdict"].tolist() == ["no_signal", "no_signal", "signal", "signal"]
+    assert found["rate_confidence_level"][3] == 0.98 and found["rate_verdict"].tolist() == ["no_signal", "no_signal", "signal", "signal"]
     # Two families: one of the comparisons with the period before, of which none passes, and one of a single one.
-    np.testing.assert_allclose(found["rate_level"][:3], [0.005, 0.005, 0.01])
+    np.testing.assert_allclose(found["rate_confidence_level"][:3], [0.995, 0.995, 0.99])
 
 
 def test_few_deals_are_not_judged():
@@ -295,7 +295,7 @@ def test_verdict_interval_and_p_value_never_disagree():
             judged = np.isin(verdict, list(checked))
             is_out = (lower > 0) | (upper < 0)
             assert (is_out[judged] == (verdict[judged] == "signal")).all()
-            assert ((found[f"{effect}_p_value"] <= found[f"{effect}_level"])[judged] == is_out[judged]).all()
+            assert ((found[f"{effect}_p_value"] <= 1 - found[f"{effect}_confidence_level"])[judged] == is_out[judged]).all()
             assert ((found[f"{effect}_q_value"] <= found["q_threshold"])[judged] == is_out[judged]).all()
             assert (lower[judged] <= value[judged] + 1e-12).all() and (value[judged] <= upper[judged] + 1e-12).all()
             for name in checked:

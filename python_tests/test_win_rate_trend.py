@@ -181,44 +181,104 @@ def test_what_cannot_be_charted_says_so():
 
 
 def test_the_trend_is_cochran_armitages():
-    rng, checked = np.random.default_rng(5), 0
+    rng, checked, month = np.random.default_rng(5), 0, np.arange(17.0)
     for _ in range(60):
-        won, count = draw(rng, 20)
-        found = trend.trend(won, count, np.ones(20), np.arange(20.0), SETTINGS)
+        won, count = draw(rng, 17)
+        found = trend.trend(won, count, np.ones(17), month, 1, SETTINGS)
         table = sm.stats.Table(np.column_stack([won, count - won]), shift_zeros=False)
-        test = table.test_ordinal_association(row_scores=np.arange(20), col_scores=np.array([1, 0]))
+        test = table.test_ordinal_association(row_scores=np.arange(17), col_scores=np.array([1, 0]))
         # statsmodels conditions on the margins: its variance has N - 1 where Cochran and Armitage have N.
         z = test.zscore * np.sqrt(count.sum() / (count.sum() - 1))
         np.testing.assert_allclose(abs(found["trend_z_score"]) * np.sqrt(found["trend_dispersion"]), abs(z), rtol=1e-9)
         residual_chi2 = chi2_contingency(table.table, correction=False).statistic - z**2
-        np.testing.assert_allclose(found["trend_dispersion"], max(1, residual_chi2 / 18), rtol=1e-9)
-        np.testing.assert_allclose(found["trend_p_value"], 2 * student.sf(abs(found["trend_z_score"]), 18), rtol=1e-9)
+        np.testing.assert_allclose(found["trend_dispersion"], max(1, residual_chi2 / 15), rtol=1e-9)
+        np.testing.assert_allclose(found["trend_p_value"], 2 * student.sf(abs(found["trend_z_score"]), 15), rtol=1e-9)
+        assert not found["is_season_adjusted"]
         checked += found["trend_dispersion"] == 1
     assert 10 < checked < 50
 
 
-def test_the_slope_is_that_of_weighted_least_squares():
+@pytest.mark.parametrize(("periods", "length", "has_season"), [(17, 1, False), (18, 1, True), (30, 1, True), (6, 3, True), (12, 3, True)])
+def test_the_slope_is_that_of_weighted_least_squares(periods, length, has_season):
     rng = np.random.default_rng(6)
-    won, count = draw(rng, 20, spread=0.1)
-    found = trend.trend(won, count, np.ones(20), np.arange(20.0), SETTINGS)
-    line = sm.WLS(won / count, sm.add_constant(np.arange(20.0)), weights=count).fit()
+    month = 5.0 + length * np.arange(periods)
+    won, count = draw(rng, periods, spread=0.1)
+    found = trend.trend(won, count, np.ones(periods), month, length, SETTINGS)
+    trend.judge_trends([found], 0.05)
+    terms = [np.ones(periods), month / length] + [np.cos(np.pi * month / 6), np.sin(np.pi * month / 6)] * has_season
     rate = won.sum() / count.sum()
-    error = np.sqrt(
-        found["trend_dispersion"] * rate * (1 - rate) / np.sum(count * (np.arange(20) - np.average(np.arange(20), weights=count)) ** 2)
-    )
-    reach = student.ppf(0.975, 18) * error
+    line = sm.WLS(won / count, np.column_stack(terms), weights=count / (rate * (1 - rate))).fit()
+    error = line.bse[1] / np.sqrt(line.scale) * np.sqrt(max(1, line.scale))
+    freedom = periods - len(terms)
+    reach = student.ppf(0.975, freedom) * error
     expected = [100 * line.params[1], 100 * (line.params[1] - reach), 100 * (line.params[1] + reach)]
-    np.testing.assert_allclose([found[f"trend_{name}"] for name in ("pp_per_period", "lower_pp", "upper_pp")], expected, rtol=1e-9)
+    np.testing.assert_allclose([found[f"trend_{name}"] for name in ("pp_per_period", "lower_pp", "upper_pp")], expected, rtol=1e-8)
+    np.testing.assert_allclose(found["trend_p_value"], 2 * student.sf(abs(line.params[1] / error), freedom), rtol=1e-8)
+    assert found["is_season_adjusted"] == has_season
+
+
+def test_a_season_is_no_trend():
+    month = np.arange(20.0)
+    won = np.rint(1000 * (0.4 + 0.1 * np.cos(np.pi * (month - 10) / 6)))
+    found = trend.trend(won, np.full(20, 1000.0), np.ones(20), month, 1, SETTINGS)
+    assert abs(found["trend_pp_per_period"]) < 0.01 and found["trend_p_value"] > 0.5
+    blind = trend.trend(won[:17], np.full(17, 1000.0), np.ones(17), month[:17], 1, SETTINGS)
+    assert abs(blind["trend_pp_per_period"]) > 0.1
+
+
+def test_trend_verdicts_never_disagree_with_their_intervals():
+    rng, seen = np.random.default_rng(8), {"signal": 0, "no_signal": 0}
+    for _ in range(1_000):
+        found = []
+        for _ in range(rng.integers(1, 7)):
+            length = int(rng.choice([1, 3]))
+            periods = int(rng.integers(6, 40))
+            count = rng.integers(20, 200, periods).astype(float)
+            rate = np.clip(0.4 + rng.choice([0, 0.01]) * np.arange(periods) + 0.03 * rng.standard_normal(periods), 0, 1)
+            won = rng.binomial(count.astype(int), rate).astype(float)
+            found.append(trend.trend(won, count, rng.choice([1, 0.8], periods), length * np.arange(periods), length, SETTINGS))
+        trend.judge_trends(found, 0.02)
+        for each in found:
+            if each["trend_verdict"] in seen:
+                seen[each["trend_verdict"]] += 1
+                is_signal = each["trend_verdict"] == "signal"
+                assert is_signal == (not each["trend_lower_pp"] <= 0 <= each["trend_upper_pp"])
+                assert is_signal == (each["trend_p_value"] <= 1 - each["trend_confidence_level"]) == (each["trend_q_value"] <= 0.02)
+    assert min(seen.values()) > 200, seen
 
 
 def test_trends_are_judged_together():
     p_values = [0.004, 0.03, 0.04, 0.8]
-    found = [{"trend_p_value": p_value, "trend_verdict": "no_signal"} for p_value in p_values] + [{"trend_verdict": "insufficient_n"}]
+    test = {"trend_pp_per_period": 1.0, "trend_error_pp": 0.5, "trend_freedom": 9, "trend_verdict": "no_signal"}
+    found = [test | {"trend_p_value": p_value} for p_value in p_values] + [{"trend_verdict": "insufficient_n"}]
     trend.judge_trends(found, 0.05)
     np.testing.assert_allclose([each["trend_q_value"] for each in found[:4]], false_discovery_control(p_values))
     assert [each["trend_verdict"] for each in found] == ["signal", "no_signal", "no_signal", "no_signal", "insufficient_n"]
-    assert trend.trend(np.full(5, 4.0), np.full(5, 9.0), np.ones(5), np.arange(5.0), SETTINGS)["trend_verdict"] == "insufficient_n"
-    assert trend.trend(np.zeros(9), np.full(9, 9.0), np.ones(9), np.arange(9.0), SETTINGS)["trend_verdict"] == "not_computable"
+    # One of four passes, so that a single one has a quarter of the level.
+    assert found[0]["trend_confidence_level"] == 1 - 0.05 / 4
+    few, none, month = np.full(5, 9.0), np.full(9, 9.0), np.arange(9.0)
+    assert trend.trend(few, 2 * few, np.ones(5), month[:5], 1, SETTINGS)["trend_verdict"] == "insufficient_n"
+    assert trend.trend(0 * none, none, np.ones(9), month, 1, SETTINGS)["trend_verdict"] == "not_computable"
+
+
+# Young periods
+
+
+def test_young_periods_are_expected_to_win_as_their_quick_closes_do():
+    """Of 100 won deals half lived 10 days and half 30, of 100 lost ones half 20 and half 40. After 20 to 29 days 50 wins and 50 losses are known,
+    after 10 to 19 only wins, after 30 to 39 100 and 50."""
+    counts = np.zeros((2, 41))
+    counts[0, [20, 40]] = counts[1, [10, 30]] = 50
+    lives = trend.Lives(counts, date(2024, 1, 1))
+    ratio = {days: lives.quick_ratio(date(2024, 1, 1 + days), date(2024, 1, 1 + days)) for days in (9, 19, 20, 30)}
+    assert np.isnan(ratio[9]) and np.isnan(ratio[19])
+    assert ratio[20] == pytest.approx(1) and ratio[30] == pytest.approx((100 / 150) / 0.5)
+    # Ten days each of both, whose closes add up: 150 of 250.
+    assert lives.quick_ratio(date(2024, 1, 21), date(2024, 2, 9)) == pytest.approx((150 / 250) / 0.5)
+    assert lives.quick_ratio(date(2024, 6, 1), date(2024, 6, 30)) == pytest.approx(1)
+    rows = [(date(2024, 5, 1), "Won", 3, 7), (date(2024, 4, 1), "Lost", 9, 7)]
+    assert trend.closed_lives(rows, {date(2024, 5, 1)}, date(2024, 1, 1)).counts.tolist() == [[0, 0, 0, 0], [0, 0, 0, 7]]
+    assert trend.closed_lives(rows, set(), date(2024, 1, 1)) is None
 
 
 # Cohorts
@@ -289,7 +349,7 @@ def test_the_planted_bad_quarter_is_found_and_parted_right():
 def test_the_table_is_typed_and_holds_with_and_without_deals():
     connection = duckdb.connect()
     periods = connection.sql("""
-        select
+        select false as is_young,
             'closed_date' as basis, 'month' as period_type, cast(month as date) as period_start_date, last_day(month) as period_end_date,
             false as is_partial_period, cast(null as boolean) as is_mature, 40::bigint as won_deal_count, 60::bigint as lost_deal_count,
             0::bigint as open_deal_count, cast(null as double) as expected_won_count
@@ -298,17 +358,20 @@ def test_the_table_is_typed_and_holds_with_and_without_deals():
     days = connection.sql("""
         select date '2024-01-01' as cohort_month, date '2024-02-01' as closed_month, 'Won' as outcome, 20 as age_days, 2::bigint as deal_count
     """)
-    full = trend.model(FakeDbt(dataclasses.asdict(SETTINGS), int_win_rate_periods=periods, int_cohort_day_counts=days), connection)
+    given = {name: value for name, value in dataclasses.asdict(SETTINGS).items() if name != "fdr_level"}
+    others = {
+        "int_verdict_level": connection.sql("select 0.01::double as fdr_level"),
+        "int_deal_bounds": connection.sql("select date '2022-12-01' as first_created_date"),
+    }
+    full = trend.model(FakeDbt(given, int_win_rate_periods=periods, int_cohort_day_counts=days, **others), connection)
     rows = sorted(full.to_pylist(), key=lambda row: row["period_start_date"])
     assert len(rows) == 14 and not any(row["is_risk_adjusted"] for row in rows)  # no fit, no adjustment
     assert [row["verdict"] for row in rows] == ["insufficient_n"] * 12 + ["no_signal"] * 2
     assert rows[12]["period_start_date"] == date(2024, 1, 1) and rows[12]["z_score"] == pytest.approx(0)
-    shuffled = FakeDbt(
-        dataclasses.asdict(SETTINGS), int_win_rate_periods=periods.order("period_start_date desc"), int_cohort_day_counts=days
-    )
+    shuffled = FakeDbt(given, int_win_rate_periods=periods.order("period_start_date desc"), int_cohort_day_counts=days, **others)
     assert sorted(trend.model(shuffled, connection).to_pylist(), key=lambda row: row["period_start_date"]) == rows
     empty = trend.model(
-        FakeDbt(dataclasses.asdict(SETTINGS), int_win_rate_periods=periods.filter("false"), int_cohort_day_counts=days.filter("false")),
+        FakeDbt(given, int_win_rate_periods=periods.filter("false"), int_cohort_day_counts=days.filter("false"), **others),
         connection,
     )
     assert len(empty) == 0 and empty.schema == full.schema

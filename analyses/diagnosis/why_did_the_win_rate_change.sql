@@ -1,20 +1,21 @@
--- Why did the win rate change last quarter?
+-- Did the win rate change, and why?
 -- Do we win less, or do we close other deals?
--- The newest complete quarter against the one before; first all deals, then each dimension by itself: its rows sum to total_change. rate_effect is
+-- The comparison to look at first: the last six whole months against the same months a year before, where the file is long enough (comparison
+-- says so). First all deals, then each dimension by itself: its rows sum to total_change. rate_effect is
 -- what a segment's own win rate did, mix_effect what its share of deals did; dimension_rate_effect and dimension_mix_effect are their sums: do we win less
 -- of the same, or do we close others? If total_verdict is no signal, there is nothing to explain, and parts of chance are chance.
 with
 
 rpt_win_rate_change as (
     select * from {{ ref('rpt_win_rate_change') }}
-    where
-        period_type = 'quarter'
-        and is_newest_period
+    where is_headline
 ),
 
 final as (
     select
+        period_type,
         period_start_date,
+        comparison,
         segment_dimension,
         segment_value,
         previous_closed_deal_count,

@@ -36,7 +36,8 @@ def show(build: Build) -> None:
 
 def win_rate_change(build: Build) -> None:
     columns = st.columns(3)
-    types = parts.values(build, "rpt_win_rate_change", "period_type", first="quarter")
+    headline = parts.values(build, "rpt_win_rate_change", "period_type", is_headline=True)
+    types = parts.values(build, "rpt_win_rate_change", "period_type", first=headline[0] if headline else "quarter")
     with columns[0]:
         period_type = parts.choose("Compare", types, "change-type")
     periods = parts.values(build, "rpt_win_rate_change", "period_start_date", newest=True, period_type=period_type)

@@ -40,7 +40,7 @@ sentences as (
         verdict,
         finding as row_text
     from {{ ref('rpt_win_rate_change') }}
-    where is_newest_period and period_type = 'month' and (segment_dimension = 'all' or verdict = 'signal')
+    where is_headline and (segment_dimension = 'all' or verdict = 'signal')
 
     union all
 

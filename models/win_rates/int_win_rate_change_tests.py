@@ -46,7 +46,7 @@ FIGURES = (
     *(
         f"{effect}_{name}"
         for effect in EFFECTS
-        for name in ("effect_lower", "effect_upper", "p_value", "q_value", "family_q_value", "level")
+        for name in ("effect_lower", "effect_upper", "p_value", "q_value", "family_q_value", "confidence_level")
     ),
     *(f"dimension_{effect}_effect{end}" for effect in EFFECTS for end in ("", "_lower", "_upper")),
     "q_threshold",
@@ -222,7 +222,7 @@ def judge(found: dict[str, np.ndarray], columns: dict[str, list], fdr_level: flo
             correction = correct(found[f"{effect}_p_value"][rows], level, fewest=1)
             found[f"{effect}_q_value"][rows] = correction.adjusted
             found[f"{effect}_family_q_value"][rows] = family_q_values[number]
-            found[f"{effect}_level"][rows] = correction.each_level
+            found[f"{effect}_confidence_level"][rows] = 1 - correction.each_level
             found["q_threshold"][rows] = level
             found[f"{effect}_verdict"][rows[found[f"{effect}_p_value"][rows] <= correction.each_level]] = "signal"
 
@@ -258,7 +258,11 @@ def estimate(
         found[f"{effect}_verdict"][few[effect]] = "insufficient_n"
     judge(found, columns, fdr_level)
 
-    levels = {effect: np.where(np.isnan(found[f"{effect}_level"]), 1 - confidence_level, found[f"{effect}_level"]) for effect in EFFECTS}
+    levels = {}
+    for effect in EFFECTS:
+        own = found[f"{effect}_confidence_level"]
+        own[np.isnan(own)] = confidence_level
+        levels[effect] = 1 - own
     found["rate_effect_lower"], found["rate_effect_upper"] = changes.rate_interval(levels["rate"])
     for row in np.flatnonzero(is_total):
         ends = wholes[row].interval(normal_quantile(1 - levels["rate"][row]))

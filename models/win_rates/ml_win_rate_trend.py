@@ -45,7 +45,7 @@ CHART = (
 )  # fmt: skip
 TREND = (
     "trend_pp_per_period", "trend_lower_pp", "trend_upper_pp", "trend_dispersion", "trend_z_score", "trend_p_value", "trend_q_value",
-    "trend_level",
+    "trend_confidence_level",
 )  # fmt: skip
 RATES = ("win_rate", "win_rate_lower", "win_rate_upper")
 INCIDENCE = ("win_by_age_rate", "win_by_age_lower", "win_by_age_upper", "win_rate_least", "win_rate_most")
@@ -201,7 +201,7 @@ def judge_trends(trends: list[dict], fdr_level: float) -> None:
         reach = float(stdtrit(found["trend_freedom"], 1 - correction.each_level / 2)) * found["trend_error_pp"]
         found |= {
             "trend_q_value": float(q_value),
-            "trend_level": correction.each_level,
+            "trend_confidence_level": 1 - correction.each_level,
             "trend_lower_pp": found["trend_pp_per_period"] - reach,
             "trend_upper_pp": found["trend_pp_per_period"] + reach,
             "trend_verdict": "signal" if found["trend_p_value"] <= correction.each_level else "no_signal",

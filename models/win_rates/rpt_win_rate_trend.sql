@@ -94,7 +94,7 @@ final as (
         trend_z_score,
         trend_p_value,
         trend_q_value,
-        trend_level,
+        trend_confidence_level,
         is_season_adjusted,
         trend_verdict,
         trend_finding

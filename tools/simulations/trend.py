@@ -17,9 +17,9 @@ import numpy as np
 
 from models.win_rates import ml_win_rate_trend as trend
 from tools.simulations.drivers import percent
-from tools.simulations.settings import model_settings
+from tools.simulations.settings import model_settings, project_vars
 
-SETTINGS = trend.Settings(**model_settings("ml_win_rate_trend"))
+SETTINGS = trend.Settings(fdr_level=project_vars()["fdr_level"], **model_settings("ml_win_rate_trend"))
 MONTHS, DEALS, RATE, DROP, DROP_MONTH, FOUND_WITHIN = 24, 110, 0.45, 0.10, 18, 5
 LONG_MONTHS, LONG_EVERY = 252, 5
 BAD_QUARTER, BAD_MONTHS, LASTING, LASTING_YEARS = 0.15, (15, 30), 0.20, 3
@@ -50,7 +50,7 @@ def one_series(seed: int, spread: float) -> dict[str, bool]:
     return {
         "alarm": any(row["verdict"] == "signal" for row in steady),
         "found": any(row.get("alarm_direction") == "below" for row in soon),
-        "trend": trend.trend(steady_won, count, even, np.arange(MONTHS, dtype=float), SETTINGS)["trend_p_value"] <= SETTINGS.fdr_level,
+        "trend": trend.trend(steady_won, count, even, np.arange(MONTHS, dtype=float), 1, SETTINGS)["trend_p_value"] <= SETTINGS.fdr_level,
     }
 
 
