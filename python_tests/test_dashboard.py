@@ -202,10 +202,10 @@ def test_choices_change_the_figures(demo, site, page):
         where segment_dimension = 'all' order by day desc
         """
     ).set_index(["period_type", "day"])
-    [newest, *_, oldest] = changes.loc["quarter"].index
-    assert figure(page, "total-change") == f"{100 * changes.loc[('quarter', newest)].total_change:+.1f} points"
+    [newest, *_, oldest] = changes.loc["half_year"].index
+    assert figure(page, "total-change") == f"{100 * changes.loc[('half_year', newest)].total_change:+.1f} points"
     choose(page, "change-period", oldest)
-    wait_for_figure(page, "total-change", f"{100 * changes.loc[('quarter', oldest)].total_change:+.1f} points")
+    wait_for_figure(page, "total-change", f"{100 * changes.loc[('half_year', oldest)].total_change:+.1f} points")
     go(page, "Stages")
     late = demo.frame(
         "select distinct segment_value, late_stage_loss_rate from marts.rpt_stage_conversion where segment_dimension = 'region'"

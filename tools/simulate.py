@@ -7,7 +7,7 @@ import argparse
 import importlib
 
 SIMULATIONS = {
-    "change": "the planted bad quarter, and its rate and mix parts",
+    "change": "false and found changes and trends of the win rate, the planted bad quarter, and its rate and mix parts",
     "cycle": "found and false gaps between the cycles of won and lost deals",
     "drift": "false alarms and found changes of the open deals' distribution",
     "drivers": "intervals, found and false drivers of the win rate",
