@@ -243,7 +243,6 @@ def verdict_table(crms: int, seed: int, processes: int, generators: tuple[str, .
         f"before {LEVELS[2]:g}",
         "trend",
         "all months",
-        "no season",
     ]
     with ProcessPoolExecutor(processes) as pool:
         for kind, plan in VERDICTS.items():
