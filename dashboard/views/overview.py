@@ -86,9 +86,7 @@ def answer(months: pd.DataFrame) -> str:
 
 def headline(build: Build) -> None:
     months = trend_rows(build, "closed_date", "month", False)
-    change = build.rows(
-        "select finding from rpt_win_rate_change where is_headline and segment_dimension = 'all'"
-    )
+    change = build.rows("select finding from rpt_win_rate_change where is_headline and segment_dimension = 'all'")
     with st.container(border=True, key="headline"):
         st.markdown(f"#### Is it real?\n\n**{words.escape(answer(months))}**")
         complete = newest_months(months)

@@ -83,6 +83,8 @@ joined as (
         said.on_time_rate_lower,
         said.on_time_rate_upper,
         coalesce(rates.verdict, 'insufficient_n') as verdict,
+        states.signal_state,
+        states.signal_since_date,
         case when rates.verdict is null then 'no deal has closed' else rates.missing_reason end as missing_reason,
         cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.open_deal_count end as bigint) as open_deal_count,
         cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.no_amount_deal_count end as bigint) as no_amount_deal_count,
@@ -111,6 +113,10 @@ joined as (
         on dim_reps.sales_rep_id = rates.sales_rep_id
     left join dim_reps as reference_rep
         on rates.reference_reps = reference_rep.sales_rep_id
+    left join {{ ref('int_signal_states') }} as states
+        on
+            dim_reps.sales_rep_id = states.claim
+            and states.claim_type = 'rep'
     left join {{ ref('ml_rep_forecasts') }} as said
         on dim_reps.sales_rep_id = said.sales_rep_id
     left join int_segment_win_rate_estimates as estimates

@@ -1,6 +1,11 @@
 with
 
-int_cycle_day_counts as (
+int_cycle_day_int_signal_states as (
+    select * from {{ ref('int_signal_states') }}
+    where claim_type = 'cycle_gap'
+),
+
+counts as (
     select * from {{ ref('int_cycle_day_counts') }}
 ),
 
@@ -81,6 +86,8 @@ joined as (
         tests.family_q_value,
         tests.design_effect,
         coalesce(tests.verdict, 'insufficient_n') as verdict,
+        states.signal_state,
+        states.signal_since_date,
         case
             when segments.has_few_won and segments.has_few_lost then 'too few won and too few lost deals'
             when segments.has_few_won then 'too few won deals'
@@ -92,6 +99,8 @@ joined as (
         on
             segments.segment_dimension = tests.segment_dimension
             and segments.segment_value = tests.segment_value
+    left join int_signal_states as states
+        on segments.segment_dimension || '|' || segments.segment_value = states.claim
 ),
 
 final as (

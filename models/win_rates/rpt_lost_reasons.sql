@@ -8,6 +8,11 @@ int_lost_reason_tests as (
     select * from {{ ref('int_lost_reason_tests') }}
 ),
 
+int_signal_states as (
+    select * from {{ ref('int_signal_states') }}
+    where claim_type = 'lost_reason'
+),
+
 newer as (
     select * from {{ ref('int_periods') }}
     where period = 'last_4_quarters'
@@ -55,10 +60,14 @@ joined as (
         tests.p_value,
         tests.adjusted_p_value,
         tests.verdict,
+        states.signal_state,
+        states.signal_since_date,
         tests.missing_reason
     from int_lost_reason_counts as counts
     inner join int_lost_reason_tests as tests
         on counts.lost_reason = tests.lost_reason
+    left join int_signal_states as states
+        on counts.lost_reason = states.claim
     cross join newer
     cross join older
 ),

@@ -5,11 +5,20 @@ ml_win_rate_drivers as (
     where half_year_start_date is null
 ),
 
+int_signal_states as (
+    select * from {{ ref('int_signal_states') }}
+    where claim_type = 'driver'
+),
+
 counted as (
     select
-        *,
-        count(*) over (partition by is_known_only_after_close, factor) as level_count
-    from ml_win_rate_drivers
+        drivers.*,
+        states.signal_state,
+        states.signal_since_date,
+        count(*) over (partition by drivers.is_known_only_after_close, drivers.factor) as level_count
+    from ml_win_rate_drivers as drivers
+    left join int_signal_states as states
+        on drivers.factor || '|' || drivers.level || case when drivers.is_known_only_after_close then '|with cycle' else '' end = states.claim
 ),
 
 worded as (
@@ -43,6 +52,8 @@ final as (
         adjusted_p_value,
         p_value_threshold,
         verdict,
+        signal_state,
+        signal_since_date,
         missing_reason,
         reference_level,
         is_reference,
