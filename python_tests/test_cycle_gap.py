@@ -177,7 +177,7 @@ def test_verdict_direction_interval_and_sentence_of_a_segment_are_one():
 
 
 def test_what_accounts_have_in_common_makes_no_signal():
-    # 60 CRMs; 400 of each kind are in docs/evidence.md. Without design effects 13 % have a signal.
+    # 60 CRMs; 200 of each kind are in docs/evidence.md. Without design effects 13 % have a signal.
     kind = "8 deals an account that has its own pace (half of the spread), nothing planted"
     assert sum(bool(simulation.one_crm(seed, kind)) for seed in range(60)) <= 5
 
