@@ -50,8 +50,8 @@ STATISTICAL = {
     "created_volume_change_rate": Statistical(
         0.003, True, "select verdict from intermediate.int_volume_changes where metric = 'created_deals' and period_type = 'month' and is_newest_period"
     ),
-    "segment_gap_pp": Statistical(0.04, False, f"{SEGMENT_VERDICTS} not in ('all', 'lead_source')"),
-    "source_gap_pp": Statistical(0.04, False, f"{SEGMENT_VERDICTS} = 'lead_source'"),
+    "segment_gap_pp": Statistical(0.03, False, f"{SEGMENT_VERDICTS} not in ('all', 'lead_source')"),
+    "source_gap_pp": Statistical(0.01, False, f"{SEGMENT_VERDICTS} = 'lead_source'"),
     "driver_swing_pp": Statistical(0.05, False, "select stability_verdict as verdict from marts.rpt_win_rate_drivers where not is_known_only_after_close"),
     "calibration_error_pp": Statistical(0.007, False, "select 'signal' as verdict from marts.rpt_score_quality where fold = 'all' and score_status = 'model'"),
 }  # fmt: skip
