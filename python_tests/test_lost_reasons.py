@@ -212,4 +212,4 @@ def test_competitors_of_the_demo_are_segments_known_after_the_close(demo):
     assert len(rows) == 4 and set(rows.period) == {"all"} and rows.is_known_only_after_close.all()
     assert list(rows.closed_deal_count) == list(expected.closed) and list(rows.won_deal_count) == list(expected.won)
     assert list(rows.median_deal_amount) == list(expected["median"])
-    assert list(rows.index[rows.verdict == "signal"]) == ["Cobalt"] and rows.vs_rest_difference["Cobalt"] < 0
+    assert list(rows.index[rows.verdict == "signal"]) == ["Cobalt"] and rows.vs_reference_difference["Cobalt"] < 0
