@@ -2,11 +2,14 @@
 
 import dataclasses
 import datetime
+import types
 
+import duckdb
+import jinja2
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from conftest import run_dbt, write_deals
+from conftest import PROJECT, run_dbt, write_deals
 from scipy.stats import chi2 as chi2_distribution
 from scipy.stats import false_discovery_control, norm
 from statsmodels.stats.contingency_tables import StratifiedTable
@@ -301,6 +304,54 @@ def test_verdict_interval_and_p_value_never_disagree():
             for name in checked:
                 checked[name] += int(np.sum(verdict == name))
     assert min(checked.values()) > 500, checked
+
+
+def written(macro, row, **variables):
+    """SQL of a sentence of macros/wording.sql."""
+    library = (PROJECT / "macros" / "wording.sql").read_text()
+    names = {
+        "var": lambda name, default=None: variables.get(name, default),
+        "own_dimensions": lambda *_: [],
+        "dbt": types.SimpleNamespace(type_string=lambda: "varchar"),
+    }
+    return jinja2.Environment().from_string(library + "{{ " + macro + "('" + row + "') }}").render(**names)
+
+
+def test_sentences_claim_what_the_verdict_says():
+    """Random verdicts of all deals, with intervals that agree: the sentence says that the rate fell or rose where it is a signal, and only there."""
+    rng, rows = np.random.default_rng(9), []
+    for number in range(2_000):
+        rate, change = rng.random(), 0.3 * rng.standard_normal()
+        reach = abs(change) * rng.uniform(0.2, 3)
+        verdict = "signal" if reach < abs(change) else "no_signal"
+        comparison, kind = rng.choice(["year_on_year", "previous_period"]), rng.choice(["month", "quarter", "half_year"])
+        rows.append((number, str(kind), str(comparison), rate, rate - change, change, change - reach, change + reach, verdict))
+    connection = duckdb.connect()
+    connection.execute("""
+        create table rows (
+            number int, period_type text, comparison text, win_rate double, previous_win_rate double, total_change double, total_change_lower double,
+            total_change_upper double, verdict text
+        )
+    """)
+    connection.executemany(f"insert into rows values ({', '.join('?' * 9)})", rows)
+    sentence = written("win_rate_change_finding", "whole", min_segment_deals=30)
+    found = connection.execute(f"""
+        with whole as (
+            select *, 'all' as segment_dimension, 'all' as segment_value, date '2025-07-01' as period_start_date, 90 as closed_deal_count,
+            80 as previous_closed_deal_count, 0.99 as total_confidence_level, verdict as rate_verdict, 'not_computable' as mix_verdict,
+            1.0 as deal_share, 1.0 as previous_deal_share, 0.0 as mix_effect, 0.0 as mix_effect_lower, 0.0 as mix_effect_upper,
+            0.95 as mix_confidence_level, total_change as rate_effect, total_change_lower as rate_effect_lower,
+            total_change_upper as rate_effect_upper, 0.99 as rate_confidence_level from rows
+        )
+        select verdict, total_change, total_change_lower, total_change_upper, comparison, {sentence} from whole
+    """).fetchall()
+    for verdict, change, lower, upper, comparison, text in found:
+        assert ("chance can explain it" in text) == (verdict == "no_signal") == (lower <= 0 <= upper)
+        assert ("the win rate fell" in text) == (verdict == "signal" and change < 0)
+        assert ("the win rate rose" in text) == (verdict == "signal" and change > 0)
+        assert ("may be the season" in text) == (verdict == "signal" and comparison == "previous_period")
+        assert ("a year before" in text) == (comparison == "year_on_year")
+    assert {verdict for verdict, *_ in found} == {"signal", "no_signal"}
 
 
 def noise_alarms(rng, quarters=6, size=500, level=0.02):

@@ -13,6 +13,7 @@ from scipy.stats import chi2_contingency, false_discovery_control, norm
 from scipy.stats import t as student
 from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.proportion import proportion_confint
+from test_win_rate_change import written
 
 from tools import crm
 from tools.simulations import change
@@ -245,6 +246,20 @@ def test_trend_verdicts_never_disagree_with_their_intervals():
                 assert is_signal == (not each["trend_lower_pp"] <= 0 <= each["trend_upper_pp"])
                 assert is_signal == (each["trend_p_value"] <= 1 - each["trend_confidence_level"]) == (each["trend_q_value"] <= 0.02)
     assert min(seen.values()) > 200, seen
+
+
+def test_sentences_on_trends_claim_what_the_verdict_says():
+    sentence = written("trend_finding", "row")
+    for slope, reach, has_season in [(0.5, 0.2, True), (-0.5, 0.2, False), (0.5, 0.7, True), (-0.5, 0.7, False)]:
+        verdict = "signal" if reach < abs(slope) else "no_signal"
+        [(text,)] = duckdb.sql(f"""
+            select {sentence} from (select 'closed_date' as basis, 'month' as period_type, false as is_risk_adjusted, {slope} as trend_pp_per_period,
+            {slope - reach} as trend_lower_pp, {slope + reach} as trend_upper_pp, 0.99 as trend_confidence_level, 20 as trend_period_count,
+            900 as trend_deal_count, {has_season} as is_season_adjusted, '{verdict}' as trend_verdict) as row
+        """).fetchall()
+        assert ("chance can explain it" in text) == (verdict == "no_signal") and ("more than chance" in text) == (verdict == "signal")
+        assert ("points down" in text) == (slope < 0)
+        assert ("may be the season" in text) == (verdict == "signal" and not has_season)
 
 
 def test_trends_are_judged_together():
