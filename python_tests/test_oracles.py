@@ -1,0 +1,1695 @@
+"""The figures of the marts, each computed anew from the files that a build has read, by another way than the project's.
+
+A figure is a function under `@figure`, which names the mart, the columns that its rows are found by, and how far two numbers may lie
+apart. It takes a `Crm`, the input read by pandas, and gives a frame whose columns are named as the mart's are: each must hold what the
+mart holds, in every row of the mart (`some=True`: in those rows that the frame has). Statistics come from statsmodels, scipy, a likelihood
+that is maximised numerically, or a loop over deals; nothing is imported from the project but the fixtures that build it.
+
+Score intervals of two proportions are no business of statsmodels: its ones are off by up to .04.
+"""
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from conftest import PROJECT, Build, made_once, run_dbt
+from scipy import stats
+from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint, proportions_ztest
+
+from tools import generate, process
+
+pytestmark = pytest.mark.slow
+
+# As docs/vars.md has them.
+DIMENSIONS = ["industry", "region", "product_type", "lead_source", "deal_size_band", "sales_rep_id"]
+PRIMARY = ["industry", "region", "lead_source"]
+MIN_DEALS, MIN_ACCOUNTS, MIN_EXPECTED, PRIOR_DEALS = 30, 8, 3, 50
+LEVEL = 0.01  # half of fdr_level, as no builds have been kept
+
+# Inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Crm:
+    """A build and the files it has read."""
+
+    build: Build
+    files: dict[str, Path]  # by table: deals, stage_history ...
+    size_edges: list[float] | None = None  # of a bands file
+
+    @cached_property
+    def deals(self) -> pd.DataFrame:
+        """The deals that can be placed, as they are on the newest day of the files."""
+        rows = text_of(self.files["deals"]).drop_duplicates()
+        rows = rows[rows.deal_id.notna() & ~rows.deal_id.duplicated(keep=False)].set_index("deal_id").sort_index()
+        for name in ("created_date", "closed_date", "expected_close_date"):
+            rows[name] = pd.to_datetime(rows.get(name), format="%Y-%m-%d", errors="coerce")
+        is_open = rows.outcome.isna() | (rows.closed_date > self.as_of)
+        for name in rows.columns.intersection(["deal_stage", "stage_probability"]):
+            rows[name] = rows[name].mask(rows.closed_date > self.as_of)  # as of a day that is yet to come
+        rows["outcome"] = rows.outcome.mask(is_open, "Open")
+        rows["closed_date"] = rows.closed_date.mask(is_open)
+        rows = rows[rows.created_date.notna() & rows.outcome.isin(["Won", "Lost", "Open"]) & ~(rows.closed_date < rows.created_date)].copy()
+        rows["is_won"] = rows.outcome == "Won"
+        rows["is_open"] = rows.outcome == "Open"
+        amount = pd.to_numeric(rows.deal_amount, errors="coerce")
+        rows["amount"] = amount.where((amount > 0) & (amount < 1e9))
+        rows["cycle_days"] = (rows.closed_date - rows.created_date).dt.days
+        rows["age_days"] = (rows.closed_date.fillna(self.as_of) - rows.created_date).dt.days.where(is_open | rows.closed_date.notna())
+        rows["sales_rep_id"] = rows.sales_rep_id.fillna("Unknown")
+        for name in ("industry", "region", "product_type", "lead_source"):
+            rows[name] = most_frequent_spelling(rows[name]).fillna("Unknown")
+        if "competitor" in rows:
+            rows["competitor"] = rows.competitor.fillna("None recorded")
+        edges = self.size_edges or quartile_edges(rows[~rows.is_open].amount)
+        rows["deal_size_band"] = self.size_band(rows.amount, edges)
+        rows["cycle_band"] = pd.cut(rows.cycle_days, [-np.inf, 30, 60, 90, np.inf], labels=["0-30", "31-60", "61-90", "90+"]).astype(object)
+        return rows.drop(columns=["deal_amount"])
+
+    def size_band(self, amounts: pd.Series, edges: list[float] | None = None) -> pd.Series:
+        names = ("small", "medium", "large", "enterprise" if self.size_edges else "very large")
+        edges = edges or self.size_edges or quartile_edges(self.closed.amount)
+        return pd.cut(amounts, [-np.inf, *edges, np.inf], labels=names).astype(object).fillna("Unknown")
+
+    @cached_property
+    def as_of(self) -> pd.Timestamp:
+        """The newest day on which something happened; a day a year beyond all others is a typo."""
+        rows = text_of(self.files["deals"])
+        texts = [rows.created_date, rows.closed_date[rows.outcome.notna()]]
+        texts += [text_of(self.files[name])[column] for name, column in MOMENTS.items() if name in self.files]
+        days = pd.to_datetime(pd.concat(texts).str[:10], format="%Y-%m-%d", errors="coerce").dropna().sort_values()
+        far = days.diff() > pd.Timedelta(days=365)
+        return days[~far.cummax()].iloc[-1]
+
+    @cached_property
+    def closed(self) -> pd.DataFrame:
+        return self.deals[~self.deals.is_open]
+
+    @cached_property
+    def open(self) -> pd.DataFrame:
+        return self.deals[self.deals.is_open]
+
+    @property
+    def facts_of_the_close(self) -> list[str]:
+        return ["cycle_band", *(["competitor"] if "competitor" in self.deals else [])]
+
+    def events(self, table: str, moment: str) -> pd.DataFrame:
+        """Rows of a companion file about deals that count, from their creation on, by moment."""
+        rows = text_of(self.files[table])
+        rows[moment] = pd.to_datetime(rows[moment], format="%Y-%m-%d %H:%M:%S", errors="coerce")
+        rows = rows[rows.deal_id.isin(self.deals.index) & (rows[moment] < self.as_of + DAY)]
+        return rows.sort_values(["deal_id", moment], kind="stable").reset_index(drop=True)
+
+    def mart(self, name: str, where: str = "true") -> pd.DataFrame:
+        return self.build.frame(f"select * from marts.{name} where {where}")
+
+
+DAY = pd.Timedelta(days=1)
+MOMENTS = {"stage_history": "entered_at", "field_history": "changed_at"}
+
+
+def text_of(path: Path) -> pd.DataFrame:
+    """The cells of a file as text; blank ones are missing."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False).apply(lambda column: column.str.strip()).replace("", np.nan)
+
+
+def most_frequent_spelling(values: pd.Series) -> pd.Series:
+    """Values that differ by case alone are one, written as most deals write it."""
+    counts = values.value_counts().rename_axis("value").reset_index(name="deals").sort_values(["deals", "value"], ascending=[False, True])
+    best = counts.groupby(counts.value.str.lower()).value.first()
+    return values.str.lower().map(best)
+
+
+def quartile_edges(amounts: pd.Series) -> list[float]:
+    """Amounts at the quartiles, to two digits."""
+    return sorted({float(f"{each:.1e}") for each in amounts.quantile([0.25, 0.5, 0.75], interpolation="lower")})
+
+
+# Figures
+
+
+@dataclass(frozen=True)
+class Figure:
+    compute: Callable[[Crm], pd.DataFrame]
+    mart: str
+    keys: list[str]
+    within: float  # of numbers above 1 a share of them
+    where: str
+    some: bool
+    needs: str  # a table without which there is no such figure
+
+
+FIGURES: list[Figure] = []
+
+
+def figure(mart: str, *keys: str, within: float = 1e-9, where: str = "true", some: bool = False, needs: str = "deals"):
+    def listed(compute):
+        FIGURES.append(Figure(compute, mart, list(keys), within, where, some, needs))
+        return compute
+
+    return listed
+
+
+def disagreements(expected: pd.DataFrame, found: pd.DataFrame, within: float) -> list[str]:
+    """Rows and columns in which two frames with the same index differ."""
+    wrong = []
+    for name in expected.columns:
+        one, other = expected[name], found[name]
+        if pd.api.types.is_numeric_dtype(one) and not pd.api.types.is_bool_dtype(one):
+            one, other = one.astype(float), other.astype(float)
+            agree = ((one - other).abs() <= within * np.maximum(1, one.abs())) | (one == other) | (one.isna() & other.isna())
+        else:
+            agree = (one == other) | (one.isna() & other.isna())
+        wrong += [f"{key}: {name} is {other[key]}, expected {one[key]}" for key in expected.index[~agree.to_numpy()]]
+    return wrong
+
+
+def check(figure: Figure, crm: Crm) -> None:
+    expected = figure.compute(crm)
+    found = crm.mart(figure.mart, figure.where)
+    if figure.keys:
+        found = found.set_index(figure.keys)
+    assert len(expected) and found.index.is_unique and expected.index.is_unique, "no rows, or not one row a key"
+    missing, unexpected = expected.index.difference(found.index), found.index.difference(expected.index)
+    assert not len(missing) and (figure.some or not len(unexpected)), f"not in the mart: {missing}; only in the mart: {unexpected}"
+    wrong = disagreements(expected, found.loc[expected.index], figure.within)
+    assert not wrong, f"{len(wrong)} figures of {figure.mart}:\n" + "\n".join(wrong[:20])
+
+
+def share(part: float, whole: float) -> float:
+    return part / whole if whole else np.nan
+
+
+def wilson(hits: float, count: float) -> tuple[float, float]:
+    return proportion_confint(hits, count, method="wilson") if count else (np.nan, np.nan)
+
+
+# Deals
+
+
+@figure("fct_deals", "deal_id")
+def deals(crm):
+    """A deal counts in win rates once it is closed, in cycles if the day of its close is known, in amounts if it has one that can be true."""
+    rows = crm.deals
+    names = ["created_date", "closed_date", "outcome", "is_open", *DIMENSIONS, "cycle_days", "cycle_band", "age_days"]
+    return rows[names].assign(
+        is_won=rows.is_won.where(~rows.is_open).astype(object),
+        is_win_rate_eligible=~rows.is_open,
+        is_cycle_eligible=rows.closed_date.notna(),
+        is_value_eligible=rows.amount.notna(),
+        deal_amount=rows.amount,
+        is_amount_outlier=rows.amount > np.dot(rows.amount.quantile([0.25, 0.75]), [-1.5, 2.5]),
+    )
+
+
+@figure("dim_reps", "sales_rep_id", needs="reps")
+def deals_of_reps(crm):
+    reps = text_of(crm.files["reps"]).set_index("sales_rep_id")
+    counts = crm.deals.sales_rep_id.value_counts()
+    found = reps.reindex(reps.index.union(counts.index))
+    return found.rename(columns={"name": "rep_name"}).assign(deal_count=counts.reindex(found.index).fillna(0))
+
+
+# Stages
+
+STAGES = ["Qualified", "Demo", "Proposal", "Negotiation"]  # and three for the close
+CLOSINGS = {"Closed": "closed", "Closed Won": "won", "Closed Lost": "lost"}
+LATE = "Negotiation"
+VISIT = ("deal_id", "visit_number")
+
+
+@cache
+def visits(crm: Crm) -> pd.DataFrame:
+    """How a deal went through the stages, row by row of its history: repeated rows are one, what comes before its creation or after its
+    close is none, closings of a closed deal change nothing, and the first visit reaches back to the creation."""
+    history = crm.events("stage_history", "entered_at")
+    history = history[history.stage.isin([*STAGES, *CLOSINGS]) & history.entered_at.notna()]
+    history["place"] = history.stage.map({stage: place for place, stage in enumerate([*STAGES, *CLOSINGS])})
+    found, deals = [], {deal.Index: deal for deal in crm.deals.itertuples()}
+    ordered = history.sort_values(["deal_id", "entered_at", "place"])
+    for deal_id, rows in itertools.groupby(ordered.itertuples(), lambda row: row.deal_id):
+        deal = deals[deal_id]
+        changes, last = [], None
+        for row in rows:
+            if row.entered_at < deal.created_date or row.entered_at >= deal.closed_date + DAY:
+                continue
+            if row.stage != last and not (row.stage in CLOSINGS and (last is None or last in CLOSINGS)):
+                changes.append(row)
+            last = row.stage
+        found += visits_of(deal_id, deal, changes, crm.as_of)
+    table = pd.DataFrame(found)
+    moved = history.groupby(
+        [history.entered_at.dt.floor("min"), crm.deals.sales_rep_id.reindex(history.deal_id).to_numpy()]
+    ).deal_id.nunique()
+    minutes = zip(table.recorded_at.dt.floor("min"), crm.deals.sales_rep_id.reindex(table.deal_id), strict=True)
+    return table.assign(is_bulk_update=[moved.get(each, 0) >= 10 for each in minutes]).set_index(list(VISIT))
+
+
+def visits_of(deal_id: str, deal, changes: list, as_of: pd.Timestamp) -> list[dict]:
+    found, been, spell = [], [], 1
+    stages_of_all = {row.stage for row in changes}
+    for number, row in enumerate(changes):
+        if row.stage in CLOSINGS:
+            spell += 1
+            continue
+        rest = changes[number + 1 :]
+        is_last = not rest or (len(rest) == 1 and rest[0].stage in CLOSINGS)
+        entered = deal.created_date if number == 0 else row.entered_at
+        if not is_last:
+            exited = rest[0].entered_at
+        elif deal.is_open:
+            exited = pd.NaT
+        else:
+            exited = max([row.entered_at, *([deal.closed_date] if pd.notna(deal.closed_date) else []), *(each.entered_at for each in rest)])
+        order, highest = STAGES.index(row.stage) + 1, max((STAGES.index(each) + 1 for each in been), default=0)
+        starts_late = number == 0 and row.entered_at >= deal.created_date + DAY
+        goes_on_as = rest[0].stage if rest else None
+        is_furthest = order == max(STAGES.index(each) + 1 for each in stages_of_all if each in STAGES)
+        same = [each for each in found if each["stage"] == row.stage]
+        days = ((as_of if pd.isna(exited) else exited).normalize() - entered.normalize()).days
+        if pd.isna(exited):
+            exit_kind = "open"
+        elif is_last:
+            exit_kind = "won" if deal.is_won else "lost"
+        else:
+            exit_kind = CLOSINGS.get(goes_on_as) or ("regressed" if STAGES.index(goes_on_as) + 1 < order else "advanced")
+        result = "advanced" if not is_furthest or deal.is_won else "open" if deal.is_open else "lost"
+        found.append(
+            {
+                "deal_id": deal_id,
+                "visit_number": len(found) + 1,
+                "spell_number": spell,
+                "stage": row.stage,
+                "recorded_at": row.entered_at,
+                "entered_at": entered,
+                "exited_at": exited,
+                "is_censored": pd.isna(exited),
+                "visit_seconds": ((as_of + DAY if pd.isna(exited) else exited) - entered).total_seconds(),
+                "days_in_stage": days,
+                "cumulative_days_in_stage": days + sum(each["days_in_stage"] for each in same),
+                "is_latest": row.stage not in [each.stage for each in rest],
+                "is_reentry": row.stage in been,
+                "is_regression": order < highest,
+                "skipped_stage_count": 0 if starts_late else max(0, order - highest - 1),
+                "exit_kind": exit_kind,
+                "stage_result": None if row.stage in been else result,
+                "is_left_truncated": starts_late,
+                "seen_after": (row.entered_at.normalize() - entered.normalize()).days if starts_late else 0,
+            }
+        )
+        been.append(row.stage)
+    return found
+
+
+@figure("fct_deal_stage_visits", *VISIT, needs="stage_history")
+def stage_visits(crm):
+    return visits(crm).drop(columns=["recorded_at", "seen_after"])
+
+
+@cache
+def stage_segments(crm: Crm) -> dict[tuple[str, str, str], pd.DataFrame]:
+    """Visits by dimension, value and stage, each with what became of its deal."""
+    rows = visits(crm).reset_index("visit_number").join(crm.deals[[*DIMENSIONS, "outcome", "is_won", "is_open", "closed_date"]])
+    rows["lasted"] = (rows.closed_date.fillna(crm.as_of) - rows.entered_at.dt.normalize()).dt.days  # to the close of the deal
+    found = {("all", "all", stage): group for stage, group in rows.groupby("stage")}
+    for dimension in DIMENSIONS:
+        found |= {(dimension, *key): group for key, group in rows.groupby([dimension, "stage"])}
+    return found
+
+
+def survival(days: pd.Series, seen_after: pd.Series, ended: pd.Series) -> SurvfuncRight | None:
+    """Kaplan and Meier's curve by statsmodels. Days begin with 1, as it takes no end on the day of the entry. None where the curve has a
+    hole: on some day all that were watched had ended, and others came under watch only later."""
+    seen = (seen_after == 0) | (days > seen_after)
+    days, ended, entry = days[seen] + 1, ended[seen].astype(int), (seen_after[seen] + 1).where(seen_after[seen] > 0, 0)
+    if not ended.any():
+        return None
+    curve = SurvfuncRight(days.to_numpy(), ended.to_numpy(), entry=entry.to_numpy())
+    gone = curve.surv_times[curve.surv_prob <= 1e-12]
+    return None if len(gone) and (days > gone[0]).any() else curve
+
+
+def first_day(curve: SurvfuncRight, share: float) -> tuple[float, float, float]:
+    """The day by which a share has left, and the days that the log(-log) test doesn't reject. Where nobody is left, the exact limit of none
+    among those who were stands in for the test."""
+    level, days, left = 1 - share, curve.surv_times - 1, curve.surv_prob
+    reached = days[left <= level + 1e-12]
+    z = []
+    for place, (share_left, error) in enumerate(zip(left, curve.surv_prob_se, strict=True)):
+        if share_left > 1e-12:
+            z.append((np.log(-np.log(share_left)) - np.log(-np.log(level))) * share_left * -np.log(share_left) / error)
+        else:
+            before = left[place - 1] if place else 1.0
+            limit = before * proportion_confint(0, curve.n_risk[place], method="beta")[1]
+            z.append(np.inf if limit <= level else 0.0)
+    z = np.array(z)
+    limit = stats.norm.ppf(0.975)
+    lower, after = np.flatnonzero(z >= -limit), np.flatnonzero(z <= limit)
+    after = after[-1] + 1 if len(after) else 0
+    found = (reached[0] if len(reached) else np.nan, days[lower[0]] if len(lower) else np.nan, days[after] if after < len(days) else np.nan)
+    return found if len(reached) else (np.nan, found[1], np.nan)
+
+
+@figure("rpt_stage_durations", "segment_dimension", "segment_value", "stage", needs="stage_history")
+def stage_durations(crm):
+    rows = {}
+    for key, group in stage_segments(crm).items():
+        rows[key] = {
+            "completed_visit_count": int((~group.is_censored).sum()),
+            "open_visit_count": int(group.is_censored.sum()),
+            "left_truncated_visit_count": int((group.seen_after > 0).sum()),
+        }
+        curve = survival(group.days_in_stage, group.seen_after, ~group.is_censored)
+        for name, share_left in (("median", 0.5), ("p75", 0.75), ("p90", 0.9)):
+            limits = first_day(curve, share_left) if curve else (np.nan,) * 3
+            rows[key] |= dict(zip((f"{name}_days", f"{name}_lower_days", f"{name}_upper_days"), limits, strict=True))
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def incidences(group: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Shares that are won, lost and open in the end, winning and losing competing, with their variances (Aalen and Johansen, Dinse and
+    Larson), in a loop over days."""
+    group = group[(group.seen_after == 0) | (group.lasted > group.seen_after)]
+    lasted, seen_after, is_open, is_won = (group[name].to_numpy() for name in ("lasted", "seen_after", "is_open", "is_won"))
+    left, hazard, steps = 1.0, 0.0, []
+    for day in np.unique(lasted[~is_open]):
+        at_risk = ((lasted >= day) & ((seen_after == 0) | (seen_after < day))).sum()
+        won, lost = (((lasted == day) & ~is_open & (is_won == each)).sum() for each in (True, False))
+        steps.append((left, at_risk, {"won": won, "lost": lost}))
+        hazard += (won + lost) / (at_risk * (at_risk - won - lost)) if at_risk > won + lost else 0
+        left *= 1 - (won + lost) / at_risk
+    found = {"open": (left, left**2 * hazard)}
+    for cause in ("won", "lost"):
+        shares = np.cumsum([before * ends[cause] / at_risk for before, at_risk, ends in steps])
+        variance = 0.0
+        for so_far, (before, at_risk, ends) in zip(shares, steps, strict=True):
+            rest, own, all_ends = shares[-1] - so_far, ends[cause], sum(ends.values())
+            variance += rest**2 * (all_ends / (at_risk * (at_risk - all_ends)) if at_risk > all_ends else 0)
+            variance += before**2 * own * (at_risk - own) / at_risk**3 - 2 * rest * before * own / at_risk**2
+        found[cause] = shares[-1], variance
+    return found
+
+
+@figure("rpt_stage_conversion", "segment_dimension", "segment_value", "stage", needs="stage_history")
+def stage_conversion_counts(crm):
+    rows = {}
+    lost_here = {}
+    for key, group in stage_segments(crm).items():
+        first = group[~group.is_reentry]
+        results, outcomes = first.stage_result.value_counts(), first.outcome.value_counts()
+        rows[key] = {
+            "reached_deal_count": len(first),
+            "advanced_deal_count": results.get("advanced", 0),
+            "lost_here_deal_count": results.get("lost", 0),
+            "open_here_deal_count": results.get("open", 0),
+            "won_deal_count": outcomes.get("Won", 0),
+            "lost_deal_count": outcomes.get("Lost", 0),
+            "open_deal_count": outcomes.get("Open", 0),
+        }
+        lost_here[key[:2]] = lost_here.get(key[:2], 0) + results.get("lost", 0)
+    for key, row in rows.items():
+        decided = row["reached_deal_count"] - row["open_here_deal_count"]
+        row["loss_rate"] = share(row["lost_here_deal_count"], decided)
+        row["loss_rate_lower"], row["loss_rate_upper"] = wilson(row["lost_here_deal_count"], decided)
+        row["loss_share_rate"] = share(row["lost_here_deal_count"], lost_here[key[:2]])
+        row["loss_share_rate_lower"], row["loss_share_rate_upper"] = wilson(row["lost_here_deal_count"], lost_here[key[:2]])
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+@figure("rpt_stage_conversion", "segment_dimension", "segment_value", "stage", needs="stage_history")
+def stage_outcome_probabilities(crm):
+    """Statsmodels knows these shares too, but only where all deals were watched from the start; there they must agree."""
+    names = {"won": "stage_win_probability", "lost": "loss_probability", "open": "open_probability"}
+    rows = {}
+    for key, group in stage_segments(crm).items():
+        first, row = group[~group.is_reentry], {}
+        curve = survival(first.lasted, first.seen_after, ~first.is_open)
+        if curve:
+            found = incidences(first)
+            if not first.seen_after.any():
+                causes = first.outcome.map({"Open": 0, "Won": 1, "Lost": 2}).to_numpy()
+                theirs = CumIncidenceRight((first.lasted + 1).to_numpy(), causes)
+                for cause, number in (("won", 1), ("lost", 2)):
+                    if number in causes:
+                        expected, error = theirs.cinc[number - 1][-1], theirs.cinc_se[number - 1][-1]
+                        assert np.isclose(found[cause][0], expected, atol=1e-9), key
+                        assert np.isnan(error) or np.isclose(found[cause][1], error**2, atol=1e-9), key  # none once nobody is left
+            for cause, name in names.items():
+                estimate, variance = found[cause]
+                is_between = 1e-12 < estimate < 1 - 1e-12 and variance > 0
+                cases = estimate * (1 - estimate) / variance if is_between else (~first.is_open).sum()
+                row |= {
+                    name: estimate,
+                    f"{name}_lower": wilson(estimate * cases, cases)[0],
+                    f"{name}_upper": wilson(estimate * cases, cases)[1],
+                }
+        rows[key] = row or dict.fromkeys([f"{name}{end}" for name in names.values() for end in ("", "_lower", "_upper")], np.nan)
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+@figure("rpt_stage_conversion", "segment_dimension", "segment_value", "stage", needs="stage_history")
+def late_stage_losses(crm):
+    """Of the deals that closed after they had been in a late stage; the same in each row of a segment."""
+    late = visits(crm).query("stage == @LATE").index.get_level_values("deal_id")
+    closed = crm.closed[crm.closed.index.isin(late)]
+    rows = {}
+    for dimension, value, stage in stage_segments(crm):
+        deals = closed if dimension == "all" else closed[closed[dimension] == value]
+        lost = int((~deals.is_won).sum())
+        rows[dimension, value, stage] = {
+            "late_stage_closed_deal_count": len(deals),
+            "late_stage_lost_deal_count": lost,
+            "late_stage_loss_rate": share(lost, len(deals)),
+            "late_stage_loss_rate_lower": wilson(lost, len(deals))[0],
+            "late_stage_loss_rate_upper": wilson(lost, len(deals))[1],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+# Open deals
+
+
+@cache
+def changes(crm: Crm) -> pd.DataFrame:
+    """Changes of fields, each with the value before it."""
+    rows = crm.events("field_history", "changed_at").drop_duplicates()
+    before = rows.groupby(["deal_id", "field"]).new_value.shift()
+    return rows.assign(old_value=rows.old_value.fillna(before))
+
+
+@figure("fct_open_deals", "deal_id", needs="stage_history")
+def open_deals_in_their_stages(crm):
+    """An open deal is stalled in its stage beyond the 90 % quantile of what visits of won deals lasted, or after 14 days without activity."""
+    table = visits(crm).reset_index("visit_number")
+    now = table[table.is_censored]
+    winning = table[table.index.isin(crm.deals.index[crm.deals.is_won]) & ~table.is_censored & ~table.is_left_truncated]
+    limits = {}
+    for stage, days in winning.groupby("stage").days_in_stage:
+        limits[stage] = np.sort(days)[int(np.ceil(0.9 * len(days) - 1e-9)) - 1] if len(days) >= MIN_DEALS else np.nan
+    active = crm.events("activities", "occurred_at").groupby("deal_id").occurred_at.max().dt.normalize()
+    rows = crm.open
+    found = pd.DataFrame({"stage": now.stage.reindex(rows.index), "days_in_stage": now.days_in_stage.reindex(rows.index)})
+    found["stage"] = found.stage.fillna(rows.deal_stage.where(rows.deal_stage.isin([*STAGES, *CLOSINGS])))
+    found["stall_threshold_days"] = now.stage.reindex(rows.index).map(limits)
+    found["regression_count"] = table.groupby("deal_id").is_regression.sum().reindex(rows.index)
+    found["last_activity_date"] = active.reindex(rows.index)
+    found["days_since_last_activity"] = (crm.as_of - found.last_activity_date.fillna(rows.created_date)).dt.days
+    return found.assign(is_stalled=(found.days_in_stage > found.stall_threshold_days) | (found.days_since_last_activity >= 14))
+
+
+@figure("fct_open_deals", "deal_id", needs="field_history")
+def open_deals_and_their_changes(crm):
+    rows = crm.open
+    table = changes(crm)
+    table = table[table.deal_id.isin(rows.index)]
+    dates = table[table.field == "expected_close_date"]
+    old, new = (pd.to_datetime(dates[name], errors="coerce") for name in ("old_value", "new_value"))
+    pushed = dates[new > old].assign(days=(new - old).dt.days, quarters=new.dt.to_period("Q") > old.dt.to_period("Q")).groupby("deal_id")
+    amounts = table[(table.field == "amount") & table.old_value.notna()]
+    amounts = amounts[amounts.old_value.astype(float) != amounts.new_value.astype(float)]
+    moments = [table.groupby("deal_id").changed_at.max(), visits(crm).groupby("deal_id").recorded_at.max(), rows.created_date]
+    moments += [crm.events("activities", "occurred_at").groupby("deal_id").occurred_at.max(), pd.to_datetime(rows.updated_at)]
+    last = pd.concat(moments, axis=1).reindex(rows.index).max(axis=1)
+    counts = {
+        "push_count": pushed.size(),
+        "push_days": pushed.days.sum(),
+        "quarter_push_count": pushed.quarters.sum(),
+        "amount_change_count": amounts.groupby("deal_id").size(),
+    }
+    found = pd.DataFrame({name: values.reindex(rows.index).fillna(0) for name, values in counts.items()})
+    idle = (crm.as_of - last.dt.normalize()).dt.days
+    found = found.assign(days_since_last_update=idle, is_stale=idle >= 30, expected_close_date=rows.expected_close_date)
+    return found.assign(is_overdue=(rows.expected_close_date < crm.as_of).where(rows.expected_close_date.notna()))
+
+
+# Win rates of segments
+
+SEGMENT = ("segment_dimension", "segment_value", "period")
+SINGLE = "first_segment_value is null"
+
+
+def periods(crm: Crm) -> dict[str, tuple[pd.Timestamp, pd.Timestamp]]:
+    """First day, and the day after the last one, of the four newest complete quarters and of the four before."""
+    end = (crm.as_of + pd.Timedelta(days=1)).to_period("Q").start_time
+    year = pd.DateOffset(years=1)
+    return {"last_4_quarters": (end - year, end), "prior_4_quarters": (end - 2 * year, end - year)}
+
+
+@cache
+def segments(crm: Crm) -> dict[tuple[str, str, str], pd.DataFrame]:
+    """Closed deals by dimension, value and period. What is known only after the close has no periods."""
+    found, spans = {}, periods(crm)
+    for dimension in ["all", *DIMENSIONS, *crm.facts_of_the_close]:
+        groups = [("all", crm.closed)] if dimension == "all" else crm.closed.groupby(dimension)
+        for value, deals in groups:
+            found[dimension, value, "all"] = deals
+            if dimension not in crm.facts_of_the_close:
+                for period, (start, end) in spans.items():
+                    found[dimension, value, period] = deals[(deals.closed_date >= start) & (deals.closed_date < end)]
+    return found
+
+
+def by_segment(crm: Crm, compute: Callable[[pd.DataFrame], dict]) -> pd.DataFrame:
+    rows = {key: compute(deals) for key, deals in segments(crm).items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(SEGMENT)
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=SINGLE)
+def segment_counts(crm):
+    def counts(deals):
+        won = int(deals.is_won.sum())
+        return {
+            "closed_deal_count": len(deals),
+            "won_deal_count": won,
+            "lost_deal_count": len(deals) - won,
+            "win_rate": share(won, len(deals)),
+        }
+
+    return by_segment(crm, counts)
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=SINGLE)
+def segment_wilson_intervals(crm):
+    def interval(deals):
+        lower, upper = wilson(deals.is_won.sum(), len(deals))
+        return {"win_rate_lower": lower, "win_rate_upper": upper}
+
+    return by_segment(crm, interval)
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=SINGLE)
+def segment_amounts(crm):
+    def amounts(deals):
+        total, won = deals.amount.sum(), deals.amount[deals.is_won].sum()
+        valued = deals[deals.amount.notna()]
+        rate = share(won, total)
+        return {
+            "closed_amount": total,
+            "won_amount": won,
+            "lost_amount": total - won,
+            "no_amount_deal_count": len(deals) - len(valued),
+            "amount_win_rate": rate,
+            "size_effect_ratio": share(rate, valued.is_won.mean()) if len(valued) else np.nan,
+            "mean_deal_amount": valued.amount.mean(),
+            "median_deal_amount": valued.amount.median(),
+        }
+
+    return by_segment(crm, amounts)
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=SINGLE)
+def segment_cycles(crm):
+    return by_segment(crm, lambda deals: {"mean_cycle_days": deals.cycle_days.mean(), "median_cycle_days": deals.cycle_days.median()})
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=SINGLE)
+def segment_amount_intervals(crm):
+    """Deal by deal: the residuals of a ratio estimator, and Wilson's interval of as many deals as it is as sure as, at most Kish's number."""
+
+    def interval(deals):
+        amount, won = deals.amount.dropna(), deals.is_won[deals.amount.notna()]
+        if len(amount) < 2 or won.nunique() < 2:
+            # Of all or none won, the interval of Kish's number of deals.
+            count = amount.sum() ** 2 / (amount**2).sum() if len(amount) else 0
+            rate = float(won.mean()) if len(amount) else np.nan
+        else:
+            rate = np.average(won, weights=amount)
+            variance = np.var(amount * won - rate * amount, ddof=1) * len(amount) / amount.sum() ** 2
+            count = min(rate * (1 - rate) / variance, amount.sum() ** 2 / (amount**2).sum())
+        lower, upper = wilson(rate * count, count)
+        return {"amount_win_rate_lower": lower, "amount_win_rate_upper": upper}
+
+    return by_segment(crm, interval)
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=SINGLE)
+def segment_size_effect_intervals(crm):
+    """Deal by deal: the influence of each on the logarithm of the quotient."""
+
+    def interval(deals):
+        amount, won = deals.amount.dropna().to_numpy(), deals.is_won[deals.amount.notna()].to_numpy()
+        if not 2 <= won.sum() < len(won):
+            return {"size_effect_lower": np.nan, "size_effect_upper": np.nan}
+        influence = amount * won / amount[won].sum() - amount / amount.sum() - won / won.sum() + 1 / len(won)
+        reach = stats.t.ppf(0.975, won.sum() - 1) * np.sqrt(np.sum(influence**2) * len(won) / (len(won) - 1))
+        effect = amount[won].mean() / amount.mean()
+        return {"size_effect_lower": effect * np.exp(-reach), "size_effect_upper": effect * np.exp(reach)}
+
+    return by_segment(crm, interval)
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=SINGLE)
+def segment_shrunk_rates(crm):
+    """Kleinman's moments: what the rates of a dimension differ by beyond chance says how many deals the pooled rate is worth."""
+    table = segment_counts(crm)
+    amounts = segment_amounts(crm).closed_amount
+    found = []
+    for _, rows in table.groupby(["segment_dimension", "period"]):
+        won, count = rows.won_deal_count.astype(float), rows.closed_deal_count.astype(float)
+        total, kept = count.sum(), count > 0
+        pooled = share(won.sum(), total)
+        prior = float(PRIOR_DEALS)
+        if kept.sum() >= 3:
+            spread = (count * (won / count - pooled) ** 2)[kept].sum() - (kept.sum() - 1) * pooled * (1 - pooled)
+            between = spread / (total - (count**2).sum() / total)
+            prior = max(0.0, pooled * (1 - pooled) / between - 1) if between > 0 else np.inf
+        shrunk = (won + pooled * prior) / (count + prior) if np.isfinite(prior) else won * 0 + pooled
+        columns = {
+            "pooled_win_rate": pooled,
+            "prior_deal_count": prior if np.isfinite(prior) and total else np.nan,
+            "has_no_evidence_of_differences": bool(np.isinf(prior)),
+            "shrunk_win_rate": shrunk,
+            "excess_lost_deal_count": count * (pooled - shrunk),
+            "excess_lost_amount": (amounts[rows.index] * (pooled - shrunk)).round(2),
+        }
+        found.append(pd.DataFrame(columns, index=rows.index))
+    return pd.concat(found)
+
+
+# Verdicts on segments
+
+
+def accounts_of(deals: pd.DataFrame) -> pd.Series:
+    """A deal without an account is an account by itself."""
+    return deals.account_id.fillna(pd.Series(deals.index, deals.index)) if "account_id" in deals else pd.Series(deals.index, deals.index)
+
+
+def has_accounts(crm: Crm) -> bool:
+    return "account_id" in crm.deals
+
+
+@cache
+def within_accounts(crm: Crm, dimension: str) -> float:
+    """The intraclass correlation of an analysis of variance by account, of what is left of each deal's outcome by the rate of its segment."""
+    deals = crm.closed[crm.closed[dimension].notna()]
+    residual = deals.is_won - deals.groupby(dimension).is_won.transform("mean")
+    groups = residual.groupby(accounts_of(deals))
+    size, k, n = groups.size(), groups.ngroups, len(deals)
+    if n <= k or k < 2:
+        return 0.0
+    between = (groups.sum() ** 2 / size).sum()
+    within = (residual**2).sum() - between
+    mean_between, mean_within = between / (k - 1), max(0.0, within) / (n - k)
+    usual = (n - (size**2).sum() / n) / (k - 1)
+    return float(np.clip((mean_between - mean_within) / (mean_between + (usual - 1) * mean_within), 0, 1))
+
+
+def others_of_the_account(deals: pd.DataFrame) -> float:
+    """How many other deals of its account a deal meets among these, on average."""
+    size = accounts_of(deals).value_counts()
+    return (size**2).sum() / size.sum() - 1 if len(size) else 0.0
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=f"{SINGLE} and segment_dimension <> 'all'")
+def segment_accounts(crm):
+    correlations = {each: within_accounts(crm, each) for each in [*DIMENSIONS, *crm.facts_of_the_close]}
+    rows = {}
+    for key, deals in segments(crm).items():
+        if key[0] != "all":
+            effect = 1 + correlations[key[0]] * others_of_the_account(deals) if has_accounts(crm) else 1.0
+            rows[key] = {"account_count": accounts_of(deals).nunique() if has_accounts(crm) else np.nan, "design_effect": effect}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(SEGMENT)
+
+
+PAIR = ("segment_dimension", "first_segment_value", "second_segment_value")
+
+
+@figure("rpt_segment_win_rates", *PAIR, where="verdict_tier = 'pair'")
+@cache
+def pair_counts(crm):
+    rows = {}
+    for one, two in itertools.combinations(DIMENSIONS, 2):
+        for values, deals in crm.closed.groupby([one, two]):
+            amount, won = deals.amount.sum(), int(deals.is_won.sum())
+            lower, upper = wilson(won, len(deals))
+            rows[f"{one} x {two}", *values] = {
+                "closed_deal_count": len(deals),
+                "won_deal_count": won,
+                "win_rate": won / len(deals),
+                "win_rate_lower": lower,
+                "win_rate_upper": upper,
+                "closed_amount": amount,
+                "amount_win_rate": share(deals.amount[deals.is_won].sum(), amount),
+                "mean_cycle_days": deals.cycle_days.mean(),
+            }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(PAIR)
+
+
+@figure("rpt_segment_win_rates", *PAIR, where="verdict_tier = 'pair'")
+def pair_design_effects(crm):
+    """Of the more alike of both dimensions, with as many deals of an account as in the segment that has fewer."""
+    correlations = {each: within_accounts(crm, each) for each in DIMENSIONS}
+    others = {(each, value): others_of_the_account(deals) for each in DIMENSIONS for value, deals in crm.closed.groupby(each)}
+    rows = {}
+    for (dimensions, first, second), _ in pair_counts(crm).iterrows():
+        one, two = dimensions.split(" x ")
+        least = min(others[one, first], others[two, second])
+        effect = 1 + max(correlations[one], correlations[two]) * least if has_accounts(crm) else 1.0
+        rows[dimensions, first, second] = {"design_effect": effect}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(PAIR)
+
+
+def adjusted(p_values: np.ndarray) -> np.ndarray:
+    """Two segments are one contrast; up to eleven have Bonferroni's correction, more have Benjamini and Hochberg's."""
+    known, found = np.isfinite(p_values), np.full(len(p_values), np.nan)
+    if known.any():
+        method = "bonferroni" if known.sum() < 12 else "fdr_bh"
+        found[known] = p_values[known] if known.sum() == 2 else multipletests(p_values[known], method=method)[1]
+    return found
+
+
+def each_level(p_values: np.ndarray, level: float) -> float:
+    """The level of each test, and so of its interval, at which those of a family are judged together at `level`."""
+    count = np.isfinite(p_values).sum()
+    if count < 12:
+        return level / (1 if count == 2 else max(count, 1))
+    return level * max(1, np.sum(adjusted(p_values) <= level)) / count
+
+
+@dataclass
+class Family:
+    """Segments that are compared with each other: deals, those of them won, and how many of them stand for one independent deal."""
+
+    rows: pd.DataFrame  # won, count, effect, and of pairs first, second; the last may stand for several
+    rate: float  # of all deals of the family, the small segments' too
+    is_pair: bool
+
+    def z(self, left: np.ndarray) -> np.ndarray:
+        return self.against_main_effects(left)[0] if self.is_pair else self.against_the_others(left)[0]
+
+    def against_the_others(self, left: np.ndarray) -> tuple[np.ndarray, ...]:
+        """z by statsmodels, rate, and worth in deals of all others that are left."""
+        found = []
+        for own, row in enumerate(self.rows.itertuples()):
+            others = self.rows[left & (np.arange(len(left)) != own)]
+            count = others["count"].sum()
+            rate, worth = share(others.won.sum(), count), share(count**2, (others["count"] * others.effect).sum())
+            hits, counts = np.array([row.won / row.effect, rate * worth]), np.array([row.count / row.effect, worth])
+            can_differ = np.isfinite(worth) and 0 < hits.sum() < counts.sum()
+            found.append((proportions_ztest(hits, counts)[0] if can_differ else np.nan, rate, worth))
+        return tuple(np.array(found).T)
+
+    def against_main_effects(self, left: np.ndarray) -> tuple[np.ndarray, ...]:
+        """As above, against what a logistic regression on both main effects, fitted to the cells that are left, says without the cell."""
+        design = pd.get_dummies(self.rows[["first", "second"]], drop_first=True, dtype=float).assign(constant=1.0).to_numpy()
+        won, count = (self.rows[each].to_numpy() / self.rows.effect.to_numpy() for each in ("won", "count"))
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            fit = sm.GLM(np.column_stack([won, count - won])[left], design[left], family=sm.families.Binomial()).fit(tol=1e-13, maxiter=200)
+            rate = fit.predict(design)
+            worth = 1 / (rate * (1 - rate) * np.einsum("ij,jk,ik->i", design, fit.cov_params(), design))
+            own, own_won = np.where(left, count, 0), np.where(left, won, 0)
+            unknown = (rate * (1 - rate) <= 1e-9) | (worth <= own * (1 + 1e-6))
+            others = np.where(unknown, np.nan, worth - own)
+            other_rate = np.clip(rate * worth - own_won, 0, others) / others
+            pooled = (won + other_rate * others) / (count + others)
+            z = (won / count - other_rate) / np.sqrt(pooled * (1 - pooled) * (1 / count + 1 / others))
+        return z, other_rate, others
+
+    def freedom(self, left: np.ndarray) -> int:
+        """Of the interaction, in the cells that are left."""
+        cells = self.rows[left]
+        design = pd.get_dummies(cells[["first", "second"]], dtype=float).to_numpy()
+        return len(cells) - np.linalg.matrix_rank(design)
+
+    def p_value(self) -> float:
+        everyone = np.ones(len(self.rows), bool)
+        if len(self.rows) < 2 or self.is_pair and self.freedom(everyone) < 1:
+            return np.nan
+        found = adjusted(2 * stats.norm.sf(np.abs(self.z(everyone))))
+        return np.nanmin(found) if np.isfinite(found).any() else np.nan
+
+    def reference(self, level: float) -> np.ndarray:
+        """Who doesn't stand out: while more than two are left, the farthest from all others leaves if it is so beyond chance."""
+        left = np.ones(len(self.rows), bool)
+        while left.sum() > 2 and not (self.is_pair and self.freedom(left) < 2):
+            p_values = np.where(left, 2 * stats.norm.sf(np.abs(self.z(left))), np.nan)
+            if not np.isfinite(p_values).any() or np.nanmin(p_values) * left.sum() > level:
+                break
+            left[np.nanargmax(np.where(left, np.abs(self.z(left)), np.nan))] = False
+        return left
+
+
+def families(crm: Crm) -> Iterator[tuple[str, pd.DataFrame, Family]]:
+    """Of each dimension and period: its tier, its rows with the reason why they aren't judged, and what is compared."""
+    singles = segment_counts(crm).query("segment_dimension != 'all'").join(segment_accounts(crm))
+    pairs = pair_counts(crm).join(pair_design_effects(crm)).assign(account_count=np.nan)
+    for table in (singles, pairs):
+        is_pair = table is pairs
+        by = ["segment_dimension"] if is_pair else ["segment_dimension", "period"]
+        for key, rows in table.groupby(by):
+            tier = "pair" if is_pair else "period" if key[1] != "all" else "primary" if key[0] in PRIMARY else "single"
+            count = rows.closed_deal_count
+            rate = share(rows.won_deal_count.sum(), count.sum())
+            expected = count / rows.design_effect * min(rate, 1 - rate)
+            reason = pd.Series(None, rows.index, object)
+            reason[(expected < MIN_EXPECTED) & (expected > 0)] = "too few won or lost deals to expect"
+            reason[rows.account_count < MIN_ACCOUNTS] = "too few accounts"
+            reason[count < MIN_DEALS] = "too few closed deals"
+            columns = {"won": rows.won_deal_count, "count": count, "effect": rows.design_effect}
+            compared = pd.DataFrame({name: values.astype(float) for name, values in columns.items()})
+            small, compared = compared[reason.notna()], compared[reason.isna()]
+            if is_pair:
+                compared = compared.assign(first=compared.index.get_level_values(1), second=compared.index.get_level_values(2))
+            elif small["count"].sum() >= MIN_DEALS:
+                effect = np.average(small.effect, weights=small["count"])
+                compared.loc["small ones together", :] = [small.won.sum(), small["count"].sum(), effect]
+            yield tier, rows.assign(reason=reason), Family(compared, rate, is_pair)
+
+
+@cache
+def judged(crm: Crm) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Figures of all segments and of all pairs."""
+    found: dict[bool, list[pd.DataFrame]] = {True: [], False: []}
+    everything = [(*each, each[2].p_value()) for each in families(crm)]
+    for tier in ("primary", "single", "period", "pair"):
+        members = [each for each in everything if each[0] == tier]
+        p_values = np.array([each[3] for each in members])
+        known = np.isfinite(p_values)
+        q_values = np.full(len(members), np.nan)
+        selected = 0
+        if known.any():
+            rejected, q_values[known], *_ = multipletests(p_values[known], LEVEL, method="fdr_bh")
+            selected = rejected.sum()
+        level = LEVEL * max(1, selected) / max(1, known.sum())
+        for (_, rows, family, p_value), q_value in zip(members, q_values, strict=True):
+            size = rows.reason.isna().sum()
+            rows = rows.assign(family_segment_count=size, tier_family_count=known.sum(), tier_selected_family_count=selected)
+            rows = rows.assign(family_p_value=p_value, family_q_value=q_value, p_value_threshold=level if np.isfinite(p_value) else np.nan)
+            rows["verdict"] = np.where(rows.reason.isna(), "not_computable", "insufficient_n")
+            compared = compare(family, level).iloc[:size] if np.isfinite(p_value) else pd.DataFrame()
+            if len(compared):
+                compared = compared.set_axis(rows.index[rows.reason.isna()])
+                rows = rows.drop(columns="verdict").join(compared).assign(verdict=compared.verdict.reindex(rows.index).fillna(rows.verdict))
+            found[family.is_pair].append(rows)
+    unknown = {"is_in_reference": False, "reference_segment_count": 0, "reference_deal_count": 0}
+    return tuple(with_intervals(pd.concat(found[is_pair]).fillna(unknown)) for is_pair in (False, True))
+
+
+def with_intervals(rows: pd.DataFrame) -> pd.DataFrame:
+    columns = (rows[name].to_numpy() for name in ("own_rate", "own_count", "reference_win_rate", "worth"))
+    lower, upper = score_interval(*columns, 1 - rows.vs_reference_confidence_level.to_numpy())
+    rows = rows.assign(vs_reference_lower=lower, vs_reference_upper=upper)
+    families = rows.groupby([name for name in ("segment_dimension", "period") if name in rows.index.names])
+    return rows.assign(shrunk_vs_reference_difference=pd.concat([shrunk_differences(family) for _, family in families]))
+
+
+def compare(family: Family, level: float) -> pd.DataFrame:
+    """Every segment against those that don't stand out, itself left out."""
+    reference = family.reference(level)
+    against = family.against_main_effects if family.is_pair else family.against_the_others
+    z, rate, worth = against(reference)
+    p_values = 2 * stats.norm.sf(np.abs(z))
+    rows, each = family.rows, each_level(p_values, level)
+    own, own_count = (rows.won / rows["count"]).to_numpy(), (rows["count"] / rows.effect).to_numpy()
+    pooled = (own * own_count + rate * worth) / (own_count + worth)
+    spread = np.sqrt(family.rate * (1 - family.rate) * (1 / own_count + 1 / worth))
+    return pd.DataFrame(
+        {
+            "is_in_reference": reference,
+            "reference_segment_count": reference.sum() - reference,
+            "reference_deal_count": (rows["count"] * reference).sum() - rows["count"].to_numpy() * reference,
+            "reference_win_rate": rate,
+            "vs_reference_difference": own - rate,
+            "vs_reference_confidence_level": 1 - each,
+            "vs_reference_p_value": p_values,
+            "adjusted_p_value": adjusted(p_values),
+            "detectable_difference": (stats.norm.isf(each / 2) + stats.norm.ppf(0.8)) * spread,
+            "verdict": np.where(np.isnan(z), "not_computable", np.where(adjusted(p_values) <= level, "signal", "no_signal")),
+            "own_rate": own,
+            "own_count": own_count,
+            "worth": worth,
+            "error": np.sqrt(pooled * (1 - pooled) * (1 / own_count + 1 / worth)),
+        },
+        rows.index,
+    )
+
+
+def score_interval(rate: np.ndarray, count: np.ndarray, other_rate: np.ndarray, other_count: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """The differences of two rates that the score test doesn't reject, each by the rates that are likeliest if it is the true one.
+
+    Both are sought by halving: the likelihood of two rates that differ by a given amount has one maximum, and z falls in the difference.
+    """
+
+    def z(difference):
+        low, high = np.maximum(0, difference), np.minimum(1, 1 + difference)
+        for _ in range(70):
+            first = (low + high) / 2
+            second = first - difference
+            with np.errstate(divide="ignore", invalid="ignore"):
+                slope = count * (rate - first) / (first * (1 - first)) + other_count * (other_rate - second) / (second * (1 - second))
+            low, high = np.where(slope > 0, first, low), np.where(slope > 0, high, first)
+        variance = first * (1 - first) / count + second * (1 - second) / other_count
+        gap = rate - other_rate - difference
+        return np.divide(gap, np.sqrt(variance), out=np.sign(gap) * np.inf, where=variance > 1e-18)
+
+    limit, ends = stats.norm.isf(level / 2), []
+    for side in (1, -1):
+        low, high = np.where(side > 0, -1, rate - other_rate), np.where(side > 0, rate - other_rate, 1)
+        for _ in range(50):
+            middle = (low + high) / 2
+            is_beyond = z(middle) > side * limit
+            low, high = np.where(is_beyond, middle, low), np.where(is_beyond, high, middle)
+        ends.append(np.where(np.isnan(rate + other_rate), np.nan, (low + high) / 2))
+    return np.array(ends)
+
+
+def shrunk_differences(rows: pd.DataFrame) -> pd.Series:
+    """DerSimonian and Laird's moments about 0: what differences vary by beyond their errors says how much of each to expect again."""
+    known = rows[rows.vs_reference_difference.notna() & (rows.error > 0)]
+    weight, square = 1 / known.error**2, known.vs_reference_difference**2
+    if len(known) == 2:  # one contrast, seen from both sides
+        weight, square = weight[:1], square[:1]
+    between = max(0.0, ((square * weight).sum() - max(1, len(known) - 1)) / weight.sum()) if len(known) else np.nan
+    shrunk = known.vs_reference_difference * between / (between + known.error**2)
+    return shrunk.clip(known.vs_reference_lower, known.vs_reference_upper).reindex(rows.index)
+
+
+FAMILY = [
+    "family_segment_count",
+    "tier_family_count",
+    "tier_selected_family_count",
+    "family_p_value",
+    "family_q_value",
+    "p_value_threshold",
+]
+REFERENCE = ["is_in_reference", "reference_segment_count", "reference_deal_count", "reference_win_rate", "vs_reference_difference"]
+TEST = ["vs_reference_p_value", "adjusted_p_value", "vs_reference_confidence_level", "detectable_difference", "verdict"]
+INTERVAL = ["vs_reference_lower", "vs_reference_upper", "shrunk_vs_reference_difference"]
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=f"{SINGLE} and segment_dimension <> 'all'")
+def segment_families(crm):
+    return judged(crm)[0][FAMILY]
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=f"{SINGLE} and segment_dimension <> 'all'")
+def segment_references(crm):
+    return judged(crm)[0][REFERENCE]
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=f"{SINGLE} and segment_dimension <> 'all'")
+def segment_tests(crm):
+    return judged(crm)[0][TEST]
+
+
+@figure("rpt_segment_win_rates", *SEGMENT, where=f"{SINGLE} and segment_dimension <> 'all'", within=1e-8)
+def segment_score_intervals(crm):
+    return judged(crm)[0][INTERVAL]
+
+
+@figure("rpt_segment_win_rates", *PAIR, where="verdict_tier = 'pair'", within=1e-7)
+def pair_families(crm):
+    return judged(crm)[1][FAMILY]
+
+
+@figure("rpt_segment_win_rates", *PAIR, where="verdict_tier = 'pair'", within=1e-7)
+def pair_interactions(crm):
+    return judged(crm)[1][REFERENCE + TEST]
+
+
+@figure("rpt_segment_win_rates", *PAIR, where="verdict_tier = 'pair'", within=1e-7)
+def pair_score_intervals(crm):
+    return judged(crm)[1][INTERVAL]
+
+
+# The pipeline's health by month
+
+MONTH = ("period_start_date", "metric", "basis")
+
+
+def month_of(days: pd.Series) -> pd.Series:
+    return days.dt.to_period("M").dt.start_time
+
+
+@cache
+def mature_cohorts(crm: Crm, day: pd.Timestamp) -> set[pd.Timestamp]:
+    """Months of creation whose youngest deal is older than the 99 % quantile of the time to close, of which at most 1 % is still open; as it
+    was known on a day. The quantile is of Kaplan and Meier's curve by statsmodels."""
+    rows = crm.deals[(crm.deals.is_open | crm.deals.closed_date.notna()) & (crm.deals.created_date <= day)]
+    closed = rows.closed_date <= day
+    age = (rows.closed_date.where(closed).fillna(day) - rows.created_date).dt.days
+    curve = SurvfuncRight((age + 1).to_numpy(), closed.astype(int).to_numpy())
+    reached = curve.surv_times[curve.surv_prob <= 0.01 + 1e-12]
+    if not len(reached):
+        return set()
+    cohorts = pd.DataFrame({"open": ~closed, "created": rows.created_date}).groupby(month_of(rows.created_date))
+    is_old = (day - cohorts.created.max()).dt.days > reached[0] - 1
+    return set(is_old.index[is_old & (cohorts.open.mean() <= 0.01 + 1e-12)])
+
+
+def health(rows: dict[tuple, tuple]) -> pd.DataFrame:
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["metric_value", "value_lower", "value_upper", "deal_count"])
+    table.index = pd.MultiIndex.from_tuples(table.index, names=MONTH)
+    return table[table.metric_value.notna() | (table.index.get_level_values("basis") == "created_cohort")]
+
+
+@figure("rpt_pipeline_health", *MONTH, where="metric in ('win_rate', 'amount_win_rate', 'resource_efficiency') and basis = 'closed_date'")
+def monthly_win_rates(crm):
+    """By count, by money with Kish's number of deals, and their product, of which both factors rise and fall together."""
+    rows = {}
+    for month, deals in crm.closed.groupby(month_of(crm.closed.closed_date)):
+        amount = deals.amount.dropna()
+        by_count = deals.is_won.mean(), *wilson(deals.is_won.sum(), len(deals))
+        rate = share(amount[deals.is_won].sum(), amount.sum())
+        worth = share(amount.sum() ** 2, (amount**2).sum())
+        by_amount = rate, *wilson(rate * worth, worth)
+        rows[month, "win_rate", "closed_date"] = *by_count, len(deals)
+        rows[month, "amount_win_rate", "closed_date"] = *by_amount, len(amount)
+        rows[month, "resource_efficiency", "closed_date"] = (
+            *(one * other for one, other in zip(by_count, by_amount, strict=True)),
+            len(deals),
+        )
+    return health(rows)
+
+
+def mean_of(values: pd.Series) -> tuple[float, float, float]:
+    error = stats.sem(values) if len(values) > 1 else np.nan
+    reach = stats.norm.ppf(0.975) * error
+    return values.mean(), max(0.0, values.mean() - reach) if reach == reach else np.nan, values.mean() + reach
+
+
+@figure("rpt_pipeline_health", *MONTH, where="metric = 'mean_won_cycle_days' and basis = 'closed_date'")
+def monthly_cycles(crm):
+    won = crm.closed[crm.closed.is_won & crm.closed.closed_date.notna()]
+    groups = won.groupby(month_of(won.closed_date)).cycle_days
+    return health({(month, "mean_won_cycle_days", "closed_date"): (*mean_of(days), len(days)) for month, days in groups})
+
+
+@figure("rpt_pipeline_health", *MONTH, where="basis = 'created_cohort'")
+def cohort_efficiency(crm):
+    """REM is win rate x mean won amount / mean won cycle, velocity the deals open at the month's end x REM; the interval is of its logarithm,
+    out of what each deal adds to it. Cohorts that aren't mature are there without values."""
+    mature, rows = mature_cohorts(crm, crm.as_of), {}
+    dated = crm.deals[crm.deals.is_open | crm.deals.closed_date.notna()]
+    for month, deals in crm.closed.groupby(month_of(crm.closed.created_date)):
+        won = deals[deals.is_won]
+        found = {"win_rate": (deals.is_won.mean(), *wilson(len(won), len(deals)), len(deals))}
+        if len(won):
+            amount, days = won.amount.dropna(), won.cycle_days.dropna()
+            found["mean_won_amount"] = *mean_of(amount), len(amount)
+            found["mean_won_cycle_days"] = *mean_of(days), len(days)
+            efficiency = deals.is_won.mean() * amount.mean() / days.mean()
+            influence = pd.Series(-1 / len(deals), deals.index) + (1 / len(won)) * deals.is_won
+            influence = influence.add(amount / amount.sum() - 1 / len(amount), fill_value=0).sub(
+                days / days.sum() - 1 / len(days), fill_value=0
+            )
+            reach = stats.norm.ppf(0.975) * np.sqrt((influence**2).sum())
+            end = month + pd.offsets.MonthEnd()
+            is_open = (dated.created_date <= end) & ~(dated.closed_date <= end)
+            for name, times in (("revenue_efficiency", 1), ("velocity", is_open.sum())):
+                values = times * efficiency * np.exp([0, -reach, reach])
+                found[name] = *values, len(deals)
+        for name, (*values, count) in found.items():
+            rows[month, name, "created_cohort"] = *(values if month in mature else [np.nan] * 3), count
+    return health(rows)
+
+
+@figure("rpt_pipeline_health", *MONTH, where="metric = 'late_stage_loss_rate'", needs="stage_history")
+def monthly_late_losses(crm):
+    late = visits(crm).query("stage == @LATE").index.get_level_values("deal_id")
+    closed = crm.closed[crm.closed.index.isin(late) & crm.closed.closed_date.notna()]
+    groups = (~closed.is_won).groupby(month_of(closed.closed_date))
+    rows = {(m, "late_stage_loss_rate", "closed_date"): (lost.mean(), *wilson(lost.sum(), len(lost)), len(lost)) for m, lost in groups}
+    return health(rows)
+
+
+@figure("rpt_pipeline_health", *MONTH, where="metric = 'pushed_rate'", needs="field_history")
+def monthly_pushes(crm):
+    """Deals whose expected close was moved later in a month, of those that were open on any day of it, from the first push on."""
+    rows = changes(crm)
+    rows = rows[rows.field == "expected_close_date"].join(crm.deals[["closed_date"]], on="deal_id")
+    is_push = pd.to_datetime(rows.new_value) > pd.to_datetime(rows.old_value)
+    pushes = rows[is_push & ~(rows.changed_at.dt.normalize() > rows.closed_date)]
+    pushed = pushes.groupby(month_of(pushes.changed_at)).deal_id.nunique()
+    deals, found = crm.deals[crm.deals.is_open | crm.deals.closed_date.notna()], {}
+    for month in pd.date_range(pushed.index.min(), month_of(pd.Series([crm.as_of]))[0], freq="MS"):
+        active = ((deals.created_date < month + pd.offsets.MonthBegin()) & ~(deals.closed_date < month)).sum()
+        hits = pushed.get(month, 0)
+        found[month, "pushed_rate", "month"] = hits / active, *wilson(hits, active), active
+    return health(found)
+
+
+@figure("rpt_pipeline_health", *MONTH, where="metric in ('stalled_rate', 'stale_rate')", needs="stage_history")
+def stalled_and_stale(crm):
+    month = month_of(pd.Series([crm.as_of]))[0]
+    flags = {"stalled_rate": open_deals_in_their_stages(crm).is_stalled, "stale_rate": open_deals_and_their_changes(crm).is_stale}
+    return health({(month, name, "as_of_date"): (x.mean(), *wilson(x.sum(), len(x)), len(x)) for name, x in flags.items()})
+
+
+@cache
+def shrunk_pairs(crm: Crm, one: str, two: str) -> tuple[pd.Series, float]:
+    """Win rates of the pairs of two dimensions, shrunk, and what they are shrunk towards."""
+    groups = crm.closed.groupby([one, two]).is_won
+    won, count = groups.sum(), groups.size()
+    pooled = won.sum() / count.sum()
+    between = ((count * (won / count - pooled) ** 2).sum() - (len(count) - 1) * pooled * (1 - pooled)) / (
+        count.sum() - (count**2).sum() / count.sum()
+    )
+    prior = max(0.0, pooled * (1 - pooled) / between - 1) if between > 0 else np.inf
+    return (won + pooled * prior) / (count + prior) if np.isfinite(prior) else won * 0 + pooled, pooled
+
+
+@figure("rpt_segment_win_rates", *PAIR, where="verdict_tier = 'pair'")
+def pair_shrunk_rates(crm):
+    tables = []
+    for one, two in itertools.combinations(DIMENSIONS, 2):
+        shrunk, pooled = shrunk_pairs(crm, one, two)
+        index = pd.MultiIndex.from_tuples([(f"{one} x {two}", *key) for key in shrunk.index], names=PAIR)
+        tables.append(pd.DataFrame({"shrunk_win_rate": shrunk.to_numpy(), "pooled_win_rate": pooled}, index))
+    return pd.concat(tables)
+
+
+@figure("rpt_pipeline_health", *MONTH, where="metric in ('good_segment_share', 'pipeline_quality', 'mix_index')", needs="stage_history")
+def quality_of_the_open_mix(crm):
+    """By industry and product: open deals where more is won than on average, this x mean / median amount, and what the mix leads to expect."""
+    rates, pooled = shrunk_pairs(crm, "industry", "product_type")
+    of_open = rates.reindex(pd.MultiIndex.from_frame(crm.open[["industry", "product_type"]])).dropna()
+    of_closed = rates.reindex(pd.MultiIndex.from_frame(crm.closed[["industry", "product_type"]]))
+    good = (of_open > pooled).mean()
+    month, count = month_of(pd.Series([crm.as_of]))[0], len(crm.open)
+    values = {
+        "good_segment_share": good,
+        "pipeline_quality": good * crm.open.amount.mean() / crm.open.amount.median(),
+        "mix_index": of_open.mean() / of_closed.mean(),
+    }
+    return health({(month, name, "as_of_date"): (value, np.nan, np.nan, count) for name, value in values.items()})
+
+
+# The bridge
+
+MOVEMENTS = ["new", "reopened", "moved_in", "increased", "decreased", "moved_out", "won", "lost", "removed"]
+
+
+def value_on(rows: list, day: pd.Timestamp, otherwise):
+    """Of the changes of a field: the value at the end of a day."""
+    until = [row.new_value for row in rows if row.day <= day]
+    return until[-1] if until else rows[0].old_value if rows and pd.notna(rows[0].old_value) else otherwise
+
+
+@cache
+def ledger(crm: Crm) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Movements of each deal, and what it counts for from which day on, day by day along its life."""
+    by_deal: dict[tuple, list] = {}
+    for row in changes(crm).assign(day=lambda table: table.changed_at.dt.normalize()).itertuples():
+        by_deal.setdefault((row.deal_id, row.field), []).append(row)
+    gaps: dict[str, list] = {}
+    for one, other in itertools.pairwise(visits(crm).reset_index().itertuples()):
+        if one.deal_id == other.deal_id and one.exited_at.normalize() < other.entered_at.normalize():
+            gaps.setdefault(one.deal_id, []).append((one.exited_at.normalize(), other.entered_at.normalize(), one.exit_kind))
+    moves, states = [], []
+    for deal in crm.deals[crm.deals.is_open | crm.deals.closed_date.notna()].itertuples():
+        amounts, owners = (by_deal.get((deal.Index, field), []) for field in ("amount", "sales_rep_id"))
+        pauses = gaps.get(deal.Index, [])
+        closes = {start: kind for start, _, kind in pauses} | ({} if deal.is_open else {deal.closed_date: "won" if deal.is_won else "lost"})
+        days = {deal.created_date, *closes, *(end for _, end, _ in pauses), *(each.day for each in [*amounts, *owners])}
+        before, owner_before, has_been = 0.0, None, False
+        for day in sorted(each for each in days if each >= deal.created_date and not each > deal.closed_date):
+            is_open = not day >= deal.closed_date and not any(start <= day < end for start, end, _ in pauses)
+            amount = value_on(amounts, day, deal.amount)
+            amount = max(0.0, float(amount)) if pd.notna(amount) and (is_open or day in closes) else 0.0
+            owner = value_on(owners, day, deal.sales_rep_id)
+            if before and owner != owner_before:
+                moves += [(deal.Index, day, "moved_out", before, owner_before), (deal.Index, day, "moved_in", before, owner)]
+            if amount != before:
+                kind = (
+                    ("reopened" if has_been else "new")
+                    if not before
+                    else "removed"
+                    if not amount
+                    else "increased"
+                    if amount > before
+                    else "decreased"
+                )
+                moves.append((deal.Index, day, kind, abs(amount - before), owner))
+            if day in closes and amount:
+                moves.append((deal.Index, day, {"closed": "removed"}.get(closes[day], closes[day]), amount, owner))
+            before, owner_before, has_been = amount if is_open else 0.0, owner, has_been or amount > 0
+            states.append((deal.Index, day, before, owner, is_open))
+    return (
+        pd.DataFrame(moves, columns=["deal_id", "day", "movement", "amount", "sales_rep_id"]),
+        pd.DataFrame(states, columns=["deal_id", "day", "amount", "sales_rep_id", "is_open"]),
+    )
+
+
+def pipeline_on(states: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    now = states[states.day <= day].groupby("deal_id").last()
+    return now[now.is_open]
+
+
+@figure(
+    "rpt_pipeline_bridge",
+    "period_type",
+    "period_start_date",
+    "segment_dimension",
+    "segment_value",
+    where="period_type in ('month', 'quarter') and segment_dimension in ('all', 'sales_rep_id')",
+    needs="field_history",
+)
+def bridge(crm):
+    """What was open before, what moved, and what is open at the end, of all and of each rep. Between reps deals move in and out."""
+    moves, states = ledger(crm)
+    keys, tables = ["period_type", "period_start_date", "segment_dimension", "segment_value"], []
+    for period_type, frequency in (("month", "M"), ("quarter", "Q")):
+        for period in pd.period_range(crm.deals.created_date.min(), crm.as_of, freq=frequency):
+            start, end = period.start_time, min(period.end_time.normalize(), crm.as_of)
+            items = [moves[(moves.day >= start) & (moves.day <= end)]]
+            items += [pipeline_on(states, day).assign(movement=name) for name, day in (("opening", start - DAY), ("closing", end))]
+            everything = pd.concat(items)
+            for rep in ("all", "sales_rep_id"):
+                rows = everything.assign(all="all")
+                rows = rows if rep != "all" else rows[~rows.movement.isin(["moved_in", "moved_out"])]
+                some = rows[rows.amount > 0].groupby([rep, "movement"]).amount.agg(["sum", "size"]).unstack(fill_value=0)
+                found = pd.DataFrame(index=some.index)
+                for name in ("opening", *MOVEMENTS, "closing"):
+                    found[f"{name}_amount"] = some["sum"].get(name, 0)
+                    found[f"{name}_deal_count"] = some["size"].get(name, 0)
+                without = rows[(rows.amount == 0) & (rows.movement == "closing")].groupby(rep).size().reindex(found.index).fillna(0)
+                found["no_amount_deal_count"] = without.where(found.closing_deal_count > 0, 0)
+                key = {"period_type": period_type, "period_start_date": start, "segment_dimension": rep, "residual_amount": 0.0}
+                tables.append(found.rename_axis("segment_value").reset_index().assign(**key))
+    return pd.concat(tables).set_index(keys)
+
+
+# The quality of the input
+
+
+@figure("rpt_data_quality", "check_name", where="input = 'deals'", some=True)
+def quality_of_deals(crm):
+    """Rows of the deals file and what became of them, and what is odd in the deals that count."""
+    rows, deals = text_of(crm.files["deals"]), crm.deals
+    distinct = rows.drop_duplicates()
+    stated = distinct[~distinct.deal_id.duplicated(keep=False)].set_index("deal_id")
+    counts = {
+        "rows_in": len(rows),
+        "rows_duplicate": len(rows) - len(distinct),
+        "rows_accepted": len(deals),
+        "rows_quarantined": len(distinct) - len(deals),
+        "row_identity_difference": 0,
+    }
+    shares = {name: np.nan if name == "rows_in" else count / len(rows) for name, count in counts.items()}
+    amount = pd.to_numeric(stated.deal_amount.reindex(deals.index), errors="coerce")
+    is_closed_stage = deals.deal_stage.isin(list(CLOSINGS))
+    odd = {
+        "closed_deals_not_in_a_closed_stage": ~deals.is_open & ~is_closed_stage,
+        "won_deals_not_in_a_won_stage": deals.is_won & ~deals.deal_stage.isin(["Closed", "Closed Won"]),
+        "open_deals_in_a_closed_stage": deals.is_open & is_closed_stage,
+        "deals_without_stage": ~deals.deal_stage.isin([*STAGES, *CLOSINGS]),
+        "closed_deals_without_close_date": ~deals.is_open & deals.closed_date.isna(),
+        "amounts_missing": amount.isna(),
+        "amounts_zero": amount == 0,
+        "amounts_negative": amount < 0,
+        "amounts_too_large": amount >= 1e9,
+        "amount_outliers": deals.amount > np.dot(deals.amount.quantile([0.25, 0.75]), [-1.5, 2.5]),
+        "open_deals_overdue": deals.is_open & (deals.expected_close_date < crm.as_of),
+        "deals_with_other_cycle": deals.cycle_days.notna() & (deals.cycle_days != pd.to_numeric(deals.sales_cycle_days)),
+    } | {f"unknown_{name}": deals[name] == "Unknown" for name in DIMENSIONS if name != "deal_size_band"}
+    counts |= {name: flag.sum() for name, flag in odd.items()}
+    shares |= {name: flag.mean() for name, flag in odd.items()}
+    found = pd.DataFrame({"check_value": counts, "share_rate": shares}).astype(float)
+    return found.rename_axis("check_name")
+
+
+@figure("rpt_data_quality", "input", "check_name", some=True, needs="stage_history")
+def quality_of_companions(crm):
+    rows = {}
+    for name in ("stage_history", "field_history", "activities", "reps", "quotas"):
+        table = text_of(crm.files[name])
+        kept = table
+        if name == "stage_history":
+            moment = pd.to_datetime(table.entered_at, format="%Y-%m-%d %H:%M:%S", errors="coerce")
+            kept = table[moment.notna() & table.stage.isin([*STAGES, *CLOSINGS]) & table.deal_id.isin(crm.deals.index)]
+        elif "deal_id" in table:
+            kept = table[table.deal_id.isin(crm.deals.index)]
+        distinct = kept.drop_duplicates()
+        counts = {
+            "rows_in": len(table),
+            "rows_accepted": len(distinct),
+            "rows_duplicate": len(kept) - len(distinct),
+            "rows_quarantined": len(table) - len(kept),
+        }
+        for check_name, count in counts.items():
+            rows[name, check_name] = {"check_value": count, "share_rate": np.nan if check_name == "rows_in" else count / len(table)}
+    return pd.DataFrame.from_dict(rows, orient="index").astype(float)
+
+
+@figure("rpt_data_quality", "check_name", where="input = 'deals'", some=True, needs="stage_history")
+def change_of_volume(crm):
+    """Deals created in the newest complete month, against the mean of the twelve before."""
+    last = (crm.as_of + DAY).to_period("M") - 1
+    counts = crm.deals.created_date.dt.to_period("M").value_counts().reindex(pd.period_range(last - 12, last), fill_value=0)
+    change = counts.iloc[-1] / counts.iloc[:-1].mean() - 1
+    return pd.DataFrame({"check_value": [change]}, pd.Index(["created_volume_change_rate"], name="check_name"))
+
+
+# The value of the pipeline
+
+SEGMENT_RATES = ["industry", "product_type", "lead_source", "region"]
+OFFSETS = [*SEGMENT_RATES, "deal_size_band"]
+AGE_EDGES = {"stage": [-1, 0, 1, 3, 7, 14, 21, 28, np.inf], "age": [-1, 7, 14, 30, 60, 90, 180, np.inf]}
+STATED_PROBABILITIES = {"Qualified": 0.1, "Demo": 0.25, "Proposal": 0.5, "Negotiation": 0.75}
+PRIOR = 5
+
+
+@cache
+def forecast_days(crm: Crm) -> list[pd.Timestamp]:
+    """Month ends from 180 days after the first creation on, and the as-of date."""
+    ends = pd.date_range(crm.deals.created_date.min() + pd.Timedelta(days=180), crm.as_of - DAY, freq="ME")
+    happened = pd.concat([crm.deals.created_date, crm.deals.closed_date]).dt.to_period("M")
+    return [*(day for day in ends if (day + DAY).to_period("M") in set(happened)), crm.as_of]
+
+
+@cache
+def trained_from(crm: Crm) -> dict[pd.Timestamp, pd.Timestamp]:
+    """Of each cohort the first of these days on which it was mature."""
+    found: dict[pd.Timestamp, pd.Timestamp] = {}
+    for day in forecast_days(crm):
+        for cohort in mature_cohorts(crm, day):
+            found.setdefault(cohort, day)
+    return found
+
+
+def band_of(days: pd.Series, basis: str) -> pd.Series:
+    return pd.cut(days, AGE_EDGES[basis], labels=False)
+
+
+@cache
+def lives(crm: Crm, basis: str) -> pd.DataFrame:
+    """What trains: the stays in a stage, or the lives, of closed deals of cohorts that were once mature. Each is a spell, with a row for
+    every band of age that it was seen in, for so many days; the first day counts as day 0, that of the end doesn't count."""
+    closed = crm.closed[crm.closed.closed_date.notna()]
+    start = month_of(closed.created_date).map(trained_from(crm))
+    closed = closed.assign(trains_from=np.maximum(start, month_of(closed.closed_date)))[start.notna()]
+    if basis == "age":
+        rows = closed.assign(stage="all", lasted=closed.cycle_days)
+    else:
+        rows = visits(crm)[["stage", "entered_at", "exited_at", "is_left_truncated"]].reset_index()
+        rows = rows[~rows.is_left_truncated].join(closed[[*OFFSETS, "is_won", "cycle_days", "trains_from"]], on="deal_id", how="inner")
+        rows["lasted"] = (rows.exited_at.dt.normalize() - rows.entered_at.dt.normalize()).dt.days
+    rows = rows[rows.lasted > 0].reset_index(drop=True)[["stage", "lasted", "is_won", "cycle_days", "trains_from", *OFFSETS]]
+    spell = rows.index.repeat(rows.lasted).to_series(name="spell").reset_index(drop=True)
+    days = pd.DataFrame({"spell": spell, "band": band_of(spell.groupby(spell).cumcount(), basis)}).value_counts().reset_index(name="days")
+    return days.join(rows, on="spell")
+
+
+def spells(crm: Crm, day: pd.Timestamp, basis: str) -> pd.DataFrame:
+    rows = lives(crm, basis)
+    return rows[rows.trains_from <= day]
+
+
+def evidence(seen: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Share of days that were those of won deals, and of how many deals they are: (sum of days)^2 / sum of days^2."""
+    days = seen.groupby([*keys, "spell", "is_won"]).days.sum().reset_index()
+    groups = days.assign(square=days.days**2, won=days.days * days.is_won).groupby(keys)
+    total = groups.days.sum()
+    return pd.DataFrame({"rate": groups.won.sum() / total, "count": total**2 / groups.square.sum()})
+
+
+@cache
+def cells(crm: Crm, day: pd.Timestamp, basis: str) -> pd.DataFrame | None:
+    """Win rates by stage and days in it, or by age, shrunk: of bands to their stage, of stages and ages to the rate of all closed deals."""
+    seen = spells(crm, day, basis)
+    base = known_closed(crm, day).is_won.mean()
+    if seen.empty:
+        return None
+    stages = STAGES if basis == "stage" else ["all"]
+    found, of_bands, of_stages = [], evidence(seen, ["stage", "band"]), evidence(seen, ["stage"])
+    for stage in stages:
+        parent = base
+        if basis == "stage" and stage in of_stages.index:
+            own = of_stages.loc[stage]
+            parent = (own.rate * own["count"] + base * PRIOR) / (own["count"] + PRIOR)
+        bands = of_bands.loc[stage] if stage in of_stages.index else of_bands.iloc[:0].droplevel(0)
+        bands = bands.reindex(range(len(AGE_EDGES[basis]) - 1))
+        prior: float = PRIOR
+        if basis == "age":
+            spread = (bands["count"] * (bands.rate - parent) ** 2).sum() - bands.rate.notna().sum() * parent * (1 - parent)
+            between = spread / bands["count"].sum()
+            prior = (
+                PRIOR_DEALS if bands.rate.notna().sum() < 3 else max(0.0, parent * (1 - parent) / between - 1) if between > 0 else np.inf
+            )
+        count = bands["count"].fillna(0)
+        if np.isfinite(prior):
+            rate = ((bands.rate.fillna(0) * count + parent * prior) / (count + prior)).where(bands.rate.notna(), parent)
+            worth = count + prior
+        else:
+            rate, worth = bands.rate * 0 + parent, pd.Series(float(len(known_closed(crm, day))), bands.index)
+            rate = rate.fillna(parent)
+        found.append(
+            pd.DataFrame(
+                {
+                    "stage": stage,
+                    "band": bands.index,
+                    "cell_rate": rate,
+                    "cell_deals": count,
+                    "cell_variance": 1 / (worth * rate * (1 - rate)),
+                }
+            )
+        )
+    return pd.concat(found).set_index(["stage", "band"])
+
+
+@cache
+def known_closed(crm: Crm, day: pd.Timestamp) -> pd.DataFrame:
+    """Deals that had closed; one whose close has no date counts from its creation on."""
+    return crm.closed[month_of(crm.closed.closed_date.fillna(crm.closed.created_date)) <= day]
+
+
+@cache
+def offsets(crm: Crm, day: pd.Timestamp, basis: str, dimension: str) -> pd.DataFrame:
+    """What segments of a dimension win beyond their cells, in log odds: the share of it that isn't chance."""
+    table, seen = cells(crm, day, basis), spells(crm, day, basis)
+    rate = table.cell_rate.reindex(pd.MultiIndex.from_frame(seen[["stage", "band"]])).to_numpy()
+    parts = {"score": seen.is_won - rate, "information": rate * (1 - rate), "noise": seen.cycle_days * rate * (1 - rate)}
+    sums = pd.DataFrame({name: seen.days * each for name, each in parts.items()}).groupby(seen[dimension]).sum()
+    sums = sums[sums.information > 0]
+    own = sums.score - sums.information * sums.score.sum() / sums.information.sum()
+    between = max(0.0, (own**2 - sums.noise).sum() / (sums.information**2).sum())
+    certain = between / (between + sums.noise / sums.information**2)
+    found = pd.DataFrame({"offset": certain * own / sums.information, "variance": between * (1 - certain)})
+    return found.reindex(known_closed(crm, day)[dimension].unique()).fillna({"offset": 0.0, "variance": between})
+
+
+def known_amounts(crm: Crm, day: pd.Timestamp) -> pd.Series:
+    """The last amount above 0 that had been recorded by a day."""
+    if "field_history" not in crm.files:
+        return crm.deals.amount
+    rows = changes(crm)
+    rows = rows[rows.field == "amount"]
+    rows = rows.assign(new=pd.to_numeric(rows.new_value), old=pd.to_numeric(rows.old_value))
+    until = rows[(rows.changed_at < day + DAY) & (rows.new > 0)].groupby("deal_id").new.last()
+    first = rows.groupby("deal_id").old.first()
+    later = rows[rows.changed_at >= day + DAY].groupby("deal_id").size()
+    # Once nothing changes any more it is the amount of the deals file.
+    known = until.reindex(crm.deals.index).fillna(first.where(first > 0))
+    return known.where(crm.deals.index.isin(later.index)).fillna(crm.deals.amount)
+
+
+@cache
+def forecast(crm: Crm, day: pd.Timestamp) -> pd.DataFrame:
+    """Every deal that was open on a day, and what it was worth by each method as far as anybody knew then."""
+    dated = crm.deals[crm.deals.is_open | crm.deals.closed_date.notna()]
+    rows = dated[(dated.created_date <= day) & ~(dated.closed_date <= day)].copy()
+    rows["amount"] = known_amounts(crm, day).reindex(rows.index)
+    rows["deal_size_band"] = crm.size_band(rows.amount)
+    rows["age"] = (day - rows.created_date).dt.days
+    rows["stage"], rows["days_in_stage"] = None, np.nan
+    if "stage_history" in crm.files:
+        stays = visits(crm).reset_index()
+        seen_from = stays.recorded_at.where(stays.is_left_truncated, stays.entered_at).dt.normalize()
+        stays = stays[seen_from <= day].groupby("deal_id").last().reindex(rows.index)
+        rows["stage"], rows["days_in_stage"] = stays.stage, (day - stays.entered_at.dt.normalize()).dt.days
+    by_stage = cells(crm, day, "stage") if "stage_history" in crm.files else None
+    by_age = cells(crm, day, "age")
+    found = []
+    for basis, table, group in (
+        ("stage", by_stage, rows[rows.stage.notna()] if by_stage is not None else rows.iloc[:0]),
+        ("age", by_age, rows[rows.stage.isna()] if by_stage is not None else rows),
+    ):
+        if table is None or group.empty:
+            found.append(group.assign(basis=basis))
+            continue
+        place = group.stage if basis == "stage" else "all"
+        keys = group.assign(stage_key=place, band=band_of(group.days_in_stage if basis == "stage" else group.age, basis))
+        cell = table.reindex(pd.MultiIndex.from_frame(keys[["stage_key", "band"]])).set_axis(group.index)
+        tables = {name: offsets(crm, day, basis, name) for name in OFFSETS}
+        offset = sum(group[name].map(each.offset).fillna(0) for name, each in tables.items())
+        variance = cell.cell_variance + sum(group[name].map(each.variance) for name, each in tables.items())
+        log_odds = np.log(cell.cell_rate / (1 - cell.cell_rate)) + offset
+        reach = stats.norm.ppf(0.975) * np.sqrt(variance)
+        limits = {"rapv_probability": 0, "rapv_probability_lower": -reach, "rapv_probability_upper": reach}
+        columns = {name: 1 / (1 + np.exp(-log_odds - each)) for name, each in limits.items()}
+        found.append(
+            group.assign(basis=basis, cell_win_rate=cell.cell_rate, cell_effective_deals=cell.cell_deals, log_odds_offset=offset, **columns)
+        )
+    rows = pd.concat(found).reindex(rows.index)
+    known = known_closed(crm, day)
+    base, middle = known.is_won.mean(), known.cycle_days.median()
+    rates, cycles = (
+        sum(rows[name].map(known.groupby(name)[column].agg(how)).fillna(everyone) for name in SEGMENT_RATES) / len(SEGMENT_RATES)
+        for column, how, everyone in (("is_won", "mean", base), ("cycle_days", "median", middle))
+    )
+    stated = pd.to_numeric(rows.stage_probability) if day == crm.as_of and "stage_probability" in rows else pd.Series(np.nan, rows.index)
+    rows = rows.assign(
+        base_win_rate=base,
+        segment_win_rate=rates,
+        aging_factor=rows.rapv_probability / rates if "rapv_probability" in rows else np.nan,
+        aging_factor_published=np.minimum(1, cycles / (rows.age + 1)),
+        stage_probability=stated.fillna(rows.stage.map(STATED_PROBABILITIES)).astype(float),
+        won_amount=crm.deals.amount.reindex(rows.index).where(rows.is_won, 0),
+    )
+    values = {
+        "raw": 1,
+        "stage_weighted": rows.stage_probability,
+        "flat": base,
+        "segment": rates,
+        "rapv": rows.get("rapv_probability", np.nan),
+        "published_aging": rates * rows.aging_factor_published,
+    }
+    return rows.assign(**{f"{name}_amount": rows.amount * value for name, value in values.items()})
+
+
+@figure("fct_deal_values", "deal_id", needs="stage_history")
+def deal_values(crm):
+    """RAPV: the win rate of deals as long in their stage, moved by what their segments win beyond that; and what it is compared with."""
+    rows = forecast(crm, crm.as_of)
+    names = ["cell_win_rate", "cell_effective_deals", "log_odds_offset", "base_win_rate", "segment_win_rate"]
+    names += ["rapv_probability", "rapv_probability_lower", "rapv_probability_upper", "stage_probability"]
+    names += ["aging_factor", "aging_factor_published", "raw_amount", "stage_weighted_amount", "flat_amount", "segment_amount"]
+    names += ["rapv_amount", "published_aging_amount"]
+    return rows[names].assign(deal_amount=rows.amount, revenue_at_risk_amount=rows.raw_amount - rows.rapv_amount)
+
+
+@figure("rpt_pipeline_value", "segment_dimension", "segment_value", needs="stage_history")
+def values_by_segment(crm):
+    rows = forecast(crm, crm.as_of)
+    month = rows.expected_close_date.dt.to_period("M").dt.start_time.dt.strftime("%Y-%m-%d")
+    stage = rows.stage.fillna(rows.deal_stage.where(rows.deal_stage.isin([*STAGES, *CLOSINGS])))
+    rows = rows.assign(all="all", deal_stage=stage.fillna("Unknown"), expected_close_month=month.fillna("Unknown"))
+    rows["variance"] = rows.raw_amount * (rows.raw_amount - rows.rapv_amount) * rows.rapv_probability
+    found = {}
+    for dimension in ["all", *DIMENSIONS, "deal_stage", "expected_close_month"]:
+        for value, deals in rows.groupby(dimension):
+            sums = {f"{name}_amount": deals[f"{name}_amount"].sum(min_count=1) for name in METHODS}
+            largest = deals.sort_values("raw_amount", ascending=False, kind="stable").variance.iloc[:5]
+            found[dimension, value] = sums | {
+                "raw_amount": deals.raw_amount.sum(),
+                "open_deal_count": len(deals),
+                "no_amount_deal_count": int(deals.amount.isna().sum()),
+                "stage_weighted_deal_count": int(deals.stage_weighted_amount.notna().sum()),
+                "revenue_at_risk_amount": (deals.raw_amount - deals.rapv_amount).sum(min_count=1),
+                "optimism_gap": 1 - deals.rapv_amount.sum() / deals.raw_amount.sum() if deals.raw_amount.sum() else np.nan,
+                "largest_five_variance_rate": share(largest.sum(), deals.variance.sum()),
+            }
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+METHODS = ["raw", "stage_weighted", "flat", "segment", "rapv", "published_aging"]
+
+
+@cache
+def backtest(crm: Crm) -> pd.DataFrame:
+    found = {}
+    for day in forecast_days(crm)[:-1]:
+        rows = forecast(crm, day)
+        if rows.empty:
+            continue
+        is_evaluable = rows.is_open.mean() <= 0.01
+        for method in METHODS:
+            values = rows[f"{method}_amount"]
+            valued = rows[values.notna()]
+            forecasted, realised = values.sum(min_count=1), valued.won_amount.sum() if len(valued) else np.nan
+            found[day, method] = {
+                "open_deal_count": len(rows),
+                "still_open_deal_count": int(rows.is_open.sum()),
+                "valued_deal_count": len(valued),
+                "raw_amount": valued.amount.sum() if len(valued) else np.nan,
+                "forecast_amount": forecasted,
+                "realised_amount": realised,
+                "is_evaluable": bool(is_evaluable),
+                "error_amount": forecasted - realised if is_evaluable else np.nan,
+                "error_rate": share(forecasted - realised, realised) if is_evaluable else np.nan,
+            }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(["forecast_date", "method"])
+
+
+@figure("rpt_pipeline_value_backtest", "forecast_date", "method", where="method <> 'model'")
+def forecasts_of_past_pipelines(crm):
+    return backtest(crm)
+
+
+@figure("rpt_pipeline_value_methods", "method", where="method <> 'model'")
+def errors_of_methods(crm):
+    """On the days on which the most methods gave a forecast."""
+    rows = backtest(crm).dropna(subset=["error_rate"])
+    model = crm.mart("rpt_pipeline_value_backtest", "method = 'model' and error_rate is not null").forecast_date
+    count = rows.groupby("forecast_date").size().add(model.value_counts(), fill_value=0)
+    rows = rows[rows.index.get_level_values(0).isin(count.index[count == count.max()])]
+    groups = rows.groupby("method")
+    found = {
+        "evaluated_date_count": groups.size(),
+        "forecast_amount": groups.forecast_amount.sum(),
+        "realised_amount": groups.realised_amount.sum(),
+        "mean_absolute_error_rate": groups.error_rate.apply(lambda errors: errors.abs().mean()),
+        "mean_error_rate": groups.error_rate.mean(),
+    }
+    table = pd.DataFrame(found).reindex(METHODS).rename_axis("method").fillna({"evaluated_date_count": 0})
+    return table.assign(forecast_to_realised_ratio=table.forecast_amount / table.realised_amount)
+
+
+# The inputs
+
+# Deals, seed and presets of `python -m tools generate --kind process`.
+KINDS = {
+    "seasons": (600, 13, "seasonal,heavy_tails"),
+    "accounts": (1_500, 11, "accounts,territories"),
+    "late losses": (2_000, 12, "late_losses,never_closed,growing"),
+}
+SMALL = "seasons"
+
+
+@pytest.fixture(scope="module")
+def crms(request, tmp_path_factory) -> Callable[[str], Crm]:
+    @cache
+    def crm(name: str) -> Crm:
+        if name == "demo":
+            files = (PROJECT / "seeds" / "demo").glob("*.csv")
+            return Crm(request.getfixturevalue("demo"), {path.stem.removeprefix("demo_"): path for path in files})
+        if name == "real":
+            file = request.getfixturevalue("reference_folder") / "skygeni_sales_data.csv"
+            return Crm(request.getfixturevalue("real_build"), {"deals": file}, [5_000, 15_000, 30_000])
+        build = made_once(tmp_path_factory, f"oracles_{name.replace(' ', '_')}", lambda folder: generated(folder, *KINDS[name]))
+        return Crm(build, files_of(build.database.parent))
+
+    return crm
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    return {path.stem.removeprefix("process_"): path for path in folder.glob("process_*.csv")}
+
+
+def generated(folder: Path, deals: int, seed: int, presets: str) -> Build:
+    generate.generate(folder, deals, seed, "csv", process.Settings(**process.with_presets(presets.split(","))))
+    return run_dbt(folder / "sales.duckdb", {f"{name}_file": path for name, path in files_of(folder).items()}, with_tests=False)
+
+
+def cases() -> Iterator:
+    for name in ["demo", "real", *KINDS]:
+        marks = [pytest.mark.campaign] if name in KINDS and name != SMALL else []
+        for each in FIGURES:
+            if name != "real" or each.needs == "deals":
+                yield pytest.param(name, each, id=f"{name}: {each.compute.__name__}", marks=marks)
+
+
+@pytest.mark.parametrize(("name", "figure"), cases())
+def test_a_figure_is_what_the_files_say(crms, name, figure):
+    check(figure, crms(name))
