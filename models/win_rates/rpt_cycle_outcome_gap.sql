@@ -1,16 +1,16 @@
 with
 
-int_cycle_day_int_signal_states as (
-    select * from {{ ref('int_signal_states') }}
-    where claim_type = 'cycle_gap'
-),
-
-counts as (
+int_cycle_day_counts as (
     select * from {{ ref('int_cycle_day_counts') }}
 ),
 
 int_cycle_gap_tests as (
     select * from {{ ref('int_cycle_gap_tests') }}
+),
+
+int_signal_states as (
+    select * from {{ ref('int_signal_states') }}
+    where claim_type = 'cycle_gap'
 ),
 
 counts as (

@@ -25,6 +25,11 @@ int_periods as (
     select * from {{ ref('int_periods') }}
 ),
 
+rewritten as (
+    select dimension from {{ ref('int_rewritten_dimensions') }}
+    where is_left_out
+),
+
 bent as (
     select problem from {{ ref('int_missing_by_outcome') }}
     where
@@ -98,6 +103,13 @@ final as (
         || case
             when joined.period <> 'all' and joined.no_close_date_deal_count > 0 and exists (select 1 from bent)
                 then ' Not in it: ' || joined.no_close_date_deal_count || ' closed deals without a close date, of which another share was won.'
+            else ''
+        end
+        || case
+            when joined.verdict = 'signal' and exists (
+                select 1 from rewritten
+                where rewritten.dimension in (split_part(joined.segment_dimension, ' x ', 1), split_part(joined.segment_dimension, ' x ', 2))
+            ) then ' But its values may be filled in or changed when a deal closes: rpt_data_quality.'
             else ''
         end as finding
     from joined

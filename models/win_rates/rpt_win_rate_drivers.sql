@@ -10,6 +10,11 @@ int_signal_states as (
     where claim_type = 'driver'
 ),
 
+rewritten as (
+    select dimension from {{ ref('int_rewritten_dimensions') }}
+    where is_left_out
+),
+
 counted as (
     select
         drivers.*,
@@ -24,7 +29,12 @@ counted as (
 worded as (
     select
         *,
-        {{ driver_finding('counted') }} as finding
+        {{ driver_finding('counted') }}
+        || case
+            when verdict = 'signal' and factor in (select rewritten.dimension from rewritten)
+                then ' But its values may be filled in or changed when a deal closes: rpt_data_quality.'
+            else ''
+        end as finding
     from counted
 ),
 
