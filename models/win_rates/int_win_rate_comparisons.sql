@@ -75,11 +75,11 @@ months as (
     from chosen
     inner join int_whole_months
         on
-            int_whole_months.month_start >= chosen.previous_period_start_date
-            and int_whole_months.month_start < {{ dbt.dateadd('month', 'chosen.month_count', 'chosen.period_start_date') }}
+            chosen.previous_period_start_date <= int_whole_months.month_start
+            and {{ dbt.dateadd('month', 'chosen.month_count', 'chosen.period_start_date') }} > int_whole_months.month_start
             and (
-                int_whole_months.month_start >= chosen.period_start_date
-                or int_whole_months.month_start < {{ dbt.dateadd('month', 'chosen.month_count', 'chosen.previous_period_start_date') }}
+                chosen.period_start_date <= int_whole_months.month_start
+                or {{ dbt.dateadd('month', 'chosen.month_count', 'chosen.previous_period_start_date') }} > int_whole_months.month_start
             )
 ),
 
