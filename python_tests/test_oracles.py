@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from conftest import PROJECT, Build, made_once, run_dbt
-from scipy import stats
+from scipy import optimize, stats
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
@@ -178,7 +178,7 @@ def check(figure: Figure, crm: Crm) -> None:
     found = crm.mart(figure.mart, figure.where)
     if figure.keys:
         found = found.set_index(figure.keys)
-    assert len(expected) and found.index.is_unique and expected.index.is_unique, "no rows, or not one row a key"
+    assert found.index.is_unique and expected.index.is_unique, "not one row a key"
     missing, unexpected = expected.index.difference(found.index), found.index.difference(expected.index)
     assert not len(missing) and (figure.some or not len(unexpected)), f"not in the mart: {missing}; only in the mart: {unexpected}"
     wrong = disagreements(expected, found.loc[expected.index], figure.within)
@@ -437,7 +437,8 @@ def stage_outcome_probabilities(crm):
             found = incidences(first)
             if not first.seen_after.any():
                 causes = first.outcome.map({"Open": 0, "Won": 1, "Lost": 2}).to_numpy()
-                theirs = CumIncidenceRight((first.lasted + 1).to_numpy(), causes)
+                with np.errstate(all="ignore"):
+                    theirs = CumIncidenceRight((first.lasted + 1).to_numpy(), causes)
                 for cause, number in (("won", 1), ("lost", 2)):
                     if number in causes:
                         expected, error = theirs.cinc[number - 1][-1], theirs.cinc_se[number - 1][-1]
@@ -862,7 +863,8 @@ def families(crm: Crm) -> Iterator[tuple[str, pd.DataFrame, Family]]:
                 compared = compared.assign(first=compared.index.get_level_values(1), second=compared.index.get_level_values(2))
             elif small["count"].sum() >= MIN_DEALS:
                 effect = np.average(small.effect, weights=small["count"])
-                compared.loc["small ones together", :] = [small.won.sum(), small["count"].sum(), effect]
+                together = {"won": [small.won.sum()], "count": [small["count"].sum()], "effect": [effect]}
+                compared = pd.concat([compared, pd.DataFrame(together)])
             yield tier, rows.assign(reason=reason), Family(compared, rate, is_pair)
 
 
@@ -1031,19 +1033,29 @@ def month_of(days: pd.Series) -> pd.Series:
     return days.dt.to_period("M").dt.start_time
 
 
+def known_on(crm: Crm, day: pd.Timestamp) -> pd.DataFrame:
+    rows = crm.deals[(crm.deals.is_open | crm.deals.closed_date.notna()) & (crm.deals.created_date <= day)]
+    return rows.assign(closed=rows.closed_date <= day)
+
+
+@cache
+def longest_life(crm: Crm, day: pd.Timestamp) -> float:
+    """The 99 % quantile of the time to close as it was known on a day, of Kaplan and Meier's curve by statsmodels."""
+    rows = known_on(crm, day)
+    age = (rows.closed_date.where(rows.closed).fillna(day) - rows.created_date).dt.days
+    if not rows.closed.any():
+        return np.nan
+    curve = SurvfuncRight((age + 1).to_numpy(), rows.closed.astype(int).to_numpy())
+    reached = curve.surv_times[curve.surv_prob <= 0.01 + 1e-12]
+    return reached[0] - 1 if len(reached) else np.nan
+
+
 @cache
 def mature_cohorts(crm: Crm, day: pd.Timestamp) -> set[pd.Timestamp]:
-    """Months of creation whose youngest deal is older than the 99 % quantile of the time to close, of which at most 1 % is still open; as it
-    was known on a day. The quantile is of Kaplan and Meier's curve by statsmodels."""
-    rows = crm.deals[(crm.deals.is_open | crm.deals.closed_date.notna()) & (crm.deals.created_date <= day)]
-    closed = rows.closed_date <= day
-    age = (rows.closed_date.where(closed).fillna(day) - rows.created_date).dt.days
-    curve = SurvfuncRight((age + 1).to_numpy(), closed.astype(int).to_numpy())
-    reached = curve.surv_times[curve.surv_prob <= 0.01 + 1e-12]
-    if not len(reached):
-        return set()
-    cohorts = pd.DataFrame({"open": ~closed, "created": rows.created_date}).groupby(month_of(rows.created_date))
-    is_old = (day - cohorts.created.max()).dt.days > reached[0] - 1
+    """Months of creation whose youngest deal is older than deals live, of which at most 1 % is still open."""
+    rows = known_on(crm, day)
+    cohorts = pd.DataFrame({"open": ~rows.closed, "created": rows.created_date}).groupby(month_of(rows.created_date))
+    is_old = (day - cohorts.created.max()).dt.days > longest_life(crm, day)
     return set(is_old.index[is_old & (cohorts.open.mean() <= 0.01 + 1e-12)])
 
 
@@ -1646,6 +1658,504 @@ def errors_of_methods(crm):
     return table.assign(forecast_to_realised_ratio=table.forecast_amount / table.realised_amount)
 
 
+# Deal scores
+
+FACTORS = [
+    *["industry", "region", "product_type", "lead_source", "sales_rep_id", "deal_size_band", "deal_age_band", "stage", "stage_age_band"],
+    *["regression_band", "push_band", "amount_increase_band", "amount_decrease_band", "activity_age_band"],
+]
+TABLE_FACTORS = ["stage_age_band", "deal_age_band", "lead_source"]
+COUNT_BANDS, ACTIVITY_BANDS = ([-1, 0, 1, 2, np.inf], ["0", "1", "2", "3+"]), ([-1, 7, 14, 30, np.inf], ["0-7", "8-14", "15-30", "31+"])
+STAGE_AGES = (AGE_EDGES["stage"], ["0", "1", "2-3", "4-7", "8-14", "15-21", "22-28", "29+"])
+DEAL_AGES = (AGE_EDGES["age"], ["0-7", "8-14", "15-30", "31-60", "61-90", "91-180", "181+"])
+
+
+def banded(values: pd.Series, bands: tuple[list, list]) -> pd.Series:
+    return pd.cut(values, bands[0], labels=bands[1]).astype(object)
+
+
+def last_before(rows: pd.DataFrame, events: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Of each observation, what the newest of the deal's events up to that day says."""
+    ordered = events.sort_values("day", kind="stable")[["deal_id", "day", *columns]]
+    found = pd.merge_asof(rows.sort_values("day", kind="stable"), ordered, on="day", by="deal_id")
+    return found.set_index(["deal_id", "day"]).reindex(pd.MultiIndex.from_frame(rows[["deal_id", "day"]]))[columns].set_axis(rows.index)
+
+
+@cache
+def observations(crm: Crm, purpose: str) -> pd.DataFrame:
+    """Those of a purpose, a deal weighing 1; when nothing had happened to a deal for 30 days it trains nothing."""
+    rows = every_observation(crm, purpose)
+    rows = rows[~rows.is_stale].reset_index(drop=True) if purpose == "training" and len(rows) else rows
+    return rows.assign(weight=1 / rows.groupby("deal_id").deal_id.transform("size")) if len(rows) else rows
+
+
+@cache
+def every_observation(crm: Crm, purpose: str = "training") -> pd.DataFrame:
+    """Deals on days on which they were open, with what was known then. `training`: closed deals of mature cohorts, every week back from the
+    as-of date; `score`: the open deals; `backtest`: past month ends."""
+    deals = crm.deals[crm.deals.is_open | crm.deals.closed_date.notna()]
+    if purpose == "training":
+        deals = deals[~deals.is_open & month_of(deals.created_date).isin(mature_cohorts(crm, crm.as_of))]
+        days = pd.date_range(deals.created_date.min(), crm.as_of)[::-1][::7] if len(deals) else []
+    else:
+        days = [crm.as_of] if purpose == "score" else forecast_days(crm)[:-1]
+    parts = [deals[(deals.created_date <= day) & ~(deals.closed_date <= day)].assign(day=day) for day in days]
+    rows = pd.concat([part for part in parts if len(part)]).reset_index() if any(len(part) for part in parts) else pd.DataFrame()
+    if rows.empty:
+        return rows
+    stays = visits(crm).reset_index()
+    stays["day"] = stays.recorded_at.where(stays.is_left_truncated, stays.entered_at).dt.normalize()
+    stays["regressions"] = stays.groupby("deal_id").is_regression.cumsum()
+    stays["since"] = stays.entered_at.dt.normalize().where(~stays.is_left_truncated)
+    stays["stage_seen"] = stays.day
+    history = changes(crm).assign(day=lambda table: table.changed_at.dt.normalize())
+    active = crm.events("activities", "occurred_at").assign(
+        day=lambda table: table.occurred_at.dt.normalize(), active=lambda table: table.day
+    )
+    close, amount = (history[history.field == name].copy() for name in ("expected_close_date", "amount"))
+    close["move"] = (pd.to_datetime(close.new_value) > pd.to_datetime(close.old_value)).astype(int)
+    amount["move"] = np.sign(pd.to_numeric(amount.new_value) - pd.to_numeric(amount.old_value))
+    counts = {"pushes": (close, 1), "increases": (amount, 1), "decreases": (amount, -1)}
+    stay = last_before(rows, stays, ["stage", "since", "regressions", "stage_seen"])
+    for name, (table, sign) in counts.items():
+        table[name] = (table.move == sign).groupby(table.deal_id).cumsum()
+        rows[name] = last_before(rows, table, [name])[name].fillna(0)
+    edited = pd.concat([close, amount]).assign(edited=lambda table: table.day)
+    edited, active_on = last_before(rows, edited, ["edited"]).edited, last_before(rows, active, ["active"]).active
+    touched = pd.concat([rows.created_date, stay.stage_seen, edited, active_on], axis=1).max(axis=1)
+    first = {name: crm.events(name, moment)[moment].min().normalize() for name, moment in COMPANIONS.items()}
+    rows["is_stale"] = ((rows.day - touched).dt.days >= 30) & (rows.day >= first["field_history"])
+    amounts = {day: known_amounts(crm, day) for day in rows.day.unique()}
+    owners = history[(history.field == "sales_rep_id") & history.new_value.notna()]
+    rows["sales_rep_id"] = last_before(rows, owners, ["new_value"]).new_value.fillna(rows.sales_rep_id)
+    rows["deal_size_band"] = crm.size_band(
+        pd.Series([amounts[row.day].get(row.deal_id) for row in rows.itertuples()], rows.index, dtype=float)
+    )
+    rows["age_days"] = (rows.day - rows.created_date).dt.days
+    rows["deal_age_band"] = banded(rows.age_days, DEAL_AGES)
+    rows["stage"] = stay.stage
+    rows["stage_age_band"] = stay.stage + ", " + banded((rows.day - stay.since).dt.days, STAGE_AGES)
+    rows["regression_band"] = banded(stay.regressions.fillna(0), COUNT_BANDS).where(rows.day >= first["stage_history"])
+    for name, column in (("push_band", "pushes"), ("amount_increase_band", "increases"), ("amount_decrease_band", "decreases")):
+        rows[name] = banded(rows[column], COUNT_BANDS).where(rows.day >= first["field_history"])
+    idle = (rows.day - active_on).dt.days.fillna(rows.age_days)
+    rows["activity_age_band"] = banded(idle, ACTIVITY_BANDS).where(rows.day >= first["activities"])
+    rows[FACTORS] = rows[FACTORS].fillna("Unknown")
+    return rows.reset_index(drop=True)
+
+
+COMPANIONS = {"stage_history": "entered_at", "field_history": "changed_at", "activities": "occurred_at"}
+
+
+def log_odds(rate):
+    return np.log(rate / (1 - rate))
+
+
+def chance(odds):
+    return 1 / (1 + np.exp(-odds))
+
+
+def by_level(rows: pd.DataFrame, factor: str) -> pd.Series:
+    return rows.groupby(factor).deal_id.nunique()
+
+
+@dataclass(frozen=True)
+class Score:
+    """An average and what each level of each factor adds to it, in log odds; levels that it doesn't know add nothing."""
+
+    average: float
+    terms: dict[str, pd.Series]
+
+    def of(self, rows: pd.DataFrame) -> np.ndarray:
+        parts = [key_of(rows, factor).map(levels).fillna(0.0) for factor, levels in self.terms.items()]
+        return self.average + np.sum([part.to_numpy(float) for part in parts], axis=0)
+
+
+def key_of(rows: pd.DataFrame, factor: str) -> pd.Series:
+    names = factor.split(" x ")
+    return rows[names[0]] if len(names) == 1 else rows[names].agg(" | ".join, axis=1)
+
+
+def ridge(rows: pd.DataFrame, penalty: float) -> Score:
+    """A logistic regression with a coefficient for each level seen in 20 deals or more, a deal weighing 1, by scipy's minimiser."""
+    levels = {name: by_level(rows, name) for name in FACTORS}
+    kept = {name: list(deals.index[deals >= 20]) for name, deals in levels.items() if len(deals) > 1 and (deals >= 20).any()}
+    blocks = [np.ones((len(rows), 1)), *(np.stack([rows[name] == level for level in each], 1).astype(float) for name, each in kept.items())]
+    design, won, weight = np.hstack(blocks), rows.is_won.to_numpy(float), rows.weight.to_numpy()
+    free = np.append(0.0, np.full(design.shape[1] - 1, penalty))
+
+    def loss(beta):
+        odds = design @ beta
+        return weight @ (np.logaddexp(0, odds) - won * odds) + (free * beta**2).sum() / 2
+
+    def slope(beta):
+        return design.T @ (weight * (chance(design @ beta) - won)) + free * beta
+
+    def bend(beta):
+        p = chance(design @ beta)
+        return (design * (weight * p * (1 - p))[:, None]).T @ design + np.diag(free)
+
+    found = optimize.minimize(loss, np.zeros(design.shape[1]), jac=slope, hess=bend, method="trust-exact", options={"gtol": 1e-9})
+    share, beta, terms, start = weight @ design / weight.sum(), found.x, {}, 1
+    for name, each in kept.items():
+        columns = slice(start, start + len(each))
+        terms[name] = pd.Series(beta[columns] - share[columns] @ beta[columns], each)
+        start += len(each)
+    return Score(share @ beta, terms)
+
+
+def table_score(rows: pd.DataFrame) -> Score:
+    """Shares won by stage and days in it, inside each by age, inside each by lead source, each shrunk to the one around it by 50 deals."""
+    around, average, terms = pd.Series(np.average(rows.is_won, weights=rows.weight), rows.index), 0.0, {}
+    average = log_odds(around.iloc[0])
+    for depth in range(1, len(TABLE_FACTORS) + 1):
+        name = " x ".join(TABLE_FACTORS[:depth])
+        cell = key_of(rows, name)
+        weight, won = rows.weight.groupby(cell).sum(), (rows.weight * rows.is_won).groupby(cell).sum()
+        outer = around.groupby(cell).first()
+        rate = (won + PRIOR_DEALS * outer) / (weight + PRIOR_DEALS)
+        step = log_odds(rate) - log_odds(outer)
+        mean = (step * weight).sum() / rows.weight.sum()
+        average += mean
+        terms[name] = step - mean
+        around = cell.map(rate)
+    return Score(average, terms)
+
+
+def trainable(crm: Crm, rows: pd.DataFrame, day: pd.Timestamp) -> pd.Series:
+    """Has the deal closed by the day, and was it created longer before it than deals live?"""
+    known = [each for each in forecast_days(crm) if each <= day and not np.isnan(longest_life(crm, each))]
+    return (rows.closed_date <= day) & ((day - rows.created_date).dt.days > longest_life(crm, known[-1]))
+
+
+@cache
+def folds(crm: Crm) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """Last day of training and of creation of the tested deals: from the first forecast date by which 30 % of the deals can train, four tests of
+    equally many deals."""
+    rows = observations(crm, "training")
+    deals = rows.drop_duplicates("deal_id") if len(rows) else rows
+    for day in forecast_days(crm) if len(rows) else []:
+        if not np.isnan(longest_life(crm, day)) and trainable(crm, deals, day).sum() >= max(50, 0.3 * len(deals)):
+            later = deals.created_date[deals.created_date > day].sort_values()
+            if len(later) >= 4 * 50:
+                ends = [later.iloc[len(later) * fold // 4 - 1] for fold in range(1, 5)]
+                return list(zip([day, *ends[:-1]], ends, strict=True))
+            break
+    return []
+
+
+@cache
+def tested(crm: Crm) -> pd.DataFrame:
+    """Test observations of all folds, scored by fits on the deals before."""
+    rows, parts = observations(crm, "training"), []
+    penalties = crm.mart("rpt_score_quality").set_index("fold").penalty
+    for number, (day, until) in enumerate(folds(crm), 1):
+        training, test = rows[trainable(crm, rows, day)], rows[(rows.created_date > day) & (rows.created_date <= until)]
+        base = training.drop_duplicates("deal_id").is_won.mean()
+        odds = {
+            "model": ridge(training, penalties[f"fold {number}"]).of(test),
+            "table": table_score(training).of(test),
+            "base": log_odds(base),
+        }
+        parts.append(test.assign(fold=f"fold {number}", base_rate=base, trained=training.deal_id.nunique(), **odds))
+    return pd.concat(parts)
+
+
+def area(rows: pd.DataFrame) -> tuple[float, float]:
+    """Over all pairs of a won and a lost observation, ties counting half; with the variance by what each deal adds to it."""
+    odds, weight = rows.model.round(7).to_numpy(), rows.weight.to_numpy()
+    won = rows.is_won.to_numpy()
+    wins, losses = (rows[rows.is_won == each].deal_id.nunique() for each in (True, False))
+    lost_odds, lost_weight, won_odds, won_weight = odds[~won], weight[~won], odds[won], weight[won]
+    above = np.concatenate([(each[:, None] > lost_odds) + 0.5 * (each[:, None] == lost_odds) for each in np.array_split(won_odds, 50)])
+    of_won, of_lost = above @ lost_weight / losses, won_weight @ above / wins
+    parts = [
+        pd.Series(w * x).groupby(rows.deal_id[rows.is_won == s].to_numpy()).sum()
+        for s, w, x in ((1, won_weight, of_won), (0, lost_weight, of_lost))
+    ]
+    return parts[0].mean(), parts[0].var() / wins + parts[1].var() / losses
+
+
+def calibrated(rows: pd.DataFrame) -> dict[str, float]:
+    """Slope and intercept of the outcome on the predicted log odds, by statsmodels, clustered by deal."""
+    found = {}
+    designs = {"slope": (np.column_stack([rows.model, np.ones(len(rows))]), None), "intercept": (np.ones((len(rows), 1)), rows.model)}
+    for name, (design, offset) in designs.items():
+        fit = sm.GLM(rows.is_won.astype(float), design, sm.families.Binomial(), offset=offset, var_weights=rows.weight)
+        clusters = {"groups": pd.factorize(rows.deal_id)[0], "use_correction": False}
+        with warnings.catch_warnings(action="ignore"):  # weights and clusters together are little tested there
+            fit = fit.fit(cov_type="cluster", cov_kwds=clusters, tol=1e-12, maxiter=100)
+        lower, upper = np.asarray(fit.conf_int(0.05))[0]
+        found |= {f"calibration_{name}": fit.params.iloc[0], f"calibration_{name}_lower": lower, f"calibration_{name}_upper": upper}
+    return found
+
+
+@figure("rpt_score_quality", "fold", within=1e-5, needs="stage_history")
+@cache
+def score_gate(crm):
+    """Fits of past dates on deals created later: the ridge with the penalty that the mart names, the table, and the base rate."""
+    if not folds(crm):
+        row = {"deal_count": 0, "auc": np.nan, "brier": np.nan, "calibration_slope": np.nan, "is_gate_passed": False}
+        return pd.DataFrame([row], pd.Index(["all"], name="fold"))
+    rows, found = tested(crm), {}
+    areas = {fold: area(group) for fold, group in rows.groupby("fold")}
+    for fold, group in [*rows.groupby("fold"), ("all", rows)]:
+        deals = group.drop_duplicates("deal_id")
+        errors = {}
+        for method in ("model", "table", "base"):
+            errors[method] = (group.weight * (chance(group[method]) - group.is_won) ** 2).groupby(group.deal_id).sum()
+        gain = errors["base"] - errors["model"]
+        if fold == "all":
+            sizes = rows.groupby("fold").deal_id.nunique()
+            auc = sum(sizes[each] * areas[each][0] for each in areas) / sizes.sum()
+            error = np.sqrt(sum(sizes[each] ** 2 * areas[each][1] for each in areas)) / sizes.sum()
+        else:
+            auc, error = areas[fold][0], np.sqrt(areas[fold][1])
+        t_value = stats.ttest_1samp(gain, 0).statistic
+        lower, upper = np.clip(auc + stats.norm.ppf([0.025, 0.975]) * error, 0, 1)
+        bound = np.clip(auc + stats.norm.ppf(0.005) * error, 0, 1)
+        found[fold] = {
+            "deal_count": len(deals),
+            "observation_count": len(group),
+            "won_deal_count": deals.is_won.sum(),
+            "win_rate": deals.is_won.mean(),
+            "auc": auc,
+            "auc_lower": lower,
+            "auc_upper": upper,
+            "auc_gate_lower": bound,
+            "brier": errors["model"].mean(),
+            "brier_table": errors["table"].mean(),
+            "brier_base": errors["base"].mean(),
+            "brier_skill": 1 - errors["model"].mean() / errors["base"].mean(),
+            "brier_t_value": t_value,
+            "gate_p_value": max(stats.norm.sf((auc - 0.5) / error), stats.t.sf(t_value, len(deals) - 1)),
+            "is_gate_passed": bool(bound > 0.5 and t_value > 1.645),
+        } | calibrated(group)
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("fold")
+
+
+@figure("rpt_score_calibration", "method", "bin_number", within=1e-5, needs="stage_history")
+def score_calibration(crm):
+    """Test observations in ten bins of the predicted chance, each part of a deal weighing what it is."""
+    found = {}
+    if not folds(crm):
+        return pd.DataFrame(index=pd.MultiIndex.from_arrays([[], []], names=["method", "bin_number"]))
+    for method in ("model", "table", "base"):
+        rows = tested(crm).assign(p=lambda table, method=method: chance(table[method]))
+        bins = np.maximum(1, np.ceil((10 * rows.p).round(6))).astype(int)
+        for number, group in rows.groupby(bins):
+            parts = group.groupby("deal_id").weight.sum()
+            weight, won = parts.sum(), (group.weight * group.is_won).sum()
+            worth = weight**2 / (parts**2).sum()
+            found[method, number] = {
+                "deal_count": len(parts),
+                "observation_count": len(group),
+                "weighted_deal_count": weight,
+                "effective_deal_count": worth,
+                "predicted_win_rate": np.average(group.p, weights=group.weight),
+                "win_rate": won / weight,
+                "win_rate_lower": wilson(won / weight * worth, worth)[0],
+                "win_rate_upper": wilson(won / weight * worth, worth)[1],
+            }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(["method", "bin_number"])
+
+
+@cache
+def final_score(crm: Crm) -> Score | None:
+    """What the open deals are scored by: the model, or the table where its errors are smaller, if the gate is open."""
+    quality = score_gate(crm).loc["all"]
+    if not quality.is_gate_passed:
+        return None
+    rows = observations(crm, "training")
+    penalty = crm.mart("rpt_score_quality", "fold = 'all'").penalty.iloc[0]
+    return table_score(rows) if quality.brier_table < quality.brier else ridge(rows, penalty)
+
+
+@figure("fct_deal_scores", "deal_id", within=1e-5, needs="stage_history")
+def deal_scores(crm):
+    score, rows = final_score(crm), observations(crm, "score").set_index("deal_id")
+    training = observations(crm, "training").drop_duplicates("deal_id") if len(observations(crm, "training")) else crm.closed
+    rate = training.is_won.mean()
+    odds = pd.Series(score.of(rows) if score else log_odds(rate), rows.index)
+    risk = np.floor(100 * (1 - chance(odds)) + 0.5)
+    found = {
+        "win_probability": chance(odds),
+        "base_win_rate": rate,
+        "lift": chance(odds) / rate,
+        "training_deal_count": len(training),
+        "risk_score": risk,
+    }
+    table = pd.DataFrame(found, rows.index)
+    return table.assign(risk_category=pd.cut(risk, [-1, 25, 50, 75, 100], labels=["low", "medium", "high", "critical"]).astype(object))
+
+
+@figure("fct_deal_score_reasons", "deal_id", "factor", within=1e-5, needs="stage_history")
+def score_reasons(crm):
+    """What each factor adds to the average deal's log odds; and in points, so that these too sum to the difference from the average deal."""
+    score, rows = final_score(crm), observations(crm, "score").set_index("deal_id")
+    if not score:
+        return pd.DataFrame(index=pd.MultiIndex.from_arrays([[], []], names=["deal_id", "factor"]))
+    parts = pd.DataFrame({name: key_of(rows, name).map(levels).fillna(0.0) for name, levels in score.terms.items()}, rows.index)
+    total = parts.sum(axis=1)
+    assert np.allclose(score.average + total, score.of(rows))
+    slope = (chance(score.average + total) - chance(score.average)) / total
+    table = pd.DataFrame({"contribution": parts.stack(), "contribution_pp": parts.mul(100 * slope, axis=0).stack()})
+    return table.rename_axis(["deal_id", "factor"])
+
+
+@cache
+def shares_in_time(crm: Crm) -> pd.DataFrame:
+    """Of deals of the same stage and age that were won, or lost, the share whose end came within as many days as the quarter of the day
+    after the as-of date has left; cells shrunk to their stage, stages to all, by five deals."""
+    rows, end = every_observation(crm).copy(), (crm.as_of + DAY).to_period("Q").end_time.normalize()
+    if rows.empty:
+        unknown = {"won": np.nan, "lost": np.nan, "period_end_date": end}
+        return pd.DataFrame(unknown, observations(crm, "score").deal_id)
+    rows["in_time"] = (rows.closed_date - rows.day).dt.days <= (end - crm.as_of).days
+    now = observations(crm, "score").set_index("deal_id")
+    found = {}
+    for name, group in (("won", rows[rows.is_won]), ("lost", rows[~rows.is_won])):
+        shrunk = pd.Series(group.in_time.mean() if len(group) else 0.0, now.index)
+        for keys in (["stage"], ["stage", "deal_age_band"]):
+            cells_of = group.groupby(keys).agg(rate=("in_time", "mean"), deals=("deal_id", "nunique"))
+            own = now[keys].join(cells_of, on=keys)[["rate", "deals"]].fillna(0.0)
+            shrunk = (own.rate * own.deals + PRIOR * shrunk) / (own.deals + PRIOR)
+        found[name] = shrunk
+    return pd.DataFrame(found).assign(period_end_date=end)
+
+
+@figure("fct_deal_scores", "deal_id", within=1e-5, needs="stage_history")
+def ends_by_the_end_of_the_quarter(crm):
+    shares, p = shares_in_time(crm), deal_scores(crm).win_probability
+    won, lost = p * shares.won, (1 - p) * shares.lost
+    return pd.DataFrame(
+        {
+            "period_end_date": shares.period_end_date,
+            "win_by_period_end_probability": won,
+            "lose_by_period_end_probability": lost,
+            "slip_probability": 1 - won - lost,
+        }
+    )
+
+
+@figure("fct_deal_scores", "deal_id", within=1e-4, needs="stage_history")
+def deal_health(crm):
+    """Points for the chance to win, the pace in the stage, activity and pushes, weighed .40, .25, .20 and .15 as far as they are known."""
+    stages, edits, scores = open_deals_in_their_stages(crm), open_deals_and_their_changes(crm), deal_scores(crm)
+    parts = pd.DataFrame(
+        {
+            "win_health": 50 * scores.win_probability / scores.base_win_rate,
+            "pace_health": 100 - 50 * stages.days_in_stage / stages.stall_threshold_days,
+            "activity_health": 100 - 50 * stages.days_since_last_activity / 14,
+            "schedule_health": (100 / (1 + edits.push_count)).where(~edits.is_overdue.fillna(False).astype(bool), 0),
+        }
+    ).clip(0, 100)
+    weights = parts.notna() * [0.40, 0.25, 0.20, 0.15]
+    return parts.assign(health_score=np.floor((parts * weights).sum(axis=1) / weights.sum(axis=1) + 0.5))
+
+
+@figure("rpt_pipeline_health", *MONTH, where="metric in ('coverage', 'coverage_needed')", within=1e-5, needs="quotas")
+def coverage_of_quotas(crm):
+    """Of the quarter of the day after the as-of date: what is missing of the quotas / expected yield of a unit of open amount by its end."""
+    quotas = text_of(crm.files["quotas"])
+    quarter = (crm.as_of + DAY).to_period("Q")
+    quota = pd.to_numeric(quotas.amount)[pd.to_datetime(quotas.period_start).dt.to_period("Q") == quarter]
+    won = crm.deals.amount[crm.deals.is_won & (crm.deals.closed_date >= quarter.start_time)].sum()
+    missing = max(0.0, quota.sum() - won)
+    expected = (crm.open.amount * deal_scores(crm).win_probability * shares_in_time(crm).won).sum()
+    month, count = month_of(pd.Series([crm.as_of]))[0], len(crm.open)
+    values = {}
+    if len(quota):
+        values = {"coverage_needed": missing * crm.open.amount.sum() / expected, "coverage": expected / missing}
+    return health({(month, name, "as_of_date"): (value, np.nan, np.nan, count) for name, value in values.items()})
+
+
+@figure("rpt_score_drift", "factor", where="factor <> 'score' and psi is not null", within=1e-9, some=True, needs="stage_history")
+def drift_of_factors(crm):
+    """The open deals against those open at the last twelve month ends; levels expected in fewer than five deals stand together."""
+    now, then = observations(crm, "score"), observations(crm, "backtest")
+    then = then[then.day.isin(forecast_days(crm)[-13:-1])]
+    found = {}
+    for name in FACTORS:
+        counts = pd.concat([now[name].value_counts(), then[name].value_counts()], axis=1, keys=["now", "then"]).fillna(0.0)
+        size = min(len(now), then.deal_id.nunique())
+        share_of = (counts / counts.sum()).mean(axis=1)
+        rare = share_of * size < 5
+        if rare.any() and share_of[rare].sum() * size < 5:
+            rare[share_of[~rare].idxmin()] = True
+        counts = pd.concat([counts[~rare], counts[rare].sum().to_frame("other").T]) if rare.any() else counts
+        if len(counts) < 2 or size < MIN_DEALS:
+            continue
+        one, other = (np.maximum(counts[each], 0.5) / counts[each].sum() for each in ("now", "then"))
+        found[name] = {
+            "open_deal_count": len(now),
+            "reference_deal_count": then.deal_id.nunique(),
+            "reference_observation_count": len(then),
+            "psi": ((one - other) * np.log(one / other)).sum(),
+        }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("factor")
+
+
+# Alerts
+
+RULES = pd.DataFrame(
+    [
+        ("large_deal_at_risk", "risk_score", 70, 50_000, 4, "immediate"),
+        ("large_deal_stalled", "stalled_days", 14, 50_000, 4, "immediate"),
+        ("risk_crossed_75", "risk_score", 75, None, 3, "immediate"),
+        ("deal_stalled", "stalled_days", 14, 10_000, 2, "daily"),
+        ("risk_above_60", "risk_score", 60, None, 2, "daily"),
+        ("no_activity", "days_since_last_activity", 21, None, 1, "daily"),
+        ("overdue", "days_overdue", 0, None, 1, "daily"),
+    ],
+    columns=["alert_rule_id", "metric", "above", "above_amount", "gravity", "cadence"],
+)
+
+
+@cache
+def rules_of_deals(crm: Crm) -> pd.DataFrame:
+    """Every open deal by every rule: the value, and whether it is beyond the limits. A closed gate shows no risk score."""
+    stages, amounts = open_deals_in_their_stages(crm), crm.open.amount
+    over, idle = stages.days_in_stage > stages.stall_threshold_days, stages.days_since_last_activity
+    values = {
+        "risk_score": deal_scores(crm).risk_score if final_score(crm) else pd.Series(np.nan, amounts.index),
+        "stalled_days": np.maximum(stages.days_in_stage.where(over, 0), idle.where(idle >= 14, 0)),
+        "days_since_last_activity": idle,
+        "days_overdue": (crm.as_of - crm.open.expected_close_date).dt.days,
+    }
+    tables = []
+    for rule in RULES.itertuples():
+        value = values[rule.metric].dropna()
+        large = amounts.reindex(value.index) > rule.above_amount if pd.notna(rule.above_amount) else True
+        met = (value > rule.above) & large
+        tables.append(
+            pd.DataFrame(
+                {"alert_rule_id": rule.alert_rule_id, "value": value, "is_met": met, "gravity": rule.gravity, "cadence": rule.cadence}
+            )
+        )
+    return pd.concat(tables).rename_axis("subject_id").reset_index().set_index(["alert_rule_id", "subject_id"])
+
+
+@figure("fct_alert_checks", "alert_rule_id", "subject_id", where="subject_type = 'deal'", within=1e-5, needs="stage_history")
+def conditions_of_alerts(crm):
+    return rules_of_deals(crm)[["value", "is_met"]]
+
+
+@figure("fct_alerts", "alert_rule_id", "subject_id", where="subject_type = 'deal'", within=1e-5, needs="stage_history")
+def first_alerts(crm):
+    """On the first day a deal has one alert, of the gravest rule; nothing has crossed a threshold yet. Ten go out at once, the company's own
+    before those of deals; the others wait for those of the day."""
+    met = rules_of_deals(crm).query("is_met and alert_rule_id != 'risk_crossed_75'").reset_index()
+    one = met.sort_values(["gravity", "alert_rule_id"], ascending=[False, True]).drop_duplicates("subject_id")
+    one = one.assign(amount=crm.open.amount.reindex(one.subject_id).to_numpy()).sort_values(
+        ["gravity", "amount", "subject_id"], ascending=[False, False, True]
+    )
+    of_company = crm.mart("fct_alerts", "subject_type <> 'deal' and cadence = 'immediate'")
+    at_once = one[one.cadence == "immediate"].index[: 10 - len(of_company)]
+    delivery = one.cadence.where((one.cadence != "immediate") | one.index.isin(at_once), "daily")
+    return one.assign(delivery=delivery, state="new").set_index(["alert_rule_id", "subject_id"])[["value", "cadence", "delivery", "state"]]
+
+
 # The inputs
 
 # Deals, seed and presets of `python -m tools generate --kind process`.
@@ -1690,6 +2200,6 @@ def cases() -> Iterator:
                 yield pytest.param(name, each, id=f"{name}: {each.compute.__name__}", marks=marks)
 
 
-@pytest.mark.parametrize(("name", "figure"), cases())
+@pytest.mark.parametrize(("name", "figure"), list(cases()))
 def test_a_figure_is_what_the_files_say(crms, name, figure):
     check(figure, crms(name))
