@@ -14,7 +14,11 @@ int_rewritten_dimensions as (
 factors (factor, factor_order, label, dimension, data_needed, can_rep_change) as (
     values
     {% for each in score_factors() -%}
-    ('{{ each.factor }}', {{ loop.index }}, '{{ each.label | replace("'", "''") }}', '{{ "deal_size_band" if each.column == "deal_amount" else each.column }}', {{ "'" ~ each.data_needed ~ "'" if each.data_needed else "null" }}, {{ each.can_rep_change or false }}){{ "," if not loop.last }}
+    (
+        '{{ each.factor }}', {{ loop.index }}, '{{ each.label | replace("'", "''") }}',
+        '{{ "deal_size_band" if each.column == "deal_amount" else each.column }}',
+        {{ "'" ~ each.data_needed ~ "'" if each.data_needed else "null" }}, {{ each.can_rep_change or false }}
+    ){{ "," if not loop.last }}
     {% endfor %}
 ),
 
