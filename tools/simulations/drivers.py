@@ -122,8 +122,8 @@ def population(seed: int, effects: Plan) -> dict[tuple[str, str], tuple[float, f
 
 
 def true_effect(row: dict, truth: dict[tuple[str, str], tuple[float, float]]) -> float:
-    """In percentage points, against the levels that the row is compared with."""
-    others = np.array([truth[row["factor"], level] for level in row["other_levels"].split(", ")])
+    """In percentage points, against the levels that the row is compared with; those that are rare in the CRM, and in no other, have no truth."""
+    others = np.array([truth[row["factor"], level] for level in row["other_levels"].split(", ") if (row["factor"], level) in truth])
     return truth[row["factor"], row["level"]][0] - float(np.average(others[:, 0], weights=others[:, 1]))
 
 
