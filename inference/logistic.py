@@ -1,4 +1,4 @@
-"""Logistic regressions of grouped deals by Newton's method: `won` of the `count` deals of each cell are won.
+"""Logistic regressions of grouped deals: `won` of the `count` deals of each cell are won. Plain ones are scikit-learn's.
 
 Designs are one-hot, sparse, with a row a cell: `one_hot` makes them.
 """
@@ -135,6 +135,43 @@ def leverages(design, weight: Array, covariance: Array) -> Array:
     return weight * found
 
 
+def maximum_likelihood(design, won: Array, count: Array) -> Array:
+    """Coefficients by scikit-learn, whose own last words about a likelihood without a maximum aren't needed."""
+    import warnings
+
+    from scipy.sparse import vstack
+    from sklearn.linear_model import LogisticRegression
+
+    if not design.shape[1]:
+        return np.zeros(0)
+    weight, outcome = np.concatenate([won, count - won]), np.repeat([1, 0], len(won))
+    is_there = weight > 0
+    model = LogisticRegression(C=np.inf, solver="newton-cholesky", fit_intercept=False, tol=1e-12, max_iter=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(vstack([design, design]).tocsr()[is_there], outcome[is_there], sample_weight=weight[is_there])
+    return model.coef_[0]
+
+
+def climb(evaluate: Callable[[Array], tuple], coefficients: Array, free: Array) -> tuple[Array, bool]:
+    """Coefficients that maximise what `evaluate` returns first, moving those that are `free`, and whether the steps came to an end."""
+    value, gradient, _, curvature = evaluate(coefficients)
+    for _ in range(100):
+        step = np.zeros(len(coefficients))
+        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
+        step = shortened(step, 5.0)
+        if np.abs(step).max() < 1e-10:
+            return coefficients + step, True
+        for _ in range(10):
+            tried = evaluate(coefficients + step)
+            if tried[0] >= value - 1e-9 * abs(value):
+                break
+            step /= 2
+        coefficients = coefficients + step
+        value, gradient, _, curvature = tried
+    return coefficients, False
+
+
 def fit_logistic(
     design, won: Array, count: Array, moving: Array | None = None, is_penalised: bool = False, start: Array | None = None
 ) -> Fit:
@@ -151,7 +188,7 @@ def fit_logistic(
         Columns whose coefficients are fitted (all), the others being 0. Firth's penalty is that of all columns.
     is_penalised : bool
     start : ndarray of float, shape (p,), optional
-        Coefficients to begin with, 0 where they don't move.
+        Coefficients that the penalised fit begins with, 0 where they don't move.
 
     Returns
     -------
@@ -193,24 +230,16 @@ def fit_logistic(
             curvature = information(design, across, (count + added) * spread)
         return value, design.T @ residual, inside, curvature
 
-    # Newton's last step squares the error; the penalised one only shrinks it.
-    tolerance, most_steps = (1e-10, 100) if is_penalised else (1e-6, 20)
-    coefficients, has_converged = np.zeros(len(everything)) if start is None else start, False
+    if is_penalised:
+        coefficients, has_converged = climb(evaluate, np.zeros(len(everything)) if start is None else start, free)
+    else:
+        coefficients = np.zeros(len(everything))
+        coefficients[free] = maximum_likelihood(design[:, free], won, count)
     value, gradient, inside, curvature = evaluate(coefficients)
-    for _ in range(most_steps):
-        step = np.zeros(len(everything))
-        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
-        step = shortened(step, 5.0)
-        has_converged = bool(np.abs(step).max() < tolerance)
-        for _ in range(10):
-            tried = evaluate(coefficients + step)
-            if tried[0] >= value - 1e-9 * abs(value):
-                break
-            step /= 2
-        coefficients = coefficients + step
-        value, gradient, inside, curvature = tried
-        if has_converged or np.abs(design @ coefficients).max() > FARTHEST_LOGIT:
-            break
+    if not is_penalised:
+        has_converged = bool(np.abs(design @ coefficients).max() <= FARTHEST_LOGIT)
+        step = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free]) if has_converged else np.zeros(0)
+        has_converged &= bool(np.abs(step).max(initial=0.0) < 1e-6)
     covariance = np.zeros_like(inside)
     covariance[np.ix_(free, free)] = np.linalg.inv(inside[np.ix_(free, free)])
     return Fit(coefficients, covariance, gram, kept, dropped, bridge, value, is_penalised, has_converged)

@@ -3,8 +3,8 @@
 Two fits: what is known at creation, and the same with the cycle band, which is known only after the close. `half_year_start_date` is
 null for the fit of all deals; else the row is of a fit of the deals closed in that half-year.
 
-A fit is a logistic regression of won, one row a deal, on deals grouped by the levels of their factors; maximum likelihood by Newton's
-method, standard errors from the inverse Fisher information. A level's effect is a difference of average predicted win rates: of
+A fit is a logistic regression of won, one row a deal, on deals grouped by the levels of their factors; maximum likelihood by scikit-learn,
+standard errors from the inverse Fisher information. A level's effect is a difference of average predicted win rates: of
 all deals, had they been of this level, against the mean of the factor's other levels weighted by their deals, in percentage points, with
 delta-method standard errors. So the reference of the coefficients is only a parametrisation.
 
@@ -18,7 +18,7 @@ Deals of one account are alike, which makes chance larger: the standard error of
 effect (`contrast_design_effect`), whose correlation is the least that the factors' levels leave between the deals of an account.
 
 Reps are in no fit: in most companies a rep sells in one region or team, which a fit with the reps couldn't tell apart from them. Rare levels
-stand together as one. A likelihood without a maximum (some level only wins or only loses) keeps Newton's steps long: then the fit is Firth's
+stand together as one. A likelihood without a maximum (some level only wins or only loses) has no end to its steps: then the fit is Firth's
 (1993), whose penalty has finite estimates and does not depend on the reference, with penalised likelihood ratios (Heinze and Schemper 2002).
 What can't be told apart from other factors has no effect and says so.
 """
