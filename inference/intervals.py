@@ -144,49 +144,6 @@ def wilson(proportion: Proportion, quantile: float) -> tuple[Array, Array]:
     return np.clip(centre - half, 0, rate), np.clip(centre + half, rate, 1)
 
 
-def newcombe_reach(first: Proportion, second: Proportion, quantile: float) -> tuple[Array, Array]:
-    """How far the interval of `newcombe` reaches below and above the difference.
-
-    Examples
-    --------
-    >>> below, above = newcombe_reach(Proportion(5, 10), Proportion(2, 10), normal_quantile(0.95))
-    >>> round(float(below), 4), round(float(above), 4)
-    (0.4067, 0.2999)
-    """
-    lower, upper = wilson(first, quantile)
-    second_lower, second_upper = wilson(second, quantile)
-    return np.hypot(first.rate - lower, second_upper - second.rate), np.hypot(upper - first.rate, second.rate - second_lower)
-
-
-def newcombe(first: Proportion, second: Proportion, quantile: float) -> tuple[Array, Array, Array]:
-    """Difference of two independent proportions, first less second, with its interval out of both Wilson intervals.
-
-    Parameters
-    ----------
-    first, second : Proportion
-        Of shapes that broadcast together.
-    quantile : float
-        See `normal_quantile`.
-
-    Returns
-    -------
-    difference, lower, upper : ndarray of float
-        -1 <= lower <= difference <= upper <= 1; NaN where a proportion has no case.
-
-    References
-    ----------
-    Newcombe (1998), Stat. Med. 17, 873-890, method 10.
-
-    Examples
-    --------
-    >>> [round(float(each), 4) for each in newcombe(Proportion(5, 10), Proportion(2, 10), normal_quantile(0.95))]
-    [0.3, -0.1067, 0.5999]
-    """
-    below, above = newcombe_reach(first, second, quantile)
-    difference = first.rate - second.rate
-    return difference, np.maximum(difference - below, -1), np.minimum(difference + above, 1)
-
-
 @dataclass(frozen=True)
 class Quotient:
     """Two estimates that one divides by the other, their variances, and their covariance; all of one shape.

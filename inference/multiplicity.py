@@ -1,4 +1,4 @@
-"""Many tests at once: q values, adjusted p values, stepping down, and families of tests that are selected first."""
+"""Many tests at once: q values, corrections with their own intervals, what looks alike, and families that share a threshold."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,61 +70,6 @@ def largest(z: Array) -> Array:
     return size >= np.nanmax(size) * (1 - SAME)
 
 
-def step_down(score: Callable[[Array], Array], size: int, level: float, times: int = 1) -> tuple[Array, Array]:
-    """One hypothesis after the other, the one that stands out most first: each that is rejected leaves, and the rest is scored anew.
-
-    The largest |z| is a signal if its two-sided p value x the hypotheses left x `times` is at most `level`. Ties leave together.
-
-    Parameters
-    ----------
-    score : callable
-        Takes a mask, shape (n,), of the hypotheses that have not left, and returns their z, shape (n,), NaN where there is none.
-    size : int
-        n, the number of hypotheses.
-    level : float
-        Between 0 and 1.
-    times : int
-        What p values are multiplied by besides, such as the number of families that are stepped down.
-
-    Returns
-    -------
-    adjusted : ndarray of float, shape (n,)
-        Adjusted p values, none below that of a hypothesis that left before; NaN where none could be had.
-    is_signal : ndarray of bool, shape (n,)
-
-    References
-    ----------
-    Holm (1979), Scand. J. Stat. 6, 65-70, with statistics that depend on who is left.
-
-    Examples
-    --------
-    Three groups, each against the rest: without the first, the others are alike.
-
-    >>> means = np.array([9.0, 2.0, 1.0])
-    >>> def against_the_rest(active):
-    ...     rest = [means[active & (np.arange(3) != each)].mean() if active.sum() > 1 else np.nan for each in range(3)]
-    ...     return np.where(active, means - rest, np.nan)
-    >>> adjusted, is_signal = step_down(against_the_rest, 3, 0.05)
-    >>> adjusted.round(3), is_signal
-    (array([0.   , 0.635, 0.635]), array([ True, False, False]))
-    """
-    active, is_signal = np.ones(size, bool), np.zeros(size, bool)
-    adjusted, floor = np.full(size, np.nan), 0.0
-    while True:
-        z = np.where(active, score(active), np.nan)
-        judged = np.isfinite(z)
-        if not judged.any():
-            return adjusted, is_signal
-        corrected = np.minimum(1.0, np.maximum(floor, two_sided(z) * judged.sum() * times))
-        top = judged & largest(z)
-        floor = float(corrected[top].max())
-        if floor > level:
-            adjusted[judged] = corrected[judged]
-            return adjusted, is_signal
-        adjusted[top], is_signal[top] = floor, True
-        active &= ~top
-
-
 @dataclass(frozen=True)
 class Selection:
     """Families of hypotheses, of which some are selected, and how sure their members must be to be signals.
@@ -179,43 +124,6 @@ def select_families(p_values: Sequence[float], level: float) -> Selection:
     is_selected = q_values <= level
     share = float(np.mean(is_selected)) if len(q_values) else 0.0
     return Selection(q_values, is_selected, share, level * share)
-
-
-def select_members(families: Sequence[Sequence[float]], level: float) -> tuple[list[Array], Selection]:
-    """q values inside each family, and the families whose smallest one, which is Simes' p value of the family, selects them.
-
-    A member is a signal if its family is selected and its q value at most the selection's threshold.
-
-    Parameters
-    ----------
-    families : sequence of sequences of float
-        p values of the members of each family, none of which is empty.
-    level : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    q_values : list of ndarray of float
-        Of the members, by family.
-    selection : Selection
-
-    Raises
-    ------
-    ValueError
-        If a p value is NaN.
-
-    References
-    ----------
-    Simes (1986), Biometrika 73, 751-754. Benjamini and Bogomolov (2014), J. R. Stat. Soc. B 76, 297-318.
-
-    Examples
-    --------
-    >>> q_values, selection = select_members([[0.001, 0.04], [0.3, 0.6, 0.9]], 0.05)
-    >>> [each.tolist() for each in q_values], selection.threshold
-    ([[0.002, 0.04], [0.8999999999999999, 0.8999999999999999, 0.9]], 0.025)
-    """
-    q_values = [benjamini_hochberg(family) for family in families]
-    return q_values, select_families([family.min() for family in q_values], level)
 
 
 FEWEST_FOR_FALSE_DISCOVERY = 12  # hypotheses from which on the share of false signals is bounded, and not the chance of any

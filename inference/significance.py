@@ -1,7 +1,7 @@
 """p values of single tests. Those of many tests at once are of `multiplicity`."""
 
 import numpy as np
-from scipy.special import chdtrc, gammaln, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import gammaln, ndtr, ndtri, stdtr, stdtrit
 
 from inference.intervals import Proportion, ratio
 
@@ -87,32 +87,6 @@ def mantel_haenszel(first: Proportion, second: Proportion) -> tuple[float, float
     variance = weight * won * (size - won) / (size * np.maximum(size - 1, 1))
     difference = np.sum(weight * (hits / n - other_hits / other_n)) / weight.sum()
     return float(difference), float(np.sqrt(variance.sum()) / weight.sum())
-
-
-def chi_square(table: Array) -> float:
-    """p value of Pearson's chi-square test that all rows of a table have the same shares.
-
-    Parameters
-    ----------
-    table : ndarray of float, shape (rows, columns)
-        Counts. Columns without any are left out.
-
-    Returns
-    -------
-    float
-        NaN with an empty row, or fewer than two columns.
-
-    Examples
-    --------
-    >>> round(chi_square(np.array([[30, 45], [70, 55]])), 6)
-    0.02846
-    """
-    table = table[:, table.sum(0) > 0]
-    if table.shape[1] < 2 or not table.sum(1).all():
-        return np.nan
-    expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
-    freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
-    return float(chdtrc(freedom, np.sum((table - expected) ** 2 / expected)))
 
 
 def normal_score(t: float, freedom: int) -> float:

@@ -16,16 +16,16 @@ import statsmodels.api as sm
 from conftest import PROJECT
 from scipy.linalg import qr
 from scipy.optimize import minimize_scalar
-from scipy.stats import chi2_contingency, false_discovery_control, norm
+from scipy.stats import false_discovery_control, norm
 from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint, proportions_ztest
+from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 import inference
-from inference.intervals import Proportion, Quotient, fieller, newcombe, normal_quantile, score_interval, score_z, wilson
+from inference.intervals import Proportion, Quotient, fieller, normal_quantile, score_interval, score_z, wilson
 from inference.main_effects import fit_main_effects
-from inference.multiplicity import benjamini_hochberg, correct, select_families, select_members, step_down, threshold
-from inference.significance import chi_square, normal_score, pooled_z, smallest_difference, student_score, two_sided
+from inference.multiplicity import benjamini_hochberg, correct, select_families, threshold
+from inference.significance import normal_score, pooled_z, smallest_difference, student_score, two_sided
 from inference.survival import last_share, life_table
 from inference.tables import from_columns, from_rows
 
@@ -96,17 +96,6 @@ def test_wilson_in_sql_is_the_same_interval():
             f"select {lower}, {upper} from given, (select {float(QUANTILE)}::double as z) order by row_number"
         ).fetchnumpy()
     np.testing.assert_allclose(list(found.values()), wilson(Proportion.of_rate(share, cases), QUANTILE), rtol=1e-12, atol=1e-15)
-
-
-def test_newcombe_agrees_with_statsmodels():
-    rng = np.random.default_rng(2)
-    for _ in range(300):
-        count, rest_count = rng.integers(1, 800, 2)
-        won, rest_won = rng.integers(0, count + 1), rng.integers(0, rest_count + 1)
-        expected = confint_proportions_2indep(won, count, rest_won, rest_count, method="newcomb", compare="diff")
-        close(
-            newcombe(Proportion(won, count), Proportion(rest_won, rest_count), QUANTILE), [won / count - rest_won / rest_count, *expected]
-        )
 
 
 def numeric_score_z(won, count, other_won, other_count, difference):
@@ -201,16 +190,6 @@ def test_pooled_z_agrees_with_statsmodels():
             assert np.isnan(z[0])
 
 
-def test_chi_square_agrees_with_scipy():
-    rng = np.random.default_rng(8)
-    for rows in (2, 2, 3):
-        for _ in range(100):
-            table = rng.integers(5, 400, (rows, rng.integers(2, 20))).astype(float)
-            close(chi_square(table), chi2_contingency(table, correction=False).pvalue)
-            close(chi_square(np.insert(table, 1, 0.0, axis=1)), chi_square(table))
-    assert np.isnan([chi_square(np.array([[5.0], [35.0]])), chi_square(np.array([[40.0, 40.0], [0.0, 0.0]]))]).all()
-
-
 def test_scores_of_normal_and_t_have_the_same_tails():
     for freedom in (1, 5, 11, 200):
         for value in (-6.0, -1.5, 0.0, 2.0, 3.0):
@@ -233,29 +212,10 @@ def test_q_values_and_adjusted_p_values_agree_with_scipy_and_statsmodels():
         benjamini_hochberg([0.1, np.nan])
 
 
-def test_stepping_down_is_holms_procedure_where_scores_do_not_depend_on_who_is_left():
-    rng, counts = np.random.default_rng(10), set()
-    for _ in range(60):
-        z = rng.normal(0, 2.5, rng.integers(1, 12))
-        expected = multipletests(two_sided(z), method="holm")[1]
-        for times in (1, 2):
-            adjusted, is_signal = step_down(lambda active, z=z: np.where(active, z, np.nan), len(z), 0.05, times)
-            np.testing.assert_array_equal(is_signal, times * expected <= 0.05)
-            close(adjusted[is_signal], times * expected[is_signal])
-            counts.add(int(is_signal.sum()))
-    assert counts >= {0, 1, 2, 3}
-    adjusted, is_signal = step_down(lambda active: np.full(3, np.nan), 3, 0.05)
-    assert np.isnan(adjusted).all() and not is_signal.any()
-
-
-def test_families_are_selected_and_their_members_tested_at_the_selected_share():
-    """Benjamini and Bogomolov's procedure by hand: Simes' p values of four families, two of which pass."""
-    families = [[0.001, 0.03, 0.8], [0.2, 0.5], [0.9], [0.01, 0.011]]
-    q_values, selection = select_members(families, 0.05)
-    for found, family in zip(q_values, families, strict=True):
-        close(found, false_discovery_control(family))
-    simes = [0.003, 0.4, 0.9, 0.011]
-    close(selection.q_values, false_discovery_control(simes))
+def test_families_are_selected_as_benjamini_and_bogomolov_say():
+    p_values = [0.003, 0.4, 0.9, 0.011]
+    selection = select_families(p_values, 0.05)
+    close(selection.q_values, false_discovery_control(p_values))
     assert selection.is_selected.tolist() == [True, False, False, True]
     assert (selection.share, selection.threshold) == (0.5, 0.025)
     nothing = select_families([], 0.05)
