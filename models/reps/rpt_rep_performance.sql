@@ -131,7 +131,7 @@ joined as (
 
 final as (
     select
-        * exclude (reference_rep_name),
+        joined.* exclude (reference_rep_name), -- noqa: references.consistent
         {{ rep_finding('joined') }} as finding,
         {{ rep_forecast_finding('joined') }} as forecast_finding
     from joined
