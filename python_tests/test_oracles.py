@@ -8,6 +8,7 @@ that is maximised numerically, or a loop over deals; nothing is imported from th
 Score intervals of two proportions are no business of statsmodels: its ones are off by up to .04.
 """
 
+import hashlib
 import itertools
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,8 +23,10 @@ import statsmodels.api as sm
 from conftest import PROJECT, Build, made_once, run_dbt
 from scipy import optimize, stats
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
+from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
+from statsmodels.tools.numdiff import approx_fprime_cs
 
 from tools import generate, process
 
@@ -492,15 +495,11 @@ def open_deals_in_their_stages(crm):
     """An open deal is stalled in its stage beyond the 90 % quantile of what visits of won deals lasted, or after 14 days without activity."""
     table = visits(crm).reset_index("visit_number")
     now = table[table.is_censored]
-    winning = table[table.index.isin(crm.deals.index[crm.deals.is_won]) & ~table.is_censored & ~table.is_left_truncated]
-    limits = {}
-    for stage, days in winning.groupby("stage").days_in_stage:
-        limits[stage] = np.sort(days)[int(np.ceil(0.9 * len(days) - 1e-9)) - 1] if len(days) >= MIN_DEALS else np.nan
     active = crm.events("activities", "occurred_at").groupby("deal_id").occurred_at.max().dt.normalize()
     rows = crm.open
     found = pd.DataFrame({"stage": now.stage.reindex(rows.index), "days_in_stage": now.days_in_stage.reindex(rows.index)})
     found["stage"] = found.stage.fillna(rows.deal_stage.where(rows.deal_stage.isin([*STAGES, *CLOSINGS])))
-    found["stall_threshold_days"] = now.stage.reindex(rows.index).map(limits)
+    found["stall_threshold_days"] = now.stage.reindex(rows.index).map(stall_limits(crm))
     found["regression_count"] = table.groupby("deal_id").is_regression.sum().reindex(rows.index)
     found["last_activity_date"] = active.reindex(rows.index)
     found["days_since_last_activity"] = (crm.as_of - found.last_activity_date.fillna(rows.created_date)).dt.days
@@ -1022,6 +1021,901 @@ def pair_interactions(crm):
 @figure("rpt_segment_win_rates", *PAIR, where="verdict_tier = 'pair'", within=1e-7)
 def pair_score_intervals(crm):
     return judged(crm)[1][INTERVAL]
+
+
+# Trends and changes of the win rate
+
+PERIOD = ("basis", "period_type", "period_start_date")
+FREQUENCY = {"month": "M", "quarter": "Q"}
+
+
+@cache
+def whole_closes(crm: Crm) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """From the first creation on as long as 99 % of closed deals took, as losses come later than wins, until the newest day; until the last
+    close where all deals of the file have closed."""
+    dated = crm.closed[crm.closed.closed_date.notna()]
+    longest = np.sort(dated.cycle_days)[int(np.ceil(0.99 * len(dated) - 1e-9)) - 1]
+    until = crm.as_of if len(crm.open) else min(crm.as_of, dated.closed_date.max())
+    return crm.deals.created_date.min() + pd.Timedelta(days=int(longest)), until
+
+
+@cache
+def rate_periods(crm: Crm) -> pd.DataFrame:
+    """Closed deals by the month or quarter of their close, and all deals by that of their creation."""
+    start, until = whole_closes(crm)
+    first, mature, tables = crm.deals.created_date.min(), mature_cohorts(crm, crm.as_of), []
+    sides = {"closed_date": crm.closed[crm.closed.closed_date.notna()], "created_cohort": crm.deals}
+    for basis, rows in sides.items():
+        days = rows.closed_date if basis == "closed_date" else rows.created_date
+        for period_type, frequency in FREQUENCY.items():
+            periods = days.dt.to_period(frequency)
+            table = (
+                rows.outcome.groupby(periods).value_counts().unstack(fill_value=0).reindex(columns=["Won", "Lost", "Open"], fill_value=0)
+            )
+            begin, end = table.index.start_time, table.index.end_time.normalize()
+            table = table.set_axis(["won_deal_count", "lost_deal_count", "open_deal_count"], axis=1).assign(
+                basis=basis, period_type=period_type, period_start_date=begin, period_end_date=end
+            )
+            if basis == "closed_date":
+                table["is_partial_period"] = (begin < start) | (end > until)
+                table["is_young"] = (begin > first) & (begin < start) & (end <= until)
+                table["is_mature"] = None
+            else:
+                table["is_partial_period"] = (begin <= first) | (end > crm.as_of)
+                months = month_of(rows.created_date).groupby(periods).unique()
+                table["is_mature"] = [set(each) <= mature for each in months.reindex(table.index)]
+                table["is_young"] = False
+            tables.append(table)
+    table = pd.concat(tables).assign(closed_deal_count=lambda rows: rows.won_deal_count + rows.lost_deal_count)
+    return table.set_index(list(PERIOD))
+
+
+@figure("rpt_win_rate_trend", *PERIOD, where="not is_risk_adjusted")
+def rates_by_period(crm):
+    """With what a cohort's rate is at least and at most, as its open deals may all be lost or won."""
+    rows = rate_periods(crm)
+    won, closed, still_open = rows.won_deal_count, rows.closed_deal_count, rows.open_deal_count
+    is_cohort = rows.index.get_level_values("basis") == "created_cohort"
+    limits = np.array([wilson(*each) for each in zip(won, closed, strict=True)])
+    return rows.drop(columns="is_young").assign(
+        win_rate=won / closed,
+        win_rate_lower=limits[:, 0],
+        win_rate_upper=limits[:, 1],
+        win_rate_least=(won / (closed + still_open)).where(is_cohort),
+        win_rate_most=((won + still_open) / (closed + still_open)).where(is_cohort),
+    )
+
+
+@figure("rpt_win_rate_trend", *PERIOD, where="basis = 'created_cohort' and not is_mature and not is_risk_adjusted")
+def young_cohorts(crm):
+    """The share that is won by the longest time to a close that was seen in the cohort."""
+    deals = crm.deals[crm.deals.is_open | crm.deals.closed_date.notna()]
+    deals, found = deals.assign(lasted=deals.age_days, seen_after=0), {}
+    for key, period in rate_periods(crm).iterrows():
+        if key[0] == "created_cohort" and not period.is_mature:
+            group = deals[deals.created_date.dt.to_period(FREQUENCY[key[1]]).dt.start_time == key[2]]
+            row = dict.fromkeys(["win_by_age_days", "win_by_age_rate", "win_by_age_lower", "win_by_age_upper"], np.nan)
+            if not group.is_open.all():
+                estimate, variance = incidences(group)["won"]
+                is_between = 1e-12 < estimate < 1 - 1e-12 and variance > 0
+                cases = estimate * (1 - estimate) / variance if is_between else (~group.is_open).sum()
+                row = dict(zip(row, (group.lasted[~group.is_open].max(), estimate, *wilson(estimate * cases, cases)), strict=True))
+            found[key] = row
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(PERIOD)
+
+
+def quick_ratio(crm: Crm, start: pd.Timestamp, end: pd.Timestamp) -> float:
+    """The win rate of those closes of a period that could be known in young data, over that of all: of lives as long as those of the months in
+    which all closes were known. Unknown where fewer than half could, or of these more than 80 % are won."""
+    begin, until = whole_closes(crm)
+    dated = crm.closed[crm.closed.closed_date.notna()]
+    month = dated.closed_date.dt.to_period("M")
+    lives = dated[(month.dt.start_time >= begin) & (month.dt.end_time.dt.normalize() <= until)]
+    if lives.empty or lives.is_won.all():
+        return np.nan
+    ages = (pd.date_range(start, end) - crm.deals.created_date.min()).days
+    known = [np.mean([(lives.cycle_days[lives.is_won == side] <= age).sum() for age in ages]) for side in (False, True)]
+    if sum(known) < 0.5 * len(lives) or known[1] > 0.8 * sum(known):
+        return np.nan
+    return known[1] / sum(known) / lives.is_won.mean()
+
+
+@cache
+def expected_rates(crm: Crm, period_type: str, is_adjusted: bool) -> pd.Series:
+    """By period, the rate that the regression on drivers leads to expect of its closes; without adjustment the same of all."""
+    dated = crm.closed[crm.closed.closed_date.notna()]
+    start = dated.closed_date.dt.to_period(FREQUENCY[period_type]).dt.start_time
+    if not is_adjusted:
+        return pd.Series(1.0, start.unique())
+    fit, values = driver_fit(crm, False), dated[DRIVERS].copy()
+    for name, levels in fit.levels.items():
+        values[name] = values[name].where(values[name].isin(levels), RARE)
+    return fit.fit.predict(design_of(values, fit.levels)).groupby(start).mean()
+
+
+def has_fit(crm: Crm) -> bool:
+    return driver_fit(crm, False).fit is not None
+
+
+@cache
+def charted(crm: Crm, period_type: str, is_adjusted: bool) -> pd.DataFrame:
+    """The chart period by period: who is in the baseline, how far the period lies from it in normal scores, and what has added up."""
+    table = rate_periods(crm).loc["closed_date", period_type].sort_index()
+    table["expected"] = [quick_ratio(crm, row.Index, row.period_end_date) if row.is_young else 1.0 for row in table.itertuples()]
+    table["expected"] *= expected_rates(crm, period_type, is_adjusted)
+    table = table[(table.expected > 0) & (table.is_young | ~table.is_partial_period)]
+    won, count, expected = (table[name].to_numpy(float) for name in ("won_deal_count", "closed_deal_count", "expected"))
+    rows, sums, begun, side, alarms, start, tested = [], [0.0, 0.0], None, 0, 0, 0, 0
+    out: set[int] = set()  # periods of excursions with two alarms or more, which no baseline holds
+    for at in range(len(count)):
+        if at < 12:
+            rows.append({"verdict": "insufficient_n"})
+            continue
+        if at - 12 in out and len(out & set(range(at - 12, at))) > 6:  # a shift that lasts is the new baseline
+            start, sums, begun, side, alarms, out = at - 12, [0.0, 0.0], None, 0, 0, set()
+        base = [each for each in range(start, at if begun is None else begun) if each not in out]
+        rate = expected * won[base].sum() / (count[base] * expected[base]).sum()
+        deals, p0 = count[base].sum(), rate[at]
+        row = {"baseline_period_count": len(base), "baseline_deal_count": deals}
+        rows.append(row)
+        if won[base].sum() in (0, deals) or max(rate[base].max(), p0) >= 1:
+            row["verdict"] = "not_computable"
+            continue
+        row |= {"expected_win_rate": p0, "verdict": "insufficient_n"}
+        if count[at] * min(p0, 1 - p0) < 5:
+            continue
+        pearson = sum((won[each] - count[each] * rate[each]) ** 2 / (count[each] * rate[each] * (1 - rate[each])) for each in base)
+        dispersion = max(1.0, pearson / (len(base) - 1))
+        error = np.sqrt(p0 * (1 - p0) * (1 / count[at] + 1 / deals) * dispersion)
+        z = (won[at] / count[at] - p0) / error
+        q = float(np.sign(z) * stats.norm.isf(stats.t.sf(abs(z), len(base) - 1)))
+        reach = stats.t.isf(stats.norm.sf(3), len(base) - 1) * error
+        tested += 1
+        if side and side * q <= 0.75:
+            sums, begun, side, alarms = [0.0, 0.0], None, 0, 0
+        sums = [max(0.0, sums[0] + q - 0.75), max(0.0, sums[1] - q - 0.75)]
+        if begun is None or not any(sums):
+            begun, alarms = at if any(sums) else None, 0
+        is_out, is_summed = abs(q) > 3, max(sums) > 3.2
+        if is_out or is_summed:
+            side, alarms = (int(np.sign(q)) if is_out else 1 if sums[0] > sums[1] else -1), alarms + 1
+        if side and alarms >= 2:
+            out |= set(range(begun, at + 1))
+        row |= {
+            "dispersion": dispersion,
+            "z_score": z,
+            "q_score": q,
+            "p_value": 2 * stats.norm.sf(abs(q)),
+            "lower_limit": max(0.0, p0 - reach),
+            "upper_limit": min(1.0, p0 + reach),
+            "cusum_above": sums[0],
+            "cusum_below": sums[1],
+            "tested_period_count": tested,
+            "verdict": "signal" if is_out or is_summed else "no_signal",
+        }
+    return pd.DataFrame(rows, table.index)[~table.is_young]
+
+
+@figure("rpt_win_rate_trend", "is_risk_adjusted", *PERIOD, where="basis = 'closed_date' and not is_partial_period", within=1e-6)
+def chart_of_the_win_rate(crm):
+    kinds = itertools.product([False, True][: 1 + has_fit(crm)], ["closed_date"], FREQUENCY)
+    return pd.concat({key: charted(crm, key[2], key[0]) for key in kinds}, names=["is_risk_adjusted", *PERIOD])
+
+
+@figure("rpt_win_rate_trend", "is_risk_adjusted", *PERIOD, within=1e-6)
+def trend_tests(crm):
+    """A line by weighted least squares, from 18 months or 6 quarters on beside a season, its error widened by the dispersion about it."""
+    table, found = rate_periods(crm), {}
+    known = table[~table.is_partial_period & (table.is_mature != False) & (table.closed_deal_count > 0)]  # noqa: E712
+    kinds = [(False, basis, period_type) for basis in ("closed_date", "created_cohort") for period_type in FREQUENCY]
+    for key in kinds + [(True, "closed_date", period_type) for period_type in FREQUENCY if has_fit(crm)]:
+        is_adjusted, basis, period_type = key
+        rows = known[(known.index.get_level_values(0) == basis) & (known.index.get_level_values(1) == period_type)].sort_index()
+        start, length = rows.index.get_level_values(2), 1 if period_type == "month" else 3
+        won, count = rows.won_deal_count.to_numpy(float), rows.closed_deal_count.to_numpy(float)
+        row = found[key] = {"trend_period_count": len(rows), "trend_deal_count": count.sum(), "trend_verdict": "insufficient_n"}
+        if len(rows) < 6:
+            continue
+        expected = expected_rates(crm, period_type, is_adjusted).reindex(start).to_numpy() if basis == "closed_date" else np.ones(len(rows))
+        rate = expected * won.sum() / (count * expected).sum()
+        month = np.array([12 * day.year + day.month for day in start], float)
+        terms = [(month - month.mean()) / length, np.ones(len(rows))]
+        terms += [np.cos(np.pi * month / 6), np.sin(np.pi * month / 6)] if len(rows) * length >= 18 else []
+        fit = sm.WLS(won / count - rate, np.column_stack(terms), count / (rate * (1 - rate))).fit()
+        if fit.df_resid <= 0:
+            row["trend_verdict"] = "not_computable"
+            continue
+        dispersion = max(1.0, fit.ssr / fit.df_resid)
+        error = np.sqrt(fit.normalized_cov_params[0, 0] * dispersion)
+        z = fit.params[0] / error
+        row |= {"trend_pp_per_period": 100 * fit.params[0], "trend_dispersion": dispersion, "trend_z_score": z}
+        row |= {"trend_p_value": 2 * stats.t.sf(abs(z), fit.df_resid), "error": 100 * error, "freedom": fit.df_resid}
+    tests = pd.DataFrame.from_dict(found, orient="index")
+    tested = tests.trend_p_value.notna()
+    rejected, q_values, *_ = multipletests(tests.trend_p_value[tested], LEVEL, method="fdr_bh")
+    level = LEVEL * max(1, rejected.sum()) / tested.sum()
+    tests.loc[tested, "trend_q_value"] = q_values
+    tests.loc[tested, "trend_verdict"] = np.where(tests.trend_p_value[tested] <= level, "signal", "no_signal")
+    reach = stats.t.isf(level / 2, tests.freedom) * tests.error
+    tests = tests.assign(trend_lower_pp=tests.trend_pp_per_period - reach, trend_upper_pp=tests.trend_pp_per_period + reach)
+    tests = tests.drop(columns=["error", "freedom"])
+    periods_of = {key: table.loc[key[1], key[2]].index for key in tests.index}
+    rows = [(*key, start) for key, starts in periods_of.items() for start in starts]
+    return tests.loc[[row[:3] for row in rows]].set_axis(pd.MultiIndex.from_tuples(rows, names=["is_risk_adjusted", *PERIOD]))
+
+
+CHANGE = ("period_type", "period_start_date", "segment_dimension", "segment_value")
+
+
+@dataclass
+class Comparison:
+    """Two periods: months of both, by which they are compared, and what a deal of each month weighs."""
+
+    key: tuple[str, pd.Timestamp]
+    before: pd.Timestamp
+    is_year_on_year: bool
+    months: pd.DataFrame  # month, is_previous, stratum, won, count, weight
+
+
+@cache
+def comparisons(crm: Crm) -> list[Comparison]:
+    """Whole months, quarters and half-years, against the same months a year before where these are known, else against the period before. The
+    half-years end with the newest whole month."""
+    start, until = whole_closes(crm)
+    dated = crm.closed[crm.closed.closed_date.notna()]
+    rows = dated.is_won.groupby(month_of(dated.closed_date)).agg(won="sum", count="size").reset_index(names="month")
+    rows = rows[(rows.month >= start) & (rows.month + pd.offsets.MonthBegin() <= until + DAY)]
+    newest = ((until + DAY).to_period("M") - 1).start_time
+    found = []
+    for period_type, length in (("month", 1), ("quarter", 3), ("half_year", 6)):
+        if period_type == "half_year":
+            away = 6 * (((newest.year - rows.month.dt.year) * 12 + newest.month - rows.month.dt.month) // 6)
+            begins = {newest - pd.DateOffset(months=5 + each) for each in away}
+        else:
+            begins = set(rows.month.dt.to_period(FREQUENCY[period_type]).dt.start_time)
+        for begin in sorted(begins):
+            end, year, previous = begin + pd.DateOffset(months=length), begin - pd.DateOffset(years=1), begin - pd.DateOffset(months=length)
+            if begin < start or end > until + DAY or previous < start:
+                continue
+            before = year if year >= start else previous
+            newer = (rows.month >= begin) & (rows.month < end)
+            older = (rows.month >= before) & (rows.month < before + pd.DateOffset(months=length))
+            months = pd.concat([rows[older].assign(is_previous=True), rows[newer].assign(is_previous=False)])
+            months["stratum"] = months.month.dt.month if year >= start else 0
+            whole = months.groupby("stratum")["count"].transform("sum")
+            own = months.groupby(["stratum", "is_previous"])["count"].transform("sum")
+            months = months.assign(weight=(whole - own) / whole if year >= start else 1.0)[whole > own]
+            if len(months):
+                found.append(Comparison((period_type, begin), before, year >= start, months))
+    return found
+
+
+def months_dispersion(crm: Crm, newer: set) -> float:
+    """How far whole months lie from a line, a season and a step at the newer ones, beyond chance."""
+    start, until = whole_closes(crm)
+    dated = crm.closed[crm.closed.closed_date.notna()]
+    rows = dated.is_won.groupby(month_of(dated.closed_date)).agg(["sum", "size"])
+    rows = rows[(rows.index >= start) & (rows.index + pd.offsets.MonthBegin() <= until + DAY)]
+    if len(rows) < 12:
+        return 1.0
+    rate, number = rows["sum"].sum() / rows["size"].sum(), rows.index.year * 12 + rows.index.month
+    terms = np.column_stack([np.ones(len(rows)), number, np.cos(np.pi * number / 6), np.sin(np.pi * number / 6), rows.index.isin(newer)])
+    fit = sm.WLS((rows["sum"] / rows["size"]).to_numpy(), terms.astype(float), (rows["size"] / (rate * (1 - rate))).to_numpy()).fit()
+    return max(1.0, fit.ssr / (len(rows) - 5)) if np.linalg.matrix_rank(terms.astype(float)) == 5 else 1.0
+
+
+@figure("rpt_win_rate_change", *CHANGE, where="segment_dimension = 'all'", within=1e-8)
+def changes_of_the_win_rate(crm):
+    """Cochran, Mantel and Haenszel's test by statsmodels, over the dispersion of months; the interval is the test's, at the level that the
+    mart names for it."""
+    mart, found = crm.mart("rpt_win_rate_change", "segment_dimension = 'all'").set_index(list(CHANGE)), {}
+    for each in comparisons(crm):
+        tables, difference, weights, variance = [], 0.0, 0.0, 0.0
+        for _, stratum in each.months.groupby("stratum"):
+            (won, n), (other_won, other_n) = (stratum[stratum.is_previous == side][["won", "count"]].sum() for side in (False, True))
+            tables.append([[won, n - won], [other_won, other_n - other_won]])
+            difference += n * other_n / (n + other_n) * (won / n - other_won / other_n)
+            weights += n * other_n / (n + other_n)
+            variance += stats.hypergeom(n + other_n, won + other_won, n).var()
+        difference /= weights
+        chi2 = StratifiedTable(np.array(tables, float).transpose(1, 2, 0)).test_null_odds(correction=False).statistic
+        dispersion = months_dispersion(crm, set(each.months.month[~each.months.is_previous]))
+        key = (*each.key, "all", "all")
+        error = np.sqrt(variance * dispersion) / weights
+        assert np.isclose((difference / error) ** 2, chi2 / dispersion)
+        reach = stats.norm.isf((1 - mart.total_confidence_level[key]) / 2) * error
+        sides = {side: each.months[each.months.is_previous == side] for side in (False, True)}
+        rates = {side: np.average(rows.won / rows["count"], weights=rows.weight * rows["count"]) for side, rows in sides.items()}
+        found[key] = {
+            "previous_period_start_date": each.before,
+            "comparison": "year_on_year" if each.is_year_on_year else "previous_period",
+            "closed_deal_count": sides[False]["count"].sum(),
+            "won_deal_count": sides[False].won.sum(),
+            "previous_closed_deal_count": sides[True]["count"].sum(),
+            "previous_won_deal_count": sides[True].won.sum(),
+            "win_rate": rates[False],
+            "previous_win_rate": rates[True],
+            "total_change": difference,
+            "dispersion": dispersion,
+            "total_p_value": stats.chi2.sf(chi2 / dispersion, 1),
+            "total_change_lower": max(-1.0, difference - reach),
+            "total_change_upper": min(1.0, difference + reach),
+        }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(CHANGE)
+
+
+@cache
+def decomposed(crm: Crm) -> pd.DataFrame:
+    """Kitagawa's parts of the change, of deals weighed so that each calendar month counts alike in both years."""
+    dated, found = crm.closed[crm.closed.closed_date.notna()], []
+    months = month_of(dated.closed_date)
+    known = [name for name in DIMENSIONS if (dated[name] != "Unknown").any()]
+    for each in comparisons(crm):
+        weights = {side: each.months[each.months.is_previous == side].set_index("month").weight for side in (False, True)}
+        deals = {side: dated.assign(weight=months.map(weight)).dropna(subset="weight") for side, weight in weights.items()}
+        sizes = {side: rows.weight.sum() ** 2 / (rows.weight**2).sum() for side, rows in deals.items()}
+        everyone = {side: np.average(rows.is_won, weights=rows.weight) for side, rows in deals.items()}
+        dispersion, overall = months_dispersion(crm, set(weights[False].index)), sum(everyone.values()) / 2
+        for dimension in known:
+            sides = []
+            for rows in deals.values():
+                groups = rows.assign(won_weight=rows.weight * rows.is_won).groupby(dimension)
+                sides.append(groups.agg(count=("is_won", "size"), weight=("weight", "sum"), won_weight=("won_weight", "sum")))
+            new, old = (side.reindex(sides[0].index.union(sides[1].index)).fillna(0.0) for side in sides)
+            rate, before = new.won_weight / new.weight, old.won_weight / old.weight
+            part, part_before = new.weight / new.weight.sum(), old.weight / old.weight.sum()
+            columns = {
+                "closed_deal_count": new["count"],
+                "previous_closed_deal_count": old["count"],
+                "win_rate": rate,
+                "previous_win_rate": before,
+                "deal_share": part,
+                "previous_deal_share": part_before,
+                "total_change": everyone[False] - everyone[True],
+                "rate_effect": ((part + part_before) / 2 * (rate - before)).fillna(0.0),
+                "mix_effect": (part - part_before) * ((rate.fillna(before) + before.fillna(rate)) / 2 - overall),
+                "size": sizes[False],
+                "previous_size": sizes[True],
+                "dispersion": dispersion,
+            }
+            table = pd.DataFrame(columns, new.index)
+            table.index = pd.MultiIndex.from_tuples([(*each.key, dimension, value) for value in new.index], names=CHANGE)
+            found.append(table)
+    return pd.concat(found)
+
+
+@figure("rpt_win_rate_change", *CHANGE, where="segment_dimension <> 'all'")
+def parts_of_a_change(crm):
+    rows = decomposed(crm)
+    together = (rows.rate_effect + rows.mix_effect).groupby(list(CHANGE[:3])).sum()
+    assert np.allclose(together, rows.total_change.groupby(list(CHANGE[:3])).first(), atol=1e-12)
+    return rows.drop(columns=["size", "previous_size"])
+
+
+@figure("rpt_win_rate_change", *CHANGE, where="segment_dimension <> 'all'", within=1e-7)
+def rate_effects_and_chance(crm):
+    """The pooled z test by statsmodels and its inverse, of as many deals as the weighted ones are worth, a segment having its share of what all
+    deals of a month have in common; at the level that the mart names."""
+    rows = decomposed(crm)
+    level = 1 - crm.mart("rpt_win_rate_change", "segment_dimension <> 'all'").set_index(list(CHANGE)).rate_confidence_level.reindex(
+        rows.index
+    )
+    shares = (rows.deal_share + rows.previous_deal_share) / 2
+    spread = 1 + shares * (rows.dispersion - 1)
+    count, other = rows.deal_share * rows["size"] / spread, rows.previous_deal_share * rows.previous_size / spread
+    p_values = []
+    for rate, n, other_rate, other_n in zip(rows.win_rate, count, rows.previous_win_rate, other, strict=True):
+        hits = [rate * n, other_rate * other_n]
+        p_values.append(proportions_ztest(hits, [n, other_n])[1] if 1e-12 < sum(hits) < n + other_n - 1e-12 else np.nan)
+    ends = score_interval(*(each.to_numpy() for each in (rows.win_rate, count, rows.previous_win_rate, other, level)))
+    found = {"rate_p_value": p_values, "rate_effect_lower": shares * ends[0], "rate_effect_upper": shares * ends[1]}
+    return pd.DataFrame(found, rows.index)
+
+
+# Won and lost cycles
+
+GAP = ("segment_dimension", "segment_value")
+
+
+def cycle_segments(crm: Crm) -> dict[tuple[str, str], pd.DataFrame]:
+    found = {("all", "all"): crm.closed}
+    return found | {(name, value): deals for name in DIMENSIONS for value, deals in crm.closed.groupby(name)}
+
+
+def compared_cycles(crm: Crm) -> pd.Series:
+    """Deals of mature cohorts whose close has a date."""
+    return month_of(crm.closed.created_date).isin(mature_cohorts(crm, crm.as_of)) & crm.closed.closed_date.notna()
+
+
+@figure("rpt_cycle_outcome_gap", *GAP)
+def cycles_by_outcome(crm):
+    is_compared, found = compared_cycles(crm), {}
+    for key, deals in cycle_segments(crm).items():
+        kept = deals[is_compared.reindex(deals.index)]
+        won, lost = (kept.cycle_days[kept.is_won == side] for side in (True, False))
+        found[key] = {
+            "closed_deal_count": len(deals),
+            "excluded_deal_count": len(deals) - len(kept),
+            "no_close_date_deal_count": int(deals.closed_date.isna().sum()),
+            "won_deal_count": len(won),
+            "lost_deal_count": len(lost),
+            "median_won_cycle_days": won.median(),
+            "median_lost_cycle_days": lost.median(),
+            "cycle_outcome_gap_days": won.median() - lost.median() if min(len(won), len(lost)) >= MIN_DEALS else np.nan,
+            "mean_won_cycle_days": won.mean(),
+            "mean_lost_cycle_days": lost.mean(),
+        }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(GAP)
+
+
+@cache
+def cycle_correlation(crm: Crm) -> float:
+    """How alike the terms of an account's deals are in the rank statistic of all deals: an analysis of variance about 0."""
+    deals = crm.closed[compared_cycles(crm)]
+    term = (deals.is_won - deals.is_won.mean()) * ((stats.rankdata(deals.cycle_days) - 0.5) / len(deals) - 0.5)
+    groups = term.groupby(accounts_of(deals))
+    size, k, n = groups.size(), groups.ngroups, len(deals)
+    if k < 2 or n <= k:
+        return 0.0
+    between = (groups.sum() ** 2 / size).sum()
+    mean_between, mean_within = between / (k - 1), max(0.0, (term**2).sum() - between) / (n - k)
+    usual = (n - (size**2).sum() / n) / (k - 1)
+    return float(np.clip((mean_between - mean_within) / (mean_between + (usual - 1) * mean_within), 0, 1))
+
+
+@figure("rpt_cycle_outcome_gap", *GAP, where="mann_whitney_p_value is not null", within=1e-7)
+def cycle_gaps_and_chance(crm):
+    """Mann and Whitney's test by scipy, the deviation widened by the root of the design effect; the shift and its interval by all pairs of a won
+    and a lost deal, each difference of days spread over half a day to either side, at the level that the mart names."""
+    is_compared, found = compared_cycles(crm), {}
+    mart = crm.mart("rpt_cycle_outcome_gap").set_index(list(GAP))
+    for key, deals in cycle_segments(crm).items():
+        kept = deals[is_compared.reindex(deals.index)]
+        won, lost = (kept.cycle_days[kept.is_won == side].to_numpy() for side in (True, False))
+        if min(len(won), len(lost)) < MIN_DEALS or has_accounts(crm) and accounts_of(kept).nunique() < MIN_ACCOUNTS:
+            continue
+        effect = 1 + cycle_correlation(crm) * others_of_the_account(kept)
+        plain = stats.mannwhitneyu(won, lost, method="asymptotic")
+        half = len(won) * len(lost) / 2
+        deviation = (abs(plain.statistic - half) - 0.5) / stats.norm.isf(plain.pvalue / 2) * np.sqrt(effect)
+        p_value = min(1.0, 2 * stats.norm.sf((abs(plain.statistic - half) - 0.5) / deviation))
+        days, pairs = np.unique(np.subtract.outer(won, lost), return_counts=True)
+        reach = 0.5 + stats.norm.isf((1 - mart.cycle_shift_confidence_level[key]) / 2) * deviation
+        edges = np.unique(np.concatenate([days - 0.5, days + 0.5]))
+        below = np.array([pairs @ np.clip(edge - days + 0.5, 0, 1) for edge in edges])
+        shift = (first_edge(edges, below, half) + last_edge(edges, below, half)) / 2
+        found[key] = {
+            "design_effect": effect,
+            "mann_whitney_p_value": p_value,
+            "cycle_shift_days": shift,
+            "cycle_shift_lower_days": first_edge(edges, below, half - reach),
+            "cycle_shift_upper_days": last_edge(edges, below, half + reach),
+        }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(GAP)
+
+
+def first_edge(edges: np.ndarray, below: np.ndarray, pairs: float) -> float:
+    """The least shift that has so many pairs below it."""
+    at = np.flatnonzero(below >= pairs)[0]
+    return np.interp(pairs, below[at - 1 : at + 1], edges[at - 1 : at + 1])
+
+
+def last_edge(edges: np.ndarray, below: np.ndarray, pairs: float) -> float:
+    at = np.flatnonzero(below > pairs)[0]
+    return np.interp(pairs, below[at - 1 : at + 1], edges[at - 1 : at + 1])
+
+
+# Reasons of losses
+
+
+@figure("rpt_lost_reasons", "lost_reason", needs="stage_history")
+def shares_of_lost_reasons(crm):
+    lost = crm.closed[~crm.closed.is_won].assign(reason=lambda rows: most_frequent_spelling(rows.lost_reason).fillna("Not recorded"))
+    spans, found = periods(crm), {}
+    sides = {name: lost[(lost.closed_date >= start) & (lost.closed_date < end)] for name, (start, end) in spans.items()}
+    for reason in lost.reason.unique():
+        now, before = (sides[name][sides[name].reason == reason] for name in ("last_4_quarters", "prior_4_quarters"))
+        n, other_n = len(sides["last_4_quarters"]), len(sides["prior_4_quarters"])
+        found[reason] = {
+            "lost_deal_count": len(now),
+            "all_lost_deal_count": n,
+            "lost_share": share(len(now), n),
+            "lost_share_lower": wilson(len(now), n)[0],
+            "lost_share_upper": wilson(len(now), n)[1],
+            "lost_amount": now.amount.sum(),
+            "lost_amount_share": share(now.amount.sum(), sides["last_4_quarters"].amount.sum()),
+            "previous_lost_deal_count": len(before),
+            "previous_lost_share": share(len(before), other_n),
+            "previous_lost_amount": before.amount.sum(),
+            "total_lost_deal_count": (lost.reason == reason).sum(),
+            "total_lost_share": (lost.reason == reason).mean(),
+        }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("lost_reason")
+
+
+@figure("rpt_lost_reasons", "lost_reason", where="p_value is not null", within=1e-7, needs="stage_history")
+def changes_of_lost_reasons(crm):
+    """Each reason against those whose shares don't stand out: who changed most beyond chance leaves while more than two are left."""
+    table = shares_of_lost_reasons(crm)
+    counts = table[["lost_deal_count", "previous_lost_deal_count"]].astype(float)
+    totals = counts.sum()
+
+    def compared(left: list[str], own: str) -> tuple[np.ndarray, np.ndarray]:
+        hits = counts.loc[own].to_numpy()
+        return hits, hits + counts.loc[[each for each in left if each != own]].sum().to_numpy()
+
+    def p_value(left: list[str], own: str) -> float:
+        hits, sizes = compared(left, own)
+        return proportions_ztest(hits, sizes)[1] if 0 < hits.sum() < sizes.sum() and sizes.all() else np.nan
+
+    share_of_all = counts.sum(axis=1) / totals.sum()
+    least = np.minimum(share_of_all, 1 - share_of_all) * totals.min()
+    names = sorted(counts.index[(counts.sum(axis=1) >= MIN_DEALS) & (least >= MIN_EXPECTED)])
+    small = counts.drop(index=names).sum()
+    if small.sum() >= MIN_DEALS:
+        counts.loc["the small ones"] = small
+    everyone = [*names, *(["the small ones"] if small.sum() >= MIN_DEALS else [])]
+    left = list(everyone)
+    while len(left) > 2:
+        p_values = {name: p_value(left, name) for name in left}
+        top = min(p_values, key=p_values.get)
+        if p_values[top] * len(left) > LEVEL:
+            break
+        left.remove(top)
+    p_values = np.array([p_value(left, name) for name in everyone])
+    each, rows = each_level(p_values, LEVEL), []
+    for name in everyone:
+        hits, sizes = compared(left, name)
+        rows.append((*hits / sizes, *sizes))
+    now, before, n, other_n = np.array(rows).T
+    lower, upper = score_interval(now, n, before, other_n, each)
+    found = {
+        "is_in_reference": [name in left for name in everyone],
+        "share_change": now - before,
+        "share_change_lower": lower,
+        "share_change_upper": upper,
+        "share_change_confidence_level": 1 - each,
+        "p_value": p_values,
+        "adjusted_p_value": adjusted(p_values),
+    }
+    return pd.DataFrame(found, pd.Index(everyone, name="lost_reason")).loc[names]
+
+
+# Drivers
+
+DRIVERS = ["industry", "region", "product_type", "lead_source", "deal_size_band"]
+DRIVER = ("is_known_only_after_close", "factor", "level")
+RARE = "(rare)"
+
+
+@dataclass(frozen=True, eq=False)
+class DriverFit:
+    """A logistic regression of won by statsmodels, one row a deal of a mature cohort; levels with fewer than 20 deals stand together."""
+
+    deals: pd.DataFrame
+    raw: pd.DataFrame
+    levels: dict[str, list[str]]  # by factor, the reference first
+    fit: object
+
+    @classmethod
+    def of(cls, deals: pd.DataFrame, factors: list[str]) -> "DriverFit":
+        pooled = deals[factors].apply(lambda column: column.where(column.map(column.value_counts()) >= 20, RARE))
+        levels = {}
+        for name in factors:
+            counts = pooled[name].value_counts()
+            first = sorted(counts.index, key=lambda level: (level == RARE, -counts[level], level))[0]
+            levels[name] = [first, *sorted(set(counts.index) - {first})]
+        rows = pooled.assign(is_won=deals.is_won)
+        size = 1 + sum(len(each) - 1 for each in levels.values())
+        enough = min(rows.is_won.sum(), (~rows.is_won).sum()) >= 5 * size
+        fit = sm.GLM(rows.is_won.astype(float), design_of(rows, levels), sm.families.Binomial()).fit(tol=1e-13) if enough else None
+        return cls(rows, deals, levels, fit)
+
+    def contrast(self, factor: str, weights: np.ndarray) -> tuple[float, float]:
+        """A sum of means, and its standard error by the delta method."""
+        means, slopes = marginal_means(self, factor)
+        return weights @ means, np.sqrt(weights @ slopes @ self.fit.cov_params().to_numpy() @ slopes.T @ weights)
+
+    def without(self, factors: list[str]) -> float:
+        """How much worse, in deviance, the fit is without some factors."""
+        levels = {name: each for name, each in self.levels.items() if name not in factors}
+        less = sm.GLM(self.deals.is_won.astype(float), design_of(self.deals, levels), sm.families.Binomial()).fit(tol=1e-13)
+        return less.deviance - self.fit.deviance
+
+
+@cache
+def marginal_means(fit: DriverFit, factor: str) -> tuple[np.ndarray, np.ndarray]:
+    """Of each level of a factor, and how they move with the coefficients, by complex steps."""
+    beta, found = fit.fit.params.to_numpy(), []
+    for level in fit.levels[factor]:
+        design = design_of(fit.deals.assign(**{factor: level}), fit.levels).to_numpy()
+        patterns, count = np.unique(design, axis=0, return_counts=True)
+
+        def mean(coefficients, patterns=patterns, count=count):
+            return count @ (1 / (1 + np.exp(-(patterns @ coefficients)))) / count.sum()
+
+        found.append((mean(beta), approx_fprime_cs(beta, mean)))
+    return np.array([each[0] for each in found]), np.array([each[1] for each in found])
+
+
+def design_of(rows: pd.DataFrame, levels: dict[str, list[str]]) -> pd.DataFrame:
+    columns = {f"{name}: {level}": (rows[name] == level).astype(float) for name, each in levels.items() for level in each[1:]}
+    return pd.DataFrame({"constant": 1.0, **columns}, rows.index)
+
+
+@cache
+def driver_fit(crm: Crm, is_after: bool) -> DriverFit:
+    deals = crm.closed[month_of(crm.closed.created_date).isin(mature_cohorts(crm, crm.as_of))]
+    return DriverFit.of(deals[deals.closed_date.notna()] if is_after else deals, [*DRIVERS, "cycle_band"] if is_after else DRIVERS)
+
+
+def driver_rows(crm: Crm, compute: Callable[[DriverFit, str, int], dict]) -> pd.DataFrame:
+    found = {}
+    for is_after in (False, True):
+        fit = driver_fit(crm, is_after)
+        for factor, levels in fit.levels.items():
+            for number, level in enumerate(levels):
+                found[is_after, factor, level] = compute(fit, factor, number)
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(DRIVER)
+
+
+@figure("rpt_win_rate_drivers", *DRIVER)
+def driver_counts(crm):
+    def counts(fit, factor, number):
+        won = fit.deals.is_won[fit.deals[factor] == fit.levels[factor][number]]
+        return {"closed_deal_count": len(won), "won_deal_count": won.sum(), "win_rate": won.mean(), "fit_deal_count": len(fit.deals)}
+
+    return driver_rows(crm, counts)
+
+
+@figure("rpt_win_rate_drivers", *DRIVER, within=1e-6)
+def driver_coefficients(crm):
+    def coefficients(fit, factor, number):
+        names = ["coefficient", "standard_error", "odds_ratio", "odds_ratio_lower", "odds_ratio_upper"]
+        if not fit.fit or not number:
+            return dict(zip(names, [0.0 if fit.fit else np.nan, *[np.nan] * 4], strict=True))
+        key = f"{factor}: {fit.levels[factor][number]}"
+        ends = fit.fit.conf_int(0.05).loc[key]
+        return dict(zip(names, (fit.fit.params[key], fit.fit.bse[key], np.exp(fit.fit.params[key]), *np.exp(ends)), strict=True))
+
+    return driver_rows(crm, coefficients)
+
+
+@figure("rpt_win_rate_drivers", *DRIVER, within=1e-6)
+def driver_likelihood_ratios(crm):
+    tests: dict[tuple, tuple] = {}
+
+    def ratio_tests(fit, factor, number):
+        names = ["factor_chi2", "factor_degrees_of_freedom", "factor_p_value", "fit_chi2", "fit_p_value"]
+        if not fit.fit:
+            return dict.fromkeys(names, np.nan)
+        for key, factors in ((factor, [factor]), ("", list(fit.levels))):
+            if (fit, key) not in tests:
+                freedom = sum(len(fit.levels[each]) - 1 for each in factors)
+                chi2 = fit.without(factors)
+                tests[fit, key] = chi2, freedom, stats.chi2.sf(chi2, freedom)
+        (chi2, freedom, p_value), (whole, _, whole_p) = tests[fit, factor], tests[fit, ""]
+        return dict(zip(names, (chi2, freedom, p_value, whole, whole_p), strict=True))
+
+    return driver_rows(crm, ratio_tests)
+
+
+@figure("rpt_win_rate_drivers", *DRIVER, within=1e-6)
+def driver_marginal_effects(crm):
+    """Mean predicted rates of all deals, had they been of the level, and the difference to the reference level."""
+
+    def effects(fit, factor, number):
+        names = ["adjusted_win_rate", "vs_reference_pp", "vs_reference_lower_pp", "vs_reference_upper_pp"]
+        if not fit.fit:
+            return dict.fromkeys(names, np.nan)
+        if not number:
+            return dict(zip(names, [marginal_means(fit, factor)[0][0], *[np.nan] * 3], strict=True))
+        weights = np.zeros(len(fit.levels[factor]))
+        weights[number], weights[0] = 1, -1
+        effect, error = fit.contrast(factor, weights)
+        ends = effect + stats.norm.ppf([0.025, 0.975]) * error
+        return dict(zip(names, (marginal_means(fit, factor)[0][number], *(100 * np.array([effect, *ends]))), strict=True))
+
+    return driver_rows(crm, effects)
+
+
+def account_correlation(deals: pd.DataFrame) -> float:
+    """What the levels of the factor that explains most leave between the deals of an account; what many levels take up is made up for."""
+    found = []
+    for name in [*DRIVERS, "cycle_band"]:
+        rows = deals.assign(level=deals[name].fillna("Unknown"))
+        residual = rows.is_won - rows.groupby("level").is_won.transform("mean")
+        groups = residual.groupby(accounts_of(rows))
+        size, k, n, levels = groups.size(), groups.ngroups, len(rows), rows.level.nunique()
+        if k <= 2 * levels:
+            continue
+        between = (groups.sum() ** 2 / size).sum() * (k - 1) / (k - levels)
+        within, usual = max(0.0, (residual**2).sum() - between), (n - (size**2).sum() / n) / (k - 1)
+        one, other = between / (k - 1), within / (n - k) if n > k else np.nan
+        found.append(float(np.clip((one - other) / (one + (usual - 1) * other), 0, 1)) if n > k else 0.0)
+    return min(found, default=0.0)
+
+
+def contrast_effect(deals: pd.DataFrame, factor: str, level: str, correlation: float) -> float:
+    """How many deals stand for one where a level is compared with all others, by what each account adds to the difference."""
+    inside = deals[factor] == level
+    if not inside.any() or inside.all():
+        return 1.0
+    weight = np.where(inside, 1 / inside.sum(), -1 / (~inside).sum())
+    together = (pd.Series(weight, deals.index).groupby(accounts_of(deals)).sum() ** 2).sum()
+    return max(1.0, 1 + correlation * (together / (1 / inside.sum() + 1 / (~inside).sum()) - 1))
+
+
+@figure("rpt_win_rate_drivers", *DRIVER, where="vs_others_p_value is not null", within=1e-6)
+def driver_verdicts(crm):
+    """Each level against those that don't stand out, by Wald's test, at the level that all factors share."""
+    found = {}
+    for is_after in (False, True):
+        fit = driver_fit(crm, is_after)
+        if not fit.fit:
+            continue
+        raw = crm.closed.loc[driver_fit(crm, False).deals.index]
+        correlation = account_correlation(raw)
+        judged = [name for name, levels in fit.levels.items() if len(levels) > 1]
+        for factor in judged:
+            levels, level = fit.levels[factor], LEVEL / len(judged)
+            counts = fit.deals[factor].value_counts().reindex(levels).to_numpy(float)
+            effects = [
+                1.0 if each == RARE else contrast_effect(raw.assign(cycle_band=raw.cycle_band.fillna("Unknown")), factor, each, correlation)
+                for each in levels
+            ]
+
+            def against(left, own, counts=counts, effects=effects, fit=fit, factor=factor):
+                others = np.where(left, counts, 0.0)
+                others[own] = 0.0
+                if others.sum() < 20:
+                    return np.nan, np.nan
+                weights = -others / others.sum()
+                weights[own] = 1.0
+                effect, error = fit.contrast(factor, weights)
+                return effect, error * np.sqrt(effects[own])
+
+            left = np.ones(len(levels), bool)
+            while left.sum() > 2:
+                z = np.array([np.divide(*against(left, own)) if left[own] else np.nan for own in range(len(levels))])
+                if not np.nanmin(2 * stats.norm.sf(np.abs(z))) * left.sum() <= level:
+                    break
+                left[np.nanargmax(np.abs(z))] = False
+            accounts = [
+                accounts_of(raw)[raw[factor].fillna("Unknown") == each].nunique() if each != RARE else MIN_ACCOUNTS for each in levels
+            ]
+            members = [own for own, each in enumerate(levels) if each != RARE and accounts[own] >= MIN_ACCOUNTS]
+            effect, error = np.array([against(left, own) for own in members]).T
+            p_values = 2 * stats.norm.sf(np.abs(effect / error))
+            each_test = level if len(levels) == 2 else each_level_of(p_values, level)
+            reach = stats.norm.isf(each_test / 2) * error
+            for place, own in enumerate(members):
+                found[is_after, factor, levels[own]] = {
+                    "vs_others_pp": 100 * effect[place],
+                    "vs_others_standard_error_pp": 100 * error[place],
+                    "vs_others_lower_pp": max(-100, 100 * (effect[place] - reach[place])),
+                    "vs_others_upper_pp": min(100, 100 * (effect[place] + reach[place])),
+                    "vs_others_p_value": p_values[place],
+                    "vs_others_confidence_level": 1 - each_test,
+                    "design_effect": effects[own],
+                    "other_level_count": left.sum() - left[own],
+                    "verdict": "signal" if p_values[place] <= each_test else "no_signal",
+                }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(DRIVER) if found else pd.DataFrame(index=no_rows(DRIVER))
+
+
+def each_level_of(p_values: np.ndarray, level: float) -> float:
+    """As `each_level`, where two tests are two."""
+    return level / 2 if np.isfinite(p_values).sum() == 2 else each_level(p_values, level)
+
+
+def no_rows(names: tuple[str, ...]) -> pd.MultiIndex:
+    return pd.MultiIndex.from_arrays([[]] * len(names), names=names)
+
+
+# Reps
+
+
+@cache
+def rep_table(crm: Crm) -> pd.DataFrame:
+    """Closed deals, accounts, how many deals stand for one, and the region in which a rep's deals lie, if nine of ten deals lie in their rep's."""
+    deals = crm.closed.assign(account=accounts_of(crm.closed))
+    reps = deals.groupby("sales_rep_id").is_won.agg(closed_deal_count="size", won_deal_count="sum")
+    cells_of = deals.groupby(["sales_rep_id", "region", "account"]).is_won.agg(["size", "sum"]).reset_index()
+    rate = reps.won_deal_count / reps.closed_deal_count
+    size = cells_of["size"]
+    between = ((cells_of["sum"] - cells_of.sales_rep_id.map(rate) * size) ** 2 / size).sum()
+    within = (reps.closed_deal_count * rate * (1 - rate)).sum() - between
+    k, n = len(cells_of), len(deals)
+    one, other, usual = between / (k - 1), max(0.0, within) / max(n - k, 1), (n - (size**2).sum() / n) / (k - 1)
+    correlation = float(np.clip((one - other) / (one + (usual - 1) * other), 0, 1)) if n > k else 0.0
+    squares = (size**2).groupby(cells_of.sales_rep_id).sum()
+    reps["account_count"] = cells_of.groupby("sales_rep_id").size()
+    reps["design_effect"] = 1 + correlation * (squares / reps.closed_deal_count - 1)
+    places = deals.groupby(["sales_rep_id", "region"]).size().unstack(fill_value=0)
+    main = places.idxmax(axis=1)
+    nested = main.nunique() > 1 and places.max(axis=1).sum() >= 0.9 * n
+    return reps.assign(rep_group=main if nested else "all", win_rate=rate)
+
+
+@figure("rpt_rep_performance", "sales_rep_id", where="closed_deal_count > 0")
+def rep_counts(crm):
+    reps = rep_table(crm)
+    limits = np.array([wilson(*each) for each in zip(reps.won_deal_count, reps.closed_deal_count, strict=True)])
+    return reps.assign(win_rate_lower=limits[:, 0], win_rate_upper=limits[:, 1])
+
+
+@figure("rpt_rep_performance", "sales_rep_id", where="p_value is not null", within=1e-6)
+def rep_verdicts(crm):
+    """Score tests of a rep in a logistic regression on factors, creation period and group, fitted by statsmodels to the deals, as many as they
+    are worth, of those who look alike, of the rep, and of everybody outside the group."""
+    reps, deals = rep_table(crm), crm.closed.copy()
+    mature, month = mature_cohorts(crm, crm.as_of), month_of(deals.created_date)
+    half = month.map(lambda day: pd.Timestamp(day.year, 1 if day.month < 7 else 7, 1))
+    deals["creation_period"] = half.dt.strftime("%F half-year").where(month.isin(mature), month.dt.strftime("%F month"))
+    factors = [*DRIVERS, "creation_period"]
+    for name in factors:
+        deals[name] = deals[name].where(deals[name].map(deals[name].value_counts()) >= 20, RARE)
+    group_rate = reps.groupby("rep_group")[["won_deal_count", "closed_deal_count"]].transform("sum")
+    rate = group_rate.won_deal_count / group_rate.closed_deal_count
+    worth = reps.closed_deal_count / reps.design_effect
+    enough = (
+        (reps.closed_deal_count >= MIN_DEALS) & (reps.account_count >= MIN_ACCOUNTS) & (worth * np.minimum(rate, 1 - rate) >= MIN_EXPECTED)
+    )
+    deals["group"] = deals.sales_rep_id.map(reps.rep_group.where(enough, "(not judged)"))
+    deals["worth"] = deals.sales_rep_id.map(1 / reps.design_effect)
+    design = pd.get_dummies(deals[[*factors, "group"]], drop_first=True, dtype=float).assign(constant=1.0)
+
+    @cache
+    def scores(inside: frozenset[str]) -> pd.DataFrame:
+        rows = deals.sales_rep_id.isin(inside)
+        x, w, won = design[rows].to_numpy(), deals.worth[rows].to_numpy(), deals.is_won[rows].to_numpy(float)
+        fit = sm.GLM(won, x, sm.families.Binomial(), var_weights=w).fit(tol=1e-13)
+        spread = w * fit.fittedvalues * (1 - fit.fittedvalues)
+        inverse = np.linalg.pinv((x * spread[:, None]).T @ x, hermitian=True)
+        rep = deals.sales_rep_id[rows].to_numpy()
+        own = pd.DataFrame({"residual": w * (won - fit.fittedvalues), "spread": spread}).groupby(rep).sum()
+        parts = pd.DataFrame(x * spread[:, None]).groupby(rep).sum()
+        taken = np.einsum("ij,jk,ik->i", parts, inverse, parts)
+        return own.assign(variance=(own.spread - taken).where(own.spread - taken > 1e-9 * own.spread))
+
+    everyone, found = frozenset(reps.index), {}
+    separable = scores(everyone).variance.notna()
+    groups = {name: list(rows.index) for name, rows in reps[enough & separable].groupby("rep_group") if len(rows) > 1}
+    for members in groups.values():
+        others, left, level = everyone - set(members), list(members), LEVEL / len(groups)
+        while len(left) > 2:
+            table = scores(others | set(left)).loc[left]
+            z = table.residual / np.sqrt(table.variance)
+            if 2 * stats.norm.sf(z.abs().max()) * len(left) > level:
+                break
+            left.remove(z.abs().idxmax())
+        rows = {}
+        for rep in members:
+            compared = sorted({*left, rep})
+            table = scores(others | set(compared))
+            own, size = table.loc[rep], worth[compared].sum()
+            mean_spread = table.spread[compared].sum() / size
+            rows[rep] = {
+                "z_score": own.residual / np.sqrt(own.variance),
+                "vs_reference_difference": own.residual / own.variance * mean_spread,
+                "error": mean_spread / np.sqrt(own.variance),
+                "expected_won_deal_count": reps.won_deal_count[rep] - own.residual / own.variance * own.spread * reps.design_effect[rep],
+                "is_in_reference": rep in left,
+                "reference_rep_count": len(set(left) - {rep}),
+                "reference_deal_count": reps.closed_deal_count[sorted(set(left) - {rep})].sum(),
+            }
+        table = pd.DataFrame.from_dict(rows, orient="index")
+        p_values = 2 * stats.norm.sf(table.z_score.abs().to_numpy())
+        each = each_level(p_values, level)
+        reach = stats.norm.isf(each / 2) * table.error
+        table = table.assign(p_value=p_values, adjusted_p_value=adjusted(p_values), vs_reference_confidence_level=1 - each)
+        table = table.assign(
+            vs_reference_lower=table.vs_reference_difference - reach, vs_reference_upper=table.vs_reference_difference + reach
+        )
+        table["verdict"] = np.where(p_values <= each, "signal", "no_signal")
+        found |= table.drop(columns="error").to_dict("index")
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("sales_rep_id")
 
 
 # The pipeline's health by month
@@ -2094,6 +2988,159 @@ def drift_of_factors(crm):
             "psi": ((one - other) * np.log(one / other)).sum(),
         }
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("factor")
+
+
+# Effects of actions
+
+PLAYS = {  # what flags a deal, and for which action
+    ("days_since_last_activity", None): (14, "book_next_step"),
+    ("days_in_stage", "Qualified"): (21, "confirm_need"),
+    ("days_in_stage", "Demo"): (21, "repeat_demo"),
+    ("days_in_stage", "Proposal"): (21, "call_sponsor"),
+    ("days_in_stage", "Negotiation"): (21, "involve_executive"),
+    ("days_over_stall_limit", None): (1, "agree_close_plan"),
+    ("days_overdue", None): (1, "confirm_close_date"),
+    ("push_count", None): (2, "confirm_close_date"),
+    ("days_since_last_update", None): (30, "update_deal"),
+}
+
+
+def by_deal(rows: pd.DataFrame) -> dict[str, list]:
+    return {deal_id: list(group) for deal_id, group in itertools.groupby(rows.itertuples(), lambda row: row.deal_id)}
+
+
+@cache
+def flagged(crm: Crm) -> pd.DataFrame:
+    """Closed deals of mature cohorts, followed day by day until a fact of the playbook flags them: for which actions, whether by hash they are
+    held out, and whether somebody acted on them, from then on or before. Actions that nobody has ever taken flag nobody."""
+    deals = crm.closed[month_of(crm.closed.created_date).isin(mature_cohorts(crm, crm.as_of)) & (crm.closed.closed_date.notna())]
+    actions = {action for _, action in PLAYS.values()}
+    taken = crm.events("interventions", "taken_at")
+    taken["day"] = taken.taken_at.dt.normalize()
+    taken = taken[taken.action_id.isin(actions) & taken.deal_id.isin(deals.index)]
+    taken = taken[taken.day <= deals.closed_date.reindex(taken.deal_id).to_numpy()]
+    plays = {key: play for key, play in PLAYS.items() if play[1] in set(taken.action_id)}
+    limits = stall_limits(crm)
+    stays = (
+        visits(crm).reset_index().assign(day=lambda rows: rows.recorded_at.where(rows.is_left_truncated, rows.entered_at).dt.normalize())
+    )
+    history = changes(crm).assign(day=lambda rows: rows.changed_at.dt.normalize())
+    activities = crm.events("activities", "occurred_at").assign(day=lambda rows: rows.occurred_at.dt.normalize())
+    stays_of, edits_of, active_of, taken_of = (by_deal(rows) for rows in (stays, history, activities, taken.sort_values("deal_id")))
+    found = []
+    for deal in deals.itertuples():
+        own_stays, edits = stays_of.get(deal.Index, []), edits_of.get(deal.Index, [])
+        active = sorted({deal.created_date, *(row.day for row in active_of.get(deal.Index, []))})
+        dates = [row for row in edits if row.field == "expected_close_date"]
+        counted = [row.day for row in edits if row.field in ("expected_close_date", "amount")]
+        updated = sorted({*active, *counted, *(row.day for row in own_stays)})
+        pauses = [
+            (one.exited_at.normalize(), other.entered_at.normalize())
+            for one, other in itertools.pairwise(own_stays)
+            if one.exited_at.normalize() < other.entered_at.normalize()
+        ]
+        pushes = [row.day for row in dates if pd.notna(row.old_value) and row.new_value > row.old_value]
+        flag, day = set(), deal.created_date
+        while day < deal.closed_date and not flag:
+            stay = next((row for row in reversed(own_stays) if row.day <= day), None)
+            since = None if stay is None else deal.created_date if stay.is_left_truncated else stay.entered_at.normalize()
+            expected = value_on(dates, day, None)
+            expected = deal.expected_close_date if expected is None else pd.Timestamp(expected)
+            facts = {
+                ("days_since_last_activity", None): (day - max(each for each in active if each <= day)).days,
+                ("days_since_last_update", None): (day - max(each for each in updated if each <= day)).days,
+                ("push_count", None): sum(each <= day for each in pushes),
+                ("days_overdue", None): (day - expected).days,
+            }
+            if stay is not None:
+                facts["days_in_stage", stay.stage] = (day - since).days
+                facts["days_over_stall_limit", None] = (day - since).days - limits.get(stay.stage, np.nan)
+            if not any(start <= day < end for start, end in pauses):
+                flag = {plays[key][1] for key, value in facts.items() if key in plays and value >= plays[key][0]}
+            day += DAY
+        acted = [row.day for row in taken_of.get(deal.Index, [])]
+        day -= DAY
+        found.append(
+            {
+                "deal_id": deal.Index,
+                "actions": flag,
+                "day": day if flag else pd.NaT,
+                "is_held_out": int(hashlib.md5(deal.Index.encode()).hexdigest()[:8], 16) % 100 < 20,
+                "is_acted": bool(flag) and any(each >= day for each in acted),
+                "is_acted_before": any(not flag or each < day for each in acted),
+                "is_won": deal.is_won,
+            }
+        )
+    rows = pd.DataFrame(found)
+    return rows[~(rows.day < taken.day.min())]
+
+
+@cache
+def stall_limits(crm: Crm) -> dict[str, float]:
+    """By stage the 90 % quantile of what visits of won deals lasted."""
+    table = visits(crm).reset_index("visit_number")
+    winning = table[table.index.isin(crm.deals.index[crm.deals.is_won]) & ~table.is_censored & ~table.is_left_truncated]
+    groups = winning.groupby("stage").days_in_stage
+    return {stage: np.sort(days)[int(np.ceil(0.9 * len(days) - 1e-9)) - 1] if len(days) >= MIN_DEALS else np.nan for stage, days in groups}
+
+
+@figure("rpt_intervention_effects", "action_id", within=1e-5, needs="interventions")
+def effects_of_actions(crm):
+    """Offered against held-out deals inside bands of the score that they had, each band weighing its deals, by a mixture of normal distributions
+    that may be read after every deal."""
+    rows = flagged(crm)
+    early, acted = rows.is_acted_before.sum(), (rows.is_acted | rows.is_acted_before).sum()
+    rows = rows[rows.day.notna()].copy()
+    scores = tested(crm).assign(p=lambda table: chance(table.model))[["deal_id", "day", "p"]]
+    p = last_before(rows[["deal_id", "day"]], scores, ["p"]).p
+    rows["band"] = pd.cut(np.floor(100 * (1 - p) + 0.5), [-1, 25, 50, 75, 100]).astype(object).fillna("not scored")
+    names = sorted({action for each in rows.actions for action in each})
+    count_of_actions, found = len({action for _, action in PLAYS.values()}), {}
+    for action in ["all", *names]:
+        own = rows if action == "all" else rows[[action in each for each in rows.actions]]
+        arms = {side: own[own.is_held_out == side] for side in (False, True)}
+        both = set(arms[False].band) & set(arms[True].band)
+        compared = own[own.band.isin(both)]
+        row = {
+            f"{name}_{count}": value
+            for side, name in ((False, "offered"), (True, "holdout"))
+            for count, value in (
+                ("deal_count", len(arms[side])),
+                ("won_deal_count", arms[side].is_won.sum()),
+                ("acted_deal_count", arms[side].is_acted.sum()),
+                ("win_rate", arms[side].is_won.mean()),
+            )
+        }
+        sums = {"is_won": [0.0, 0.0], "is_acted": [0.0, 0.0]}
+        for _, stratum in compared.groupby("band"):
+            weight = len(stratum) / len(compared)
+            for fact, (difference, variance) in sums.items():
+                sides = [stratum[fact][stratum.is_held_out == side] for side in (False, True)]
+                smoothed = [(each.sum() + 1) / (len(each) + 2) for each in sides]
+                noise = sum(q * (1 - q) / len(each) for q, each in zip(smoothed, sides, strict=True))
+                sums[fact] = [difference + weight * (sides[0].mean() - sides[1].mean()), variance + weight**2 * noise]
+        (difference, variance), (acted_difference, acted_variance) = sums.values()
+        level = 0.05 if action == "all" else 0.05 / count_of_actions
+        tightest = (-2 * np.log(level) + np.log(1 - 2 * np.log(level))) / 300
+        ratio = len(compared) * tightest
+        reach = np.sqrt((1 + 1 / ratio) * (np.log1p(ratio) - 2 * np.log(level)) * variance)
+        p_value = min(1.0, np.sqrt(1 + ratio) * np.exp(-(difference**2) / variance / 2 * ratio / (1 + ratio)))
+        is_enough = min((compared.is_held_out == side).sum() for side in (False, True)) >= 25
+        limits = [difference - reach, difference + reach] if is_enough else [np.nan] * 2
+        per_act = acted_difference if acted_difference > 5 * np.sqrt(acted_variance) else np.nan
+        found[action] = row | {
+            "compared_deal_count": len(compared),
+            "left_out_deal_count": len(own) - len(compared),
+            "difference": difference,
+            "difference_lower": limits[0],
+            "difference_upper": limits[1],
+            "effect_per_acted_deal": difference / per_act if is_enough else np.nan,
+            "p_value": p_value if is_enough else np.nan,
+            "q_value": min(1.0, p_value * (1 if action == "all" else count_of_actions)) if is_enough else np.nan,
+            "acted_unflagged_deal_count": early,
+        }
+    assert early <= 0.05 * acted
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("action_id")
 
 
 # Alerts
