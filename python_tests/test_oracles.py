@@ -3254,7 +3254,7 @@ WRONG = {
 
 def cases() -> Iterator:
     for name in ["demo", "real", *KINDS]:
-        marks = [pytest.mark.campaign] if name in KINDS and name != SMALL else []
+        marks = [pytest.mark.campaign] if name in KINDS else []
         for each in FIGURES:
             figure = each.compute.__name__
             wrong = [pytest.mark.xfail(reason=WRONG[name, figure], strict=True)] if (name, figure) in WRONG else []

@@ -294,6 +294,7 @@ def test_verdict_direction_interval_and_p_value_never_contradict_each_other():
 def test_what_can_not_be_judged_says_why():
     families = {
         (None, "all", "all"): [(500, 1000)],
+        (None, "all", "last_4_quarters"): [(0, 0)],
         ("single", "all won", "all"): [(40, 40), (50, 50)],
         ("single", "one segment", "all"): [(500, 1000)],
         ("single", "one large segment", "all"): [(480, 960), (5, 10), (5, 10)],
@@ -311,7 +312,7 @@ def test_what_can_not_be_judged_says_why():
     ):
         reasons.setdefault(dimension, []).append((found["verdict"][row], found["missing_reason"][row]))
     nothing, few = ("not_computable", "nothing varies"), ("insufficient_n", "too few closed deals")
-    assert reasons["all"] == [("not_computable", None)]
+    assert reasons["all"] == [("not_computable", None), few]
     assert reasons["all won"] == [nothing] * 2 and reasons["all x lost"] == [nothing] * 4
     assert reasons["one segment"] == [("not_computable", "no other segment to compare it with")]
     assert reasons["one large segment"] == [("not_computable", "no other segment to compare it with"), few, few]

@@ -8,7 +8,7 @@ int_segment_win_counts as (
     select * from {{ ref('int_segment_win_counts') }}
     where
         first_segment_value is null
-        and segment_dimension <> 'account_id'
+        and segment_dimension not in ('all', 'account_id')
 ),
 
 accounts as (

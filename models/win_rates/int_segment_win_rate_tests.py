@@ -224,7 +224,9 @@ def judge(counts: Mapping[str, Sequence], correlations: Mapping[str, float], set
     found = {name: np.full(size, np.nan) for name in FIGURES}
     found |= {name: np.zeros(size, np.int64) for name in WHOLE} | {name: np.zeros(size, bool) for name in FLAGS}
     found |= {name: np.full(size, None, object) for name in TEXTS}
-    found["verdict"][:] = "not_computable"
+    is_small = np.asarray(counts["closed_deal_count"]) < settings.min_deals
+    found["verdict"][:] = np.where(is_small, "insufficient_n", "not_computable")
+    found["missing_reason"][is_small] = "too few closed deals"
     found["account_count"] = np.array([np.nan if each is None else each for each in counts["account_count"]])
     found["design_effect"] = effects_of(counts, correlations)
 
