@@ -3211,7 +3211,6 @@ KINDS = {
     "accounts": (1_500, 11, "accounts,territories"),
     "late losses": (2_000, 12, "late_losses,never_closed,growing"),
 }
-SMALL = "seasons"
 
 
 @pytest.fixture(scope="module")
