@@ -2739,7 +2739,7 @@ def folds(crm: Crm) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
 
 
 @cache
-def tested(crm: Crm) -> pd.DataFrame:
+def deals_tested(crm: Crm) -> pd.DataFrame:
     """Test observations of all folds, scored by fits on the deals before."""
     rows, parts = observations(crm, "training"), []
     penalties = crm.mart("rpt_score_quality").set_index("fold").penalty
@@ -2791,7 +2791,7 @@ def score_gate(crm):
     if not folds(crm):
         row = {"deal_count": 0, "auc": np.nan, "brier": np.nan, "calibration_slope": np.nan, "is_gate_passed": False}
         return pd.DataFrame([row], pd.Index(["all"], name="fold"))
-    rows, found = tested(crm), {}
+    rows, found = deals_tested(crm), {}
     areas = {fold: area(group) for fold, group in rows.groupby("fold")}
     for fold, group in [*rows.groupby("fold"), ("all", rows)]:
         deals = group.drop_duplicates("deal_id")
@@ -2835,7 +2835,7 @@ def score_calibration(crm):
     if not folds(crm):
         return pd.DataFrame(index=pd.MultiIndex.from_arrays([[], []], names=["method", "bin_number"]))
     for method in ("model", "table", "base"):
-        rows = tested(crm).assign(p=lambda table, method=method: chance(table[method]))
+        rows = deals_tested(crm).assign(p=lambda table, method=method: chance(table[method]))
         bins = np.maximum(1, np.ceil((10 * rows.p).round(6))).astype(int)
         for number, group in rows.groupby(bins):
             parts = group.groupby("deal_id").weight.sum()
@@ -3091,7 +3091,7 @@ def effects_of_actions(crm):
     rows = flagged(crm)
     early, acted = rows.is_acted_before.sum(), (rows.is_acted | rows.is_acted_before).sum()
     rows = rows[rows.day.notna()].copy()
-    scores = tested(crm).assign(p=lambda table: chance(table.model))[["deal_id", "day", "p"]]
+    scores = deals_tested(crm).assign(p=lambda table: chance(table.model))[["deal_id", "day", "p"]]
     p = last_before(rows[["deal_id", "day"]], scores, ["p"]).p
     rows["band"] = pd.cut(np.floor(100 * (1 - p) + 0.5), [-1, 25, 50, 75, 100]).astype(object).fillna("not scored")
     names = sorted({action for each in rows.actions for action in each})
