@@ -67,8 +67,8 @@ joined as (
         counts.cycle_days * 1.0 / nullif(counts.dated_deal_count, 0) as mean_cycle_days,
         medians.median_cycle_days,
         counts.verdict_tier,
-        estimates.* exclude (segment_dimension, segment_value, period), -- noqa: references.consistent
-        tests.* exclude (segment_dimension, segment_value, period), -- noqa: references.consistent
+        estimates.* exclude (segment_dimension, segment_value, period), -- noqa: references.consistent, references.qualification
+        tests.* exclude (segment_dimension, segment_value, period), -- noqa: references.consistent, references.qualification
         states.signal_state,
         states.signal_since_date
     from int_segment_win_counts as counts
@@ -95,7 +95,7 @@ joined as (
 
 final as (
     select
-        joined.* exclude (valued_win_rate), -- noqa: references.consistent
+        joined.* exclude (valued_win_rate), -- noqa: references.consistent, references.qualification
         joined.amount_win_rate / nullif(joined.valued_win_rate, 0) as size_effect_ratio,
         joined.closed_deal_count * (joined.pooled_win_rate - joined.shrunk_win_rate) as excess_lost_deal_count,
         cast(joined.closed_amount * (joined.pooled_win_rate - joined.shrunk_win_rate) as decimal(18, 2)) as excess_lost_amount,

@@ -31,7 +31,7 @@ worded as (
         *,
         {{ driver_finding('counted') }}
         || case
-            when verdict = 'signal' and factor in (select rewritten.dimension from rewritten)
+            when counted.verdict = 'signal' and counted.factor in (select rewritten.dimension from rewritten)
                 then ' But its values may be filled in or changed when a deal closes: rpt_data_quality.'
             else ''
         end as finding
