@@ -39,7 +39,7 @@ TAKEN = frozenset(
     trained_from_date trained_until_date typical_cycle_days unseen_dimensions until_date win_log_odds win_probability won_amount
     won_deal_count amount_in_currency deal_amount_in_currency home_rate input_name
     owner_newer_in file_amount history_close_date file_rep_id history_amount amount_newer_in known_amount_in_currency history_rep_id
-    recorded_at history_amount_in_currency history_owner_at_close owned_at close_date_newer_in
+    recorded_at history_amount_in_currency history_owner_at_close owned_at close_date_newer_in sighting sighting_date
     account_key lone_outcome rank_score term
     """.split()
 )

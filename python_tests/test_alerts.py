@@ -139,7 +139,7 @@ def test_fires_of_statistical_rules_stand_beside_what_chance_would_make():
         ))
         for place, subjects in enumerate(met)
     ]  # fmt: skip
-    assert replay.false_alarms(looks, week().rules).splitlines()[2:] == ["| segment | 4 builds | 2 | 0.16 |"]
+    assert replay.false_alarms(looks, week().rules).splitlines()[2:] == ["| segment | 4 builds | 2 | 0.12 |"]
     # Two builds in a month look at the same month.
     rule = {"alert_rule_id": "fell", "metric": "win_rate_gap_pp", "comparator": "below", "threshold": "0", "above_amount": None}
     monthly = [replay.look(week(date=date, rules={"fell": rule}, judged=frozenset({"win_rate_gap_pp"}), checks={("fell", "all"): (-9, True)}))
@@ -615,7 +615,8 @@ def test_a_month_is_replayed_as_the_build_after_it_saw_it(replayed, demo):
     months = demo.query(
         "select metric, value, is_signal from intermediate.int_alert_months where period_end_date = date '2025-05-31' order by all"
     )
-    assert months == [(metric, pytest.approx(value), is_signal) for metric, value, is_signal in checks]
+    # How many of the first months' deals were quick to close is known better by the end of the year (docs/limits.md, replays).
+    assert months == [(metric, pytest.approx(value, abs=0.05), is_signal) for metric, value, is_signal in checks]
     assert months[1][0] == "win_rate_gap_pp" and months[1][2]
 
 
