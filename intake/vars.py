@@ -242,4 +242,7 @@ def expected(rule: dict) -> str:
 def entries(rule: dict) -> str:
     """How many entries a list must have, where that is said."""
     low = rule.get("minItems")
-    return "" if low is None else f"at least {low} {'entry' if low == 1 else 'entries'}, each "
+    if low is None:
+        return ""
+    number = f"at least {low}"
+    return f"{number} {'entry' if low == 1 else 'entries'}, each "
