@@ -110,7 +110,7 @@
             then 'too few accounts to judge, with ' || {{ row }}.won_deal_count || ' won and ' || {{ row }}.lost_deal_count || ' lost deals.'
         when {{ row }}.verdict = 'insufficient_n'
             then
-                'too few deals{{ " of mature cohorts" if var("maturity_filter") }} to judge, ' || {{ row }}.won_deal_count || ' won and '
+                'too few deals of mature cohorts to judge, ' || {{ row }}.won_deal_count || ' won and '
                 || {{ row }}.lost_deal_count || ' lost where it takes {{ var("min_segment_deals") }} of each.'
         else
             'the ' || {{ row }}.won_deal_count || ' won deals typically took ' || {{ one_decimal("abs(" ~ row ~ ".cycle_shift_days)") }} || ' days '
@@ -187,11 +187,12 @@
                 when {{ row }}.closed_deal_count = 0 or {{ row }}.previous_closed_deal_count = 0 then ''
                 else
                     'its win rate went from ' || {{ percent(row ~ ".previous_win_rate") }} || ' to ' || {{ percent(row ~ ".win_rate") }} || ', which accounts for '
-                    || {{ one_decimal("100 * " ~ row ~ ".rate_effect") }} || ' points of the change ' || {{ corrected_interval(row ~ ".rate_effect_lower", row ~ ".rate_effect_upper", row ~ ".rate_confidence_level", 100) }} || ', and '
+                    || {{ one_decimal("100 * " ~ row ~ ".rate_effect") }} || ' points of the change'
+                    || coalesce(' ' || {{ corrected_interval(row ~ ".rate_effect_lower", row ~ ".rate_effect_upper", row ~ ".rate_confidence_level", 100) }}, '') || ', and '
             end
             || 'its share of closed deals went from ' || {{ percent(row ~ ".previous_deal_share") }} || ' to ' || {{ percent(row ~ ".deal_share") }}
-            || ', which accounts for ' || {{ one_decimal("100 * " ~ row ~ ".mix_effect") }} || ' points '
-            || {{ corrected_interval(row ~ ".mix_effect_lower", row ~ ".mix_effect_upper", row ~ ".mix_confidence_level", 100) }}
+            || ', which accounts for ' || {{ one_decimal("100 * " ~ row ~ ".mix_effect") }} || ' points'
+            || coalesce(' ' || {{ corrected_interval(row ~ ".mix_effect_lower", row ~ ".mix_effect_upper", row ~ ".mix_confidence_level", 100) }}, '')
             || case
                 when {{ row }}.rate_verdict = 'signal' and {{ row }}.mix_verdict = 'signal' then '; both are more than chance'
                 when {{ row }}.rate_verdict = 'signal' then '; the change of its win rate is more than chance'
@@ -214,7 +215,8 @@
             || ' ' || {{ interval(row ~ ".win_rate_lower", row ~ ".win_rate_upper", 100) }}
     end
     || case
-        when {{ row }}.basis = 'created_cohort' and {{ row }}.is_mature then '.'
+        when {{ row }}.basis = 'created_cohort' and {{ row }}.is_mature
+            then case when {{ row }}.open_deal_count > 0 then '; ' || {{ row }}.open_deal_count || ' more are open, longer than nearly all deals were.' else '.' end
         when {{ row }}.basis = 'created_cohort'
             then
                 '; ' || {{ row }}.open_deal_count || ' more are open, so it will end between ' || {{ percent(row ~ ".win_rate_least") }}

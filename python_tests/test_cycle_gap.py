@@ -159,7 +159,7 @@ def test_verdict_direction_interval_and_sentence_of_a_segment_are_one():
             | figures
             for key, figures in tests.judge(rows_of(segments), {}, 30, 8, 0.02).items()
         ]
-    sentences = findings("cycle_gap_finding", pandas.DataFrame(rows), maturity_filter=True, min_segment_deals=30)
+    sentences = findings("cycle_gap_finding", pandas.DataFrame(rows), min_segment_deals=30)
     verdicts = [row["verdict"] for row in rows]
     assert verdicts.count("signal") > 200 and verdicts.count("no_signal") > 500
     for row, sentence in zip(rows, sentences, strict=True):

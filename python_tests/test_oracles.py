@@ -1043,7 +1043,7 @@ def whole_closes(crm: Crm) -> tuple[pd.Timestamp, pd.Timestamp]:
 def rate_periods(crm: Crm) -> pd.DataFrame:
     """Closed deals by the month or quarter of their close, and all deals by that of their creation."""
     start, until = whole_closes(crm)
-    first, mature, tables = crm.deals.created_date.min(), mature_cohorts(crm, crm.as_of), []
+    first, mature, tables = crm.deals.created_date.min(), mature_months(crm), []
     sides = {"closed_date": crm.closed[crm.closed.closed_date.notna()], "created_cohort": crm.deals}
     for basis, rows in sides.items():
         days = rows.closed_date if basis == "closed_date" else rows.created_date
@@ -1400,6 +1400,8 @@ def rate_effects_and_chance(crm):
     level = 1 - crm.mart("rpt_win_rate_change", "segment_dimension <> 'all'").set_index(list(CHANGE)).rate_confidence_level.reindex(
         rows.index
     )
+    has_interval = rows[["closed_deal_count", "previous_closed_deal_count"]].min(axis=1) >= MIN_DEALS
+    assert (level.notna() == has_interval).all()
     shares = (rows.deal_share + rows.previous_deal_share) / 2
     spread = 1 + shares * (rows.dispersion - 1)
     count, other = rows.deal_share * rows["size"] / spread, rows.previous_deal_share * rows.previous_size / spread
@@ -1407,9 +1409,9 @@ def rate_effects_and_chance(crm):
     for rate, n, other_rate, other_n in zip(rows.win_rate, count, rows.previous_win_rate, other, strict=True):
         hits = [rate * n, other_rate * other_n]
         p_values.append(proportions_ztest(hits, [n, other_n])[1] if 1e-12 < sum(hits) < n + other_n - 1e-12 else np.nan)
-    ends = score_interval(*(each.to_numpy() for each in (rows.win_rate, count, rows.previous_win_rate, other, level)))
-    found = {"rate_p_value": p_values, "rate_effect_lower": shares * ends[0], "rate_effect_upper": shares * ends[1]}
-    return pd.DataFrame(found, rows.index)
+    ends = score_interval(*(each.to_numpy() for each in (rows.win_rate, count, rows.previous_win_rate, other, level.fillna(0.05))))
+    lower, upper = ((shares * end).where(has_interval) for end in ends)
+    return pd.DataFrame({"rate_p_value": p_values, "rate_effect_lower": lower, "rate_effect_upper": upper}, rows.index)
 
 
 # Won and lost cycles
@@ -1424,7 +1426,7 @@ def cycle_segments(crm: Crm) -> dict[tuple[str, str], pd.DataFrame]:
 
 def compared_cycles(crm: Crm) -> pd.Series:
     """Deals of mature cohorts whose close has a date."""
-    return month_of(crm.closed.created_date).isin(mature_cohorts(crm, crm.as_of)) & crm.closed.closed_date.notna()
+    return month_of(crm.closed.created_date).isin(mature_months(crm)) & crm.closed.closed_date.notna()
 
 
 @figure("rpt_cycle_outcome_gap", *GAP)
@@ -1645,7 +1647,7 @@ def design_of(rows: pd.DataFrame, levels: dict[str, list[str]]) -> pd.DataFrame:
 
 @cache
 def driver_fit(crm: Crm, is_after: bool) -> DriverFit:
-    deals = crm.closed[month_of(crm.closed.created_date).isin(mature_cohorts(crm, crm.as_of))]
+    deals = crm.closed[month_of(crm.closed.created_date).isin(mature_months(crm))]
     return DriverFit.of(deals[deals.closed_date.notna()] if is_after else deals, [*DRIVERS, "cycle_band"] if is_after else DRIVERS)
 
 
@@ -1850,7 +1852,7 @@ def rep_verdicts(crm):
     """Score tests of a rep in a logistic regression on factors, creation period and group, fitted by statsmodels to the deals, as many as they
     are worth, of those who look alike, of the rep, and of everybody outside the group."""
     reps, deals = rep_table(crm), crm.closed.copy()
-    mature, month = mature_cohorts(crm, crm.as_of), month_of(deals.created_date)
+    mature, month = mature_months(crm), month_of(deals.created_date)
     half = month.map(lambda day: pd.Timestamp(day.year, 1 if day.month < 7 else 7, 1))
     deals["creation_period"] = half.dt.strftime("%F half-year").where(month.isin(mature), month.dt.strftime("%F month"))
     factors = [*DRIVERS, "creation_period"]
@@ -1944,6 +1946,18 @@ def longest_life(crm: Crm, day: pd.Timestamp) -> float:
     return reached[0] - 1 if len(reached) else np.nan
 
 
+def mature_until(crm: Crm) -> pd.Timestamp:
+    begin, until = whole_closes(crm)
+    return until - (begin - crm.deals.created_date.min())
+
+
+@cache
+def mature_months(crm: Crm) -> set[pd.Timestamp]:
+    """Months of creation whose youngest deal is as old as 99 % of the closed deals got, on the last day of which all closes are known."""
+    youngest = crm.deals.created_date.groupby(month_of(crm.deals.created_date)).max()
+    return set(youngest.index[youngest <= mature_until(crm)])
+
+
 @cache
 def mature_cohorts(crm: Crm, day: pd.Timestamp) -> set[pd.Timestamp]:
     """Months of creation whose youngest deal is older than deals live, of which at most 1 % is still open."""
@@ -1995,7 +2009,7 @@ def monthly_cycles(crm):
 def cohort_efficiency(crm):
     """REM is win rate x mean won amount / mean won cycle, velocity the deals open at the month's end x REM; the interval is of its logarithm,
     out of what each deal adds to it. Cohorts that aren't mature are there without values."""
-    mature, rows = mature_cohorts(crm, crm.as_of), {}
+    mature, rows = mature_months(crm), {}
     dated = crm.deals[crm.deals.is_open | crm.deals.closed_date.notna()]
     for month, deals in crm.closed.groupby(month_of(crm.closed.created_date)):
         won = deals[deals.is_won]
@@ -2217,6 +2231,7 @@ def quality_of_deals(crm):
         "amounts_too_large": amount >= 1e9,
         "amount_outliers": deals.amount > np.dot(deals.amount.quantile([0.25, 0.75]), [-1.5, 2.5]),
         "open_deals_overdue": deals.is_open & (deals.expected_close_date < crm.as_of),
+        "open_deals_older_than_closed_ones": deals.is_open & (deals.created_date <= mature_until(crm)),
         "deals_with_other_cycle": deals.cycle_days.notna() & (deals.cycle_days != pd.to_numeric(deals.sales_cycle_days)),
     } | {f"unknown_{name}": deals[name] == "Unknown" for name in DIMENSIONS if name != "deal_size_band"}
     counts |= {name: flag.sum() for name, flag in odd.items()}

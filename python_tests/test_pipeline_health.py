@@ -83,9 +83,7 @@ def test_money_per_deal_day_of_cohorts(demo, deals, dated):
         logs = np.log(won.mean(axis=1) * np.nanmean(money, axis=1) / np.nanmean(days, axis=1))
         widths.append(np.log(row.value_upper / row.value_lower) / (2 * 1.96 * logs.std()))
     assert len(widths) > 12 and np.mean(widths) == pytest.approx(1, abs=0.1)
-    mature = demo.query(
-        "select count(*) from intermediate.int_cohort_maturity inner join intermediate.int_as_of on forecast_date = as_of_date where is_mature"
-    )
+    mature = demo.query("select count(*) from intermediate.int_mature_cohorts where is_mature")
     assert mature == [(len(rem),)]
 
 

@@ -261,6 +261,9 @@ def test_few_deals_are_not_judged():
     found = estimate(columns_of(older, newer), {("quarter", START): whole_of(older, newer)})
     assert found["rate_verdict"].tolist() == ["signal", "insufficient_n", "insufficient_n", "insufficient_n"]
     assert (found["mix_verdict"] == "insufficient_n").tolist() == [False, False, False, True]
+    for effect in ("rate", "mix"):
+        for figure in ("effect_lower", "effect_upper", "confidence_level"):
+            assert np.isnan(found[f"{effect}_{figure}"]).tolist() == (found[f"{effect}_verdict"] == "insufficient_n").tolist()
     older, newer = [(20, 10), (9, 3)], [(300, 100), (300, 150)]
     few = estimate(columns_of(older, newer), {("quarter", START): whole_of(older, newer)})
     assert few["mix_verdict"].tolist() == ["insufficient_n"] * 2 and np.isnan(few["q_threshold"]).all()

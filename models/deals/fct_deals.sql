@@ -10,8 +10,8 @@ int_deal_bounds as (
     select * from {{ ref('int_deal_bounds') }}
 ),
 
-int_cohort_maturity as (
-    select * from {{ ref('int_cohort_maturity') }}
+int_mature_cohorts as (
+    select * from {{ ref('int_mature_cohorts') }}
 ),
 
 last_visits as (
@@ -72,14 +72,12 @@ final as (
         int_deals.updated_at,
         int_deals.is_amount_undated,
         coalesce(int_deals.deal_amount > int_deal_bounds.outlier_amount, false) as is_amount_outlier,
-        coalesce(int_cohort_maturity.is_mature, false) as is_mature_cohort,
+        int_mature_cohorts.is_mature as is_mature_cohort,
         int_deals.as_of_date
     from int_deals
     cross join int_deal_bounds
-    left join int_cohort_maturity
-        on
-            int_deals.cohort_month = int_cohort_maturity.cohort_month
-            and int_deals.as_of_date = int_cohort_maturity.forecast_date
+    inner join int_mature_cohorts
+        on int_deals.cohort_month = int_mature_cohorts.cohort_month
     left join last_visits
         on int_deals.deal_id = last_visits.deal_id
     left join newer_stages

@@ -37,7 +37,7 @@ open_deals as (
     where outcome = 'Open'
 ),
 
-final as (
+bounds as (
     select
         cast(horizon.horizon_days as integer) as horizon_days,
         cast({{ dbt.dateadd('day', 'horizon.horizon_days', 'int_deal_bounds.first_created_date') }} as date) as complete_from_date,
@@ -48,6 +48,15 @@ final as (
     from horizon
     cross join int_deal_bounds
     cross join open_deals
+),
+
+final as (
+    select
+        horizon_days,
+        complete_from_date,
+        complete_until_date,
+        cast({{ dbt.dateadd('day', '-horizon_days', 'complete_until_date') }} as date) as mature_until_date
+    from bounds
 )
 
 select * from final

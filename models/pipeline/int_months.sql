@@ -8,8 +8,12 @@ int_deal_bounds as (
     select * from {{ ref('int_deal_bounds') }}
 ),
 
-int_cohort_maturity as (
-    select * from {{ ref('int_cohort_maturity') }}
+int_closing_bounds as (
+    select * from {{ ref('int_closing_bounds') }}
+),
+
+int_mature_cohorts as (
+    select * from {{ ref('int_mature_cohorts') }}
 ),
 
 int_deals as (
@@ -59,13 +63,6 @@ first_push as (
     from pushes
 ),
 
-maturity as (
-    select max(int_cohort_maturity.maturity_days) as maturity_days
-    from int_cohort_maturity
-    inner join int_deal_bounds
-        on int_cohort_maturity.forecast_date = int_deal_bounds.as_of_date
-),
-
 -- Deals that close while the data are young had short cycles, and once no deals are created any more only long ones are left.
 final as (
     select
@@ -76,21 +73,19 @@ final as (
         cast(months.active_deal_count as bigint) as active_deal_count,
         case when months.period_start_date >= first_push.period_start_date then coalesce(pushes.pushed_deal_count, 0) end as pushed_deal_count,
         months.period_start_date <= bounds.first_created_date or months.period_end_date > bounds.as_of_date as is_partial_period,
-        maturity.maturity_days is null
-        or months.period_start_date < {{ dbt.dateadd('day', 'maturity.maturity_days', 'bounds.first_created_date') }}
+        int_closing_bounds.complete_from_date is null
+        or months.period_start_date < int_closing_bounds.complete_from_date
         or months.period_start_date > bounds.last_created_date
         or months.period_end_date > bounds.as_of_date as is_truncated,
         coalesce(cohorts.is_mature, false) as is_mature_cohort
     from months
     cross join int_deal_bounds as bounds
-    cross join maturity
+    cross join int_closing_bounds
     cross join first_push
     left join pushes
         on months.period_start_date = pushes.period_start_date
-    left join int_cohort_maturity as cohorts
-        on
-            months.period_start_date = cohorts.cohort_month
-            and bounds.as_of_date = cohorts.forecast_date
+    left join int_mature_cohorts as cohorts
+        on months.period_start_date = cohorts.cohort_month
 )
 
 select * from final

@@ -1,15 +1,17 @@
 -- What an input may lack besides whole kinds of data, in words that end "Has no rows: ...".
 with
 
-int_deals as (
-    select * from {{ ref('int_deals') }}
+int_closing_bounds as (
+    select * from {{ ref('int_closing_bounds') }}
 ),
 
-mature as (
-    select sum(case when cohorts.is_mature then cohorts.deal_count else 0 end) as mature_count
-    from {{ ref('int_cohort_maturity') }} as cohorts
-    inner join {{ ref('int_as_of') }} as int_as_of
-        on cohorts.forecast_date = int_as_of.as_of_date
+int_deals as (
+    select
+        deals.*,
+        cohorts.is_mature
+    from {{ ref('int_deals') }} as deals
+    inner join {{ ref('int_mature_cohorts') }} as cohorts
+        on deals.cohort_month = cohorts.cohort_month
 ),
 
 met as (
@@ -30,6 +32,8 @@ counts as (
         count(case when is_won then closed_date end) as dated_won_count,
         count(case when not is_won and not is_open then closed_date end) as dated_lost_count,
         count(case when not is_open and cycle_days > 0 then 1 end) as cycle_count,
+        count(case when not is_open and is_mature then 1 end) as mature_count,
+        count(case when is_won and is_mature then 1 end) as mature_won_count,
         count(case when deal_amount > 0 then 1 end) as amount_count,
         count(case when is_open and deal_amount > 0 then 1 end) as open_amount_count,
         cast({{ dbt.datediff('min(created_date)', 'max(as_of_date)', 'day') }} as integer) as day_count,
@@ -40,11 +44,11 @@ counts as (
 causes as (
     select
         counts.*,
-        coalesce(mature.mature_count, 0) as mature_count,
+        int_closing_bounds.horizon_days,
         met.met_count,
         met.checked_count
     from counts
-    cross join mature
+    cross join int_closing_bounds
     cross join met
 ),
 
@@ -52,7 +56,7 @@ final as (
     select
         unnest([
             'closed_deals', 'closed_dates', 'cycles', 'won_deals', 'lost_deals', 'won_dates', 'lost_dates', 'amounts', 'open_amounts', 'mature_deals',
-            'months', 'backtest_days', 'met_rules', 'plays', 'rejected_rows', 'deals'
+            'enough_mature_deals', 'months', 'backtest_days', 'met_rules', 'plays', 'rejected_rows', 'deals'
         ]) as cause,
         unnest([
             closed_count = 0,
@@ -65,6 +69,7 @@ final as (
             amount_count = 0,
             open_amount_count = 0,
             mature_count = 0,
+            true,
             closed_month_count < {{ var('trend_min_baseline_periods') + 1 }},
             day_count < {{ var('backtest_min_history_days') + 31 }},
             met_count = 0,
@@ -82,7 +87,9 @@ final as (
             'none of the ' || lost_count || ' lost deals has the date of its close: export it too, or map closed_date to the column that has it',
             'no deal has an amount: map deal_amount',
             'no open deal has an amount: map deal_amount',
-            'no month''s deals are old enough that nearly all of them have closed: give a longer history, or set maturity_filter to false',
+            concat('99 of 100 deals close within ', horizon_days, ' days, and no month''s deals are all that old: give a longer history'),
+            'of the ' || closed_count || ' closed deals ' || mature_count || ', ' || mature_won_count || ' of them won, were created in months whose slow '
+            || 'deals have had the time to close, which are too few for it: give more, or a longer history',
             'deals closed in ' || closed_month_count || ' months, and it takes {{ var("trend_min_baseline_periods") + 1 }}: give a longer history',
             'the first deal was created ' || day_count || ' days before the as-of date, and it takes {{ var("backtest_min_history_days") + 31 }}: '
             || 'give a longer history',

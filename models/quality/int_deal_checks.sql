@@ -57,6 +57,10 @@
         'cast(deals.updated_at as date) > deals.closed_date', 'deals edited after their close: final values may not be those of the day',
     ),
     'open_deals_overdue': ('deals.is_open and deals.expected_close_date < deals.as_of_date', 'open deals past their expected close date'),
+    'open_deals_older_than_closed_ones': (
+        'deals.is_open and deals.created_date <= closing.mature_until_date',
+        'open deals at least as old as 99 of 100 closed deals were at their close: close those that are dead; drivers, cycle gaps and win rates leave them out',
+    ),
     'unknown_industry': ("deals.industry = 'Unknown'", 'deals without industry: they count under Unknown'),
     'unknown_region': ("deals.region = 'Unknown'", 'deals without region: they count under Unknown'),
     'unknown_product_type': ("deals.product_type = 'Unknown'", 'deals without product_type: they count under Unknown'),
@@ -86,6 +90,7 @@ counts as (
         count(*) as deal_count
     from deals
     cross join bounds
+    cross join {{ ref('int_closing_bounds') }} as closing
     left join stages
         on deals.deal_stage = stages.stage
 ),

@@ -15,17 +15,13 @@ int_forecast_dates as (
     where not is_as_of_date
 ),
 
--- Dates whose pipelines have closed since; none where won and lost deals lack a close date or an amount unequally often. `case` keeps the planner from sorting all deals for a range join with a few dates.
+-- Deals open on the date are as old by now as nearly all get, so one still open counts as not won. None where won and lost deals lack a close
+-- date or an amount unequally often.
 evaluable_dates as (
     select int_forecast_dates.forecast_date
-    from {{ ref('int_dated_deals') }} as deals
-    inner join int_forecast_dates
-        on
-            case
-                when deals.created_date <= int_forecast_dates.forecast_date and (deals.is_open or deals.closed_date > int_forecast_dates.forecast_date)
-                    then 1
-                else 0
-            end = 1
+    from int_forecast_dates
+    inner join {{ ref('int_closing_bounds') }} as int_closing_bounds
+        on int_forecast_dates.forecast_date <= int_closing_bounds.mature_until_date
     where
         not exists (
             select 1
@@ -34,8 +30,6 @@ evaluable_dates as (
                 missing.problem <> 'rejected'
                 and missing.is_bending
         )
-    group by int_forecast_dates.forecast_date
-    having sum(case when deals.is_open then 1 else 0 end) <= count(*) * {{ var('max_mature_open_share') }}
 ),
 
 said as (

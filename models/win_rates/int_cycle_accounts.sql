@@ -12,22 +12,9 @@ int_cycle_day_counts as (
     where segment_dimension = 'all' and is_included
 ),
 
-int_cohort_maturity as (
-    select * from {{ ref('int_cohort_maturity') }}
-),
-
-int_as_of as (
-    select * from {{ ref('int_as_of') }}
-),
-
-compared_cohorts as (
-    select int_cohort_maturity.cohort_month
-    from int_cohort_maturity
-    inner join int_as_of
-        on int_cohort_maturity.forecast_date = int_as_of.as_of_date
-    {%- if var('maturity_filter') %}
-    where int_cohort_maturity.is_mature
-    {%- endif %}
+int_mature_cohorts as (
+    select * from {{ ref('int_mature_cohorts') }}
+    where is_mature
 ),
 
 days as (
@@ -54,8 +41,8 @@ scored as (
         int_deals.*,
         cast((case when int_deals.is_won then 1 else 0 end - ranked.win_rate) * ranked.rank_score as decimal(18, 12)) as term
     from int_deals
-    inner join compared_cohorts
-        on int_deals.cohort_month = compared_cohorts.cohort_month
+    inner join int_mature_cohorts
+        on int_deals.cohort_month = int_mature_cohorts.cohort_month
     inner join ranked
         on int_deals.cycle_days = ranked.cycle_days
 ),

@@ -8,22 +8,9 @@ int_deals as (
     select * from {{ ref('int_deals') }}
 ),
 
-int_cohort_maturity as (
-    select * from {{ ref('int_cohort_maturity') }}
-),
-
-int_deal_bounds as (
-    select * from {{ ref('int_deal_bounds') }}
-),
-
-mature_cohorts as (
-    select int_cohort_maturity.cohort_month
-    from int_cohort_maturity
-    inner join int_deal_bounds
-        on int_cohort_maturity.forecast_date = int_deal_bounds.as_of_date
-    {%- if var('maturity_filter') %}
-    where int_cohort_maturity.is_mature
-    {%- endif %}
+int_mature_cohorts as (
+    select * from {{ ref('int_mature_cohorts') }}
+    where is_mature
 ),
 
 final as (
@@ -37,8 +24,8 @@ final as (
         {{ period_start('int_deals.closed_month', 6) }} as half_year_start_date,
         int_deals.is_won
     from int_deals
-    inner join mature_cohorts
-        on int_deals.cohort_month = mature_cohorts.cohort_month
+    inner join int_mature_cohorts
+        on int_deals.cohort_month = int_mature_cohorts.cohort_month
     where not int_deals.is_open
 )
 

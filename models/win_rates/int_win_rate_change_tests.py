@@ -263,12 +263,14 @@ def estimate(
         own = found[f"{effect}_confidence_level"]
         own[np.isnan(own)] = confidence_level
         levels[effect] = 1 - own
-    found["rate_effect_lower"], found["rate_effect_upper"] = changes.rate_interval(levels["rate"])
+    rates = changes.rate_interval(levels["rate"])
     for row in np.flatnonzero(is_total):
-        ends = wholes[row].interval(normal_quantile(1 - levels["rate"][row]))
-        found["rate_effect_lower"][row], found["rate_effect_upper"][row] = ends
+        rates[0][row], rates[1][row] = wholes[row].interval(normal_quantile(1 - levels["rate"][row]))
     reach = normal_quantiles(levels["mix"]) * mix_error
-    found["mix_effect_lower"], found["mix_effect_upper"] = mix_effect - reach, mix_effect + reach
+    for effect, ends in (("rate", rates), ("mix", (mix_effect - reach, mix_effect + reach))):
+        is_untested = found[f"{effect}_verdict"] == "insufficient_n"
+        found[f"{effect}_effect_lower"], found[f"{effect}_effect_upper"] = (np.where(is_untested, np.nan, each) for each in ends)
+        found[f"{effect}_confidence_level"][is_untested] = np.nan
     quantile = normal_quantile(confidence_level)
     for rows in groups(list(zip(*(columns[name] for name in KEYS[:3]), strict=True))).values():
         for name, value in changes.of_dimension(rows, wholes[rows[0]].dispersion, quantile).items():

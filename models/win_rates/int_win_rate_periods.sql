@@ -76,16 +76,14 @@ described as (
         closing.complete_from_date,
         closing.complete_until_date,
         case when months.basis = 'closed_date' then expected.won_count end as expected_won_count,
-        case when months.basis = 'created_cohort' then coalesce(maturity.is_mature, false) end as is_mature
+        case when months.basis = 'created_cohort' then cohorts.is_mature end as is_mature
     from months
     cross join {{ ref('int_deal_bounds') }} as bounds
     cross join {{ ref('int_closing_bounds') }} as closing
     left join expected
         on months.month_start = expected.closed_month
-    left join {{ ref('int_cohort_maturity') }} as maturity
-        on
-            months.month_start = maturity.cohort_month
-            and bounds.as_of_date = maturity.forecast_date
+    left join {{ ref('int_mature_cohorts') }} as cohorts
+        on months.month_start = cohorts.cohort_month
 ),
 
 period_types (period_type, month_count) as (

@@ -15,7 +15,6 @@ from functools import partial
 
 import numpy as np
 
-from inference.survival import life_table
 from models.win_rates import ml_win_rate_drivers as drivers
 from tools import crm, process
 from tools.crm import Effects
@@ -40,20 +39,17 @@ KINDS = {
 
 
 def is_mature(created: np.ndarray, closed: np.ndarray, as_of: int) -> np.ndarray:
-    """Of each deal whether its cohort is mature as of the day, as `int_cohort_maturity` has it; all arrays are days since 1970."""
-    is_closed = closed <= as_of
-    age = np.minimum(closed, as_of) - created
-    table = life_table(age, np.zeros(len(age)), is_closed.astype(int), np.ones(len(age)), causes=1)
-    maturity_days = table.days_until(project_vars()["maturity_quantile"])
-    if maturity_days is None:
+    """Of each deal whether its cohort is mature as of the day, as `int_mature_cohorts` has it; all arrays are days since 1970."""
+    lives = np.sort((closed - created)[closed <= as_of])
+    if not len(lives):
         return np.zeros(len(created), bool)
+    horizon = lives[int(np.ceil(0.99 * len(lives))) - 1]
+    until = as_of if np.any(closed > as_of) else closed.max()
     cohort = created.astype("datetime64[D]").astype("datetime64[M]").astype(int)
     cohort -= cohort.min()
-    deals = np.bincount(cohort)
-    youngest = np.zeros(len(deals), np.int64)
+    youngest = np.zeros(cohort.max() + 1, np.int64)
     np.maximum.at(youngest, cohort, created)
-    is_old = as_of - youngest > maturity_days
-    return (is_old & (np.bincount(cohort, ~is_closed, len(deals)) <= project_vars()["max_mature_open_share"] * deals))[cohort]
+    return (youngest <= until - horizon)[cohort]
 
 
 def half_years(closed: np.ndarray, created: np.ndarray) -> np.ndarray:
