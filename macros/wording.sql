@@ -110,7 +110,7 @@
             then 'too few accounts to judge, with ' || {{ row }}.won_deal_count || ' won and ' || {{ row }}.lost_deal_count || ' lost deals.'
         when {{ row }}.verdict = 'insufficient_n'
             then
-                'too few deals of mature cohorts to judge, ' || {{ row }}.won_deal_count || ' won and '
+                'too few deals of mature cohorts with a known cycle to judge, ' || {{ row }}.won_deal_count || ' won and '
                 || {{ row }}.lost_deal_count || ' lost where it takes {{ var("min_segment_deals") }} of each.'
         else
             'the ' || {{ row }}.won_deal_count || ' won deals typically took ' || {{ one_decimal("abs(" ~ row ~ ".cycle_shift_days)") }} || ' days '

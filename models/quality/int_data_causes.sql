@@ -1,17 +1,18 @@
 -- What an input may lack besides whole kinds of data, in words that end "Has no rows: ...".
 with
 
-int_closing_bounds as (
-    select * from {{ ref('int_closing_bounds') }}
-),
-
 int_deals as (
     select
         deals.*,
-        cohorts.is_mature
+        cohorts.is_mature,
+        {{ period_start('deals.closed_month', 6) }} as closed_half_year,
+        bounds.first_created_date,
+        closing.*
     from {{ ref('int_deals') }} as deals
     inner join {{ ref('int_mature_cohorts') }} as cohorts
         on deals.cohort_month = cohorts.cohort_month
+    cross join {{ ref('int_deal_bounds') }} as bounds
+    cross join {{ ref('int_closing_bounds') }} as closing
 ),
 
 met as (
@@ -37,18 +38,28 @@ counts as (
         count(case when deal_amount > 0 then 1 end) as amount_count,
         count(case when is_open and deal_amount > 0 then 1 end) as open_amount_count,
         cast({{ dbt.datediff('min(created_date)', 'max(as_of_date)', 'day') }} as integer) as day_count,
-        count(distinct case when not is_open then closed_month end) as closed_month_count
+        count(distinct closed_month) as closed_month_count,
+        count(distinct case
+            when closed_month >= complete_from_date and {{ dbt.dateadd('month', 1, 'closed_month') }} <= {{ dbt.dateadd('day', 1, 'complete_until_date') }}
+                then closed_month
+        end) as whole_month_count,
+        count(distinct case
+            when
+                is_mature
+                and closed_half_year > first_created_date
+                and {{ dbt.dateadd('month', 6, 'closed_half_year') }} <= {{ dbt.dateadd('day', 1, 'as_of_date') }}
+                then closed_half_year
+        end) as half_year_count,
+        max(horizon_days) as horizon_days
     from int_deals
 ),
 
 causes as (
     select
         counts.*,
-        int_closing_bounds.horizon_days,
         met.met_count,
         met.checked_count
     from counts
-    cross join int_closing_bounds
     cross join met
 ),
 
@@ -56,7 +67,7 @@ final as (
     select
         unnest([
             'closed_deals', 'closed_dates', 'cycles', 'won_deals', 'lost_deals', 'won_dates', 'lost_dates', 'amounts', 'open_amounts', 'mature_deals',
-            'enough_mature_deals', 'months', 'backtest_days', 'met_rules', 'plays', 'rejected_rows', 'deals'
+            'half_years', 'enough_mature_deals', 'months', 'whole_months', 'backtest_days', 'met_rules', 'plays', 'rejected_rows', 'deals'
         ]) as cause,
         unnest([
             closed_count = 0,
@@ -69,8 +80,10 @@ final as (
             amount_count = 0,
             open_amount_count = 0,
             mature_count = 0,
+            half_year_count = 0,
             true,
             closed_month_count < {{ var('trend_min_baseline_periods') + 1 }},
+            true,
             day_count < {{ var('backtest_min_history_days') + 31 }},
             met_count = 0,
             true,
@@ -88,9 +101,12 @@ final as (
             'no deal has an amount: map deal_amount',
             'no open deal has an amount: map deal_amount',
             concat('99 of 100 deals close within ', horizon_days, ' days, and no month''s deals are all that old: give a longer history'),
+            'deals of no whole half-year that began after the first creation can be compared: give a longer history',
             'of the ' || closed_count || ' closed deals ' || mature_count || ', ' || mature_won_count || ' of them won, were created in months whose slow '
             || 'deals have had the time to close, which are too few for it: give more, or a longer history',
             'deals closed in ' || closed_month_count || ' months, and it takes {{ var("trend_min_baseline_periods") + 1 }}: give a longer history',
+            'win rates of whole months are compared, and since 99 of 100 deals have had the time to close, deals closed in ' || whole_month_count
+            || ' of them: give a longer history',
             'the first deal was created ' || day_count || ' days before the as-of date, and it takes {{ var("backtest_min_history_days") + 31 }}: '
             || 'give a longer history',
             'no alert rule was met by the as-of date, of ' || checked_count || ' that had something to look at',

@@ -95,7 +95,7 @@ checks as (
         'mean error of the default forecast method above that of the best one: see rpt_pipeline_value_methods' as message
     from {{ ref('rpt_pipeline_value_methods') }}
     where verdict in ('best', 'beaten')
-    having count(*) > 0
+    having count(case when is_default then 1 end) > 0
 ),
 
 shared as (
