@@ -1,4 +1,4 @@
-"""int_cohort_maturity against statsmodels' Kaplan-Meier estimate, as of every forecast date of random deals."""
+"""Which cohorts are mature, of random deals: int_mature_cohorts by pandas, int_cohort_maturity by statsmodels' Kaplan-Meier estimate."""
 
 import datetime
 import random
@@ -39,7 +39,9 @@ def build(tmp_path_factory) -> Build:
         "max_mature_open_share": MAX_OPEN_SHARE,
         "backtest_min_history_days": 20,
     }
-    return run_dbt(folder / "maturity.duckdb", variables, select="+int_cohort_maturity", DBT_INDIRECT_SELECTION="empty").check()
+    return run_dbt(
+        folder / "maturity.duckdb", variables, select="+int_cohort_maturity +int_mature_cohorts", DBT_INDIRECT_SELECTION="empty"
+    ).check()
 
 
 def as_known_on(deals, date):
@@ -94,3 +96,21 @@ def test_maturity_is_the_kaplan_meier_quantile_and_the_open_share(build):
     assert any(reached) and not all(reached)
     assert found.is_mature.any()
     assert not found[found.forecast_date - found.cohort_month > datetime.timedelta(days=200)].is_mature.all()
+
+
+def test_a_cohort_is_mature_when_its_youngest_deal_is_as_old_as_99_of_100_closed_deals_were(build):
+    deals = build.frame("select created_date, closed_date, cohort_month from intermediate.int_deals")
+    [(as_of_date,)] = build.query("select as_of_date from intermediate.int_as_of")
+    lives = (deals.closed_date - deals.created_date).dt.days.dropna().sort_values().to_numpy()
+    horizon = next(days for days in lives if (lives <= days).sum() >= 0.99 * len(lives))
+    cohorts = deals.groupby("cohort_month").agg(
+        deal_count=("created_date", "size"), closed=("closed_date", "count"), youngest=("created_date", "max")
+    )
+    found = build.frame("select * from intermediate.int_mature_cohorts").set_index("cohort_month").sort_index()
+    assert found.deal_count.to_dict() == cohorts.deal_count.to_dict()
+    assert found.open_deal_count.to_dict() == (cohorts.deal_count - cohorts.closed).to_dict()
+    expected = cohorts.youngest <= numpy.datetime64(as_of_date) - numpy.timedelta64(int(horizon), "D")
+    assert found.is_mature.to_dict() == expected.to_dict()
+    # A month of which one in ten deals was never closed is mature, and young ones aren't.
+    assert expected.any() and not expected.all()
+    assert ((found.open_deal_count > 0.1 * found.deal_count) & found.is_mature).any()

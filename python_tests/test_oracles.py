@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -1591,6 +1591,45 @@ RARE = "(rare)"
 
 
 @dataclass(frozen=True, eq=False)
+class Penalised:
+    """Firth's logistic regression by statsmodels, for levels that only win or only lose: each deal brings as much of half a win and half a loss
+    as it weighs in the whole design. `within`: of all columns, those whose coefficients aren't 0."""
+
+    params: pd.Series
+    information: pd.DataFrame
+    deviance: float
+
+    @classmethod
+    def of(cls, won: pd.Series, design: pd.DataFrame, within: list[str]) -> "Penalised":
+        x, params = design.to_numpy(), pd.Series(0.0, design.columns)
+        for _ in range(500):
+            before, rate = params.copy(), 1 / (1 + np.exp(-(x @ params.to_numpy())))
+            spread = rate * (1 - rate)
+            information = (x * spread[:, None]).T @ x
+            own = spread * np.einsum("ij,jk,ik->i", x, np.linalg.inv(information), x)
+            model = sm.GLM((won + own / 2) / (1 + own), design[within], sm.families.Binomial(), var_weights=1 + own)
+            params[within] = model.fit(start_params=params[within], tol=1e-13).params
+            if np.abs(params - before).max() < 1e-11:
+                break
+        likelihood = np.sum(np.log(np.where(won == 1, rate, 1 - rate))) + np.linalg.slogdet(information)[1] / 2
+        return cls(params, pd.DataFrame(information, design.columns, design.columns), -2 * likelihood)
+
+    def cov_params(self) -> pd.DataFrame:
+        return pd.DataFrame(np.linalg.inv(self.information), self.params.index, self.params.index)
+
+    @property
+    def bse(self) -> pd.Series:
+        return np.sqrt(pd.Series(np.diag(self.cov_params()), self.params.index))
+
+    def conf_int(self, alpha: float) -> pd.DataFrame:
+        reach = stats.norm.isf(alpha / 2) * self.bse
+        return pd.DataFrame({0: self.params - reach, 1: self.params + reach})
+
+    def predict(self, design: pd.DataFrame) -> pd.Series:
+        return 1 / (1 + np.exp(-(design @ self.params)))
+
+
+@dataclass(frozen=True, eq=False)
 class DriverFit:
     """A logistic regression of won by statsmodels, one row a deal of a mature cohort; levels with fewer than 20 deals stand together."""
 
@@ -1610,8 +1649,17 @@ class DriverFit:
         rows = pooled.assign(is_won=deals.is_won)
         size = 1 + sum(len(each) - 1 for each in levels.values())
         enough = min(rows.is_won.sum(), (~rows.is_won).sum()) >= 5 * size
-        fit = sm.GLM(rows.is_won.astype(float), design_of(rows, levels), sm.families.Binomial()).fit(tol=1e-13) if enough else None
-        return cls(rows, deals, levels, fit)
+        found = cls(rows, deals, levels, None)
+        return replace(found, fit=found.fitted(list(levels))) if enough else found
+
+    def fitted(self, factors: list[str]) -> object:
+        """With the levels of some factors."""
+        won, design = self.deals.is_won.astype(float), design_of(self.deals, self.levels)
+        names = list(design_of(self.deals, {name: self.levels[name] for name in factors}).columns)
+        rates = pd.concat([self.deals.groupby(name).is_won.mean() for name in self.levels])
+        if rates.isin([0, 1]).any():
+            return Penalised.of(won, design, names)
+        return sm.GLM(won, design[names], sm.families.Binomial()).fit(tol=1e-13)
 
     def contrast(self, factor: str, weights: np.ndarray) -> tuple[float, float]:
         """A sum of means, and its standard error by the delta method."""
@@ -1620,8 +1668,7 @@ class DriverFit:
 
     def without(self, factors: list[str]) -> float:
         """How much worse, in deviance, the fit is without some factors."""
-        levels = {name: each for name, each in self.levels.items() if name not in factors}
-        less = sm.GLM(self.deals.is_won.astype(float), design_of(self.deals, levels), sm.families.Binomial()).fit(tol=1e-13)
+        less = self.fitted([name for name in self.levels if name not in factors])
         return less.deviance - self.fit.deviance
 
 
@@ -1715,7 +1762,7 @@ def driver_marginal_effects(crm):
         weights = np.zeros(len(fit.levels[factor]))
         weights[number], weights[0] = 1, -1
         effect, error = fit.contrast(factor, weights)
-        ends = effect + stats.norm.ppf([0.025, 0.975]) * error
+        ends = np.clip(effect + stats.norm.ppf([0.025, 0.975]) * error, -1, 1)
         return dict(zip(names, (marginal_means(fit, factor)[0][number], *(100 * np.array([effect, *ends]))), strict=True))
 
     return driver_rows(crm, effects)

@@ -193,10 +193,14 @@ def test_intervals_cover_the_truth(size):
     held = {name: np.zeros(5) for name in truth} | {"dimension_rate": 0, "dimension_mix": 0}
     for _ in range(runs):
         periods = [draw(rng, size, shares[period], rates[period]) for period in (0, 1)]
-        # Unjudged, so that all intervals have the same level.
-        found = estimate(columns_of(*periods), {("quarter", START): whole_of(*periods)}, min_deals=1e9)
+        columns, whole = columns_of(*periods), whole_of(*periods)
+        found = estimate(columns, {("quarter", START): whole})
+        # All at the same level, and those of few deals too.
+        changes = tests.Changes(columns, np.stack([whole.size] * 5, axis=1), np.full(5, whole.dispersion))
+        mix, error = changes.mix_effect()
+        ends = {"rate": changes.rate_interval(np.full(5, 0.05)), "mix": (mix - QUANTILE * error, mix + QUANTILE * error)}
         for effect in truth:
-            lower, upper = found[f"{effect}_effect_lower"], found[f"{effect}_effect_upper"]
+            lower, upper = ends[effect]
             held[effect] += np.isnan(lower) | ((lower <= truth[effect] + 1e-12) & (truth[effect] - 1e-12 <= upper))
             lower, upper = (found[f"dimension_{effect}_effect_{end}"][0] for end in ("lower", "upper"))
             held[f"dimension_{effect}"] += lower <= truth[effect].sum() <= upper
