@@ -422,10 +422,10 @@ def test_no_rep_is_told_apart_from_chance(build, reference):
 
 
 def test_cycle_outcome_gap_by_segment_when_all_cohorts_are_mature(build, deals_file, reference, tmp_path):
-    # A deal that closed long after the others: the file ends with it, and it is too young itself.
+    # A deal that closed weeks after the others: the file ends with it, and it is too young itself.
     lines = deals_file.read_text(encoding="utf-8").splitlines()
     names, late = lines[0].split(","), dict(zip(lines[0].split(","), lines[1].split(","), strict=True))
-    late |= {"deal_id": "late", "created_date": "2025-06-30", "closed_date": "2025-06-30", "sales_cycle_days": "0"}
+    late |= {"deal_id": "late", "created_date": "2024-08-15", "closed_date": "2024-08-15", "sales_cycle_days": "0"}
     longer = tmp_path / "longer.csv"
     longer.write_text("\n".join([*lines, ",".join(late[name] for name in names)]) + "\n", encoding="utf-8")
     variables = {"deals_file": longer, "bands_file": build.database.with_name("bands.csv")}
