@@ -12,7 +12,8 @@ LISTS = {
     "risk_category": "scores.risk_category",
 }
 FLAGS = {
-    "stalled": "deals.is_stalled",
+    "stalled in its stage": "deals.is_stalled_in_stage",
+    "inactive": "deals.is_inactive",
     "stale": "deals.is_stale",
     "pushed": "deals.push_count > 0",
     "overdue": "deals.is_overdue",
@@ -34,7 +35,7 @@ SOURCE = """
 COLUMNS = """
     deals.deal_id, deals.deal_name, scores.risk_score, scores.risk_category, scores.win_probability, deals.deal_amount,
     deal_values.rapv_amount, deal_values.revenue_at_risk_amount, deals.stage, deals.days_in_stage, deals.age_days, deals.expected_close_date,
-    deals.created_date, coalesce(reps.rep_name, deals.sales_rep_id) as rep, reps.team, deals.is_stalled, deals.is_stale, deals.push_count,
+    deals.created_date, coalesce(reps.rep_name, deals.sales_rep_id) as rep, reps.team, deals.is_stalled_in_stage, deals.is_inactive, deals.is_stale, deals.push_count,
     deals.is_overdue, deals.days_since_last_activity, deals.industry, deals.region, deals.product_type, deals.lead_source,
     deals.deal_size_band, deals.forecast_category, scores.health_score
 """

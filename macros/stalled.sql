@@ -1,29 +1,14 @@
-{# Has a visit lasted longer than nearly all visits of won deals did? Without a visit or a threshold it hasn't. #}
-{% macro is_over_stall_limit(days_in_stage, stall_threshold_days) -%}
-    coalesce({{ days_in_stage }} > {{ stall_threshold_days }}, false)
+{# Has a visit lasted longer than nearly all visits of won deals did? Null without a visit or a limit: nobody can say then. #}
+{% macro is_stalled_in_stage(days_in_stage, stall_threshold_days) -%}
+    {{ days_in_stage }} > {{ stall_threshold_days }}
 {%- endmacro %}
 
-{# Has nothing happened for long? Without activities in the input nobody can say, so it doesn't count. #}
+{# Has nothing happened for long? Null without activities in the input. #}
 {% macro is_inactive(inactive_days) -%}
-    coalesce({{ inactive_days }} >= {{ var('stall_inactivity_days') }}, false)
+    {{ inactive_days }} >= {{ var('stall_inactivity_days') }}
 {%- endmacro %}
 
-{# The one definition of a stalled deal: too long in its stage, or without activity. Null where nothing is known that could tell. #}
-{% macro is_stalled(is_known, days_in_stage, stall_threshold_days, inactive_days) -%}
-    case
-        when {{ is_known }}
-            then
-                {{ is_over_stall_limit(days_in_stage, stall_threshold_days) }}
-                or {{ is_inactive(inactive_days) }}
-    end
-{%- endmacro %}
-
-{# How many days a stalled deal has been in its stage or without activity, whichever is more; 0 when it isn't stalled. #}
-{% macro stalled_days(is_known, days_in_stage, stall_threshold_days, inactive_days) -%}
-    case
-        when {{ is_known }} then greatest(
-            case when {{ is_over_stall_limit(days_in_stage, stall_threshold_days) }} then {{ days_in_stage }} else 0 end,
-            case when {{ is_inactive(inactive_days) }} then {{ inactive_days }} else 0 end
-        )
-    end
+{# Days beyond a limit, 0 within it. greatest() would pass over what isn't known. #}
+{% macro days_over(days, limit_days) -%}
+    case when {{ days }} > {{ limit_days }} then {{ days }} - {{ limit_days }} when {{ days }} <= {{ limit_days }} then 0 end
 {%- endmacro %}

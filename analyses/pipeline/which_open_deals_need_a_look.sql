@@ -1,7 +1,7 @@
--- Which deals are stalled, stale, pushed or overdue?
+-- Which deals are stalled, inactive, stale, pushed or overdue?
 -- Which big ones has nobody touched?
 -- The largest first, with the reasons in words; for the second question read down days_since_last_activity. What the input can't tell is no reason:
--- without stage history or activities no deal is called stalled, without field history none stale or pushed.
+-- without stage history no deal is called stalled, without activities none inactive, without field history none stale or pushed.
 -- May be empty: without open deals, or where none needs a look.
 with
 
@@ -23,20 +23,22 @@ final as (
         deals.deal_size_band,
         deals.deal_amount,
         deals.days_since_last_activity,
-        deals.is_stalled,
+        deals.is_stalled_in_stage,
+        deals.is_inactive,
         deals.is_stale,
         deals.is_overdue,
         deals.push_count,
         concat_ws(
             '; ',
             case
-                when deals.days_in_stage > deals.stall_threshold_days
+                when deals.is_stalled_in_stage
                     then concat(
-                        deals.days_in_stage, ' days in ', deals.stage, ', where most deals that are won leave by day ', deals.stall_threshold_days
+                        deals.days_in_stage, ' days in ', deals.stage, ', ', deals.days_over_stall_limit, ' beyond the ', deals.stall_threshold_days,
+                        ' within which nearly all won deals left it'
                     )
             end,
             case
-                when deals.days_since_last_activity >= {{ var('stall_inactivity_days') }}
+                when deals.is_inactive
                     then concat('no activity for ', deals.days_since_last_activity, ' days')
             end,
             case
@@ -49,7 +51,7 @@ final as (
     from fct_open_deals as deals
     left join dim_reps
         on deals.sales_rep_id = dim_reps.sales_rep_id
-    where deals.is_stalled or deals.is_overdue or deals.is_stale or deals.push_count > 0
+    where deals.is_stalled_in_stage or deals.is_inactive or deals.is_overdue or deals.is_stale or deals.push_count > 0
 )
 
 select * from final

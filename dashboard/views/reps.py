@@ -83,7 +83,10 @@ def risk_load(build: Build, frame: pd.DataFrame) -> None:
     long = (
         shown.assign(rest_amount=shown.open_amount - shown.at_risk_amount)
         .melt(
-            ["name", "team", "open_deal_count", "at_risk_deal_count", "stalled_deal_count", "rapv_amount"], list(parts_of), "part", "amount"
+            ["name", "team", "open_deal_count", "at_risk_deal_count", "stalled_in_stage_deal_count", "inactive_deal_count", "rapv_amount"],
+            list(parts_of),
+            "part",
+            "amount",
         )
         .assign(position=lambda r: (r.part == "rest_amount").astype(int), part=lambda r: r.part.map(parts_of))
     )
@@ -103,7 +106,8 @@ def risk_load(build: Build, frame: pd.DataFrame) -> None:
                     "amount": ",.0f",
                     "open_deal_count": ",",
                     "at_risk_deal_count": ",",
-                    "stalled_deal_count": ",",
+                    "stalled_in_stage_deal_count": ",",
+                    "inactive_deal_count": ",",
                     "rapv_amount": ",.0f",
                 }
             ),

@@ -5,7 +5,7 @@ facts as (
         deal_id,
         cast(days_since_last_activity as double) as days_since_last_activity,
         cast(days_in_stage as double) as days_in_stage,
-        cast(days_in_stage - stall_threshold_days as double) as days_over_stall_limit,
+        cast(days_over_stall_limit as double) as days_over_stall_limit,
         cast({{ dbt.datediff('expected_close_date', 'as_of_date', 'day') }} as double) as days_overdue,
         cast(push_count as double) as push_count,
         cast(days_since_last_update as double) as days_since_last_update

@@ -1,10 +1,5 @@
 with
 
-past_close_dates as (
-    select * from {{ ref('int_past_field_values') }}
-    where field = 'expected_close_date'
-),
-
 -- A closed gate has no score to replay.
 predictions as (
     select predictions.*
@@ -14,44 +9,26 @@ predictions as (
     where predictions.purpose = 'training'
 ),
 
--- The threshold is null at stages without one, and for deals without history: inactivity alone makes those stalled.
 observed as (
     select
         observed.deal_id,
-        observed.observation_date,
+        observed.replay_date,
         observed.deal_amount,
-        observed.is_won,
-        dates.is_replayed,
+        observed.is_won_in_time,
+        observed.is_replayed,
         cast({{ risk_score('predictions.win_probability') }} as double) as risk_score,
-        cast({{ stalled_days(
-            'observed.stage is not null or observed.inactive_days is not null',
-            'observed.days_in_stage', 'thresholds.stall_threshold_days', 'observed.inactive_days'
-        ) }} as double) as stalled_days,
+        cast({{ days_over('observed.days_in_stage', 'thresholds.stall_threshold_days') }} as double) as days_over_stall_limit,
         cast(observed.inactive_days as double) as days_since_last_activity,
-        cast(case
-            when capabilities.has_field_history
-                then {{ dbt.datediff('coalesce(changes.expected_close_date, int_deals.expected_close_date)', 'observed.observation_date', 'day') }}
-        end as double) as days_overdue
-    from {{ ref('int_deal_observations') }} as observed
-    cross join {{ ref('int_capabilities') }} as capabilities
-    inner join {{ ref('int_replay_dates') }} as dates
-        on observed.observation_date = dates.replay_date
-    inner join {{ ref('int_deals') }} as int_deals
-        on observed.deal_id = int_deals.deal_id
+        cast(observed.days_overdue as double) as days_overdue
+    from {{ ref('int_alert_observations') }} as observed
     left join {{ ref('int_stall_thresholds') }} as thresholds
         on
-            observed.observation_date = thresholds.threshold_date
+            observed.replay_date = thresholds.threshold_date
             and observed.stage = thresholds.stage
-    left join past_close_dates as changes
-        on
-            observed.deal_id = changes.deal_id
-            and observed.observation_date >= changes.known_from_date
-            and observed.observation_date < changes.changed_date
     left join predictions
         on
             observed.deal_id = predictions.deal_id
-            and observed.observation_date = predictions.observation_date
-    where observed.purpose = 'training'
+            and observed.replay_date = predictions.observation_date
 ),
 
 -- A month that wasn't judged can't fire.
@@ -59,15 +36,15 @@ final as (
     select
         metric,
         deal_id as subject_id,
-        observation_date as replay_date,
-        observation_date as base_date,
+        replay_date,
+        replay_date as base_date,
         is_replayed,
         value,
         cast(null as boolean) as is_signal,
         deal_amount,
-        not is_won as has_happened
+        not is_won_in_time as has_happened
     from observed
-    unpivot (value for metric in (risk_score, stalled_days, days_since_last_activity, days_overdue))
+    unpivot (value for metric in (risk_score, days_over_stall_limit, days_since_last_activity, days_overdue))
 
     union all
 

@@ -23,7 +23,7 @@ scores as (
             and reasons.direction_rank = 1
 ),
 
--- limit_text says how far the deal is beyond its stage's limit; inactivity_text and activity_text when something last happened.
+-- limit_text says how far the deal is beyond its stage's limit, activity_text when something last happened.
 deals as (
     select
         open_deals.*,
@@ -32,16 +32,10 @@ deals as (
         scores.risk_score,
         scores.previous_risk_score,
         scores.reason,
-        {{ stalled_days('is_stalled is not null', 'days_in_stage', 'stall_threshold_days', 'days_since_last_activity') }} as stalled_days,
         {{ dbt.datediff('expected_close_date', 'as_of_date', 'day') }} as days_overdue,
-        case
-            when {{ is_over_stall_limit('days_in_stage', 'stall_threshold_days') }}
-                then
-                    open_deals.days_in_stage || ' days in its stage, ' || (open_deals.days_in_stage - open_deals.stall_threshold_days)
-                    || ' beyond the limit of ' || open_deals.stall_threshold_days
-                    || ' within which {{ "%g" | format(100 * var("stall_quantile")) }} % of won deals left it'
-        end as limit_text,
-        'no activity for ' || open_deals.days_since_last_activity || ' days' as inactivity_text,
+        open_deals.days_in_stage || ' days in its stage, '
+        || case when open_deals.is_stalled_in_stage then open_deals.days_over_stall_limit || ' beyond the ' else 'not beyond the ' end
+        || open_deals.stall_threshold_days || ' within which {{ "%g" | format(100 * var("stall_quantile")) }} % of won deals left it' as limit_text,
         case
             when open_deals.days_since_last_activity is not null
                 then coalesce('last activity on ' || cast(open_deals.last_activity_date as {{ dbt.type_string() }}), 'never any activity')
@@ -64,15 +58,10 @@ metric_values as (
 
     select
         *,
-        'stalled_days' as metric,
-        stalled_days as value,
+        'days_over_stall_limit' as metric,
+        days_over_stall_limit as value,
         null as previous_value,
-        concat_ws(
-            '; ',
-            case when stalled_days > 0 then concat_ws(', ', 'stalled', limit_text) else 'not stalled' end,
-            case when {{ is_inactive('days_since_last_activity') }} then inactivity_text end,
-            activity_text
-        ) || '.' as evidence
+        concat_ws('; ', limit_text, activity_text) || '.' as evidence
     from deals
 
     union all
@@ -82,7 +71,7 @@ metric_values as (
         'days_since_last_activity' as metric,
         days_since_last_activity as value,
         null as previous_value,
-        inactivity_text || '; ' || activity_text || '.' as evidence
+        'no activity for ' || days_since_last_activity || case days_since_last_activity when 1 then ' day; ' else ' days; ' end || activity_text || '.' as evidence
     from deals
 
     union all

@@ -25,8 +25,6 @@ int_stall_thresholds as (
 facts as (
     select
         int_deals.*,
-        int_capabilities.has_stage_history,
-        int_capabilities.has_activities,
         histories.visited_stage,
         histories.days_in_stage,
         histories.regression_count,
@@ -88,8 +86,11 @@ final as (
         as_of_date,
         coalesce(visited_stage, deal_stage) as stage,
         case when visited_stage is not null then 'stage_history' when deal_stage is not null then 'deals_file' else 'none' end as stage_source,
-        {{ is_stalled('has_stage_history or has_activities', 'days_in_stage', 'stall_threshold_days', days_since_last_activity) }} as is_stalled,
+        {{ is_stalled_in_stage('days_in_stage', 'stall_threshold_days') }} as is_stalled_in_stage,
+        cast({{ days_over('days_in_stage', 'stall_threshold_days') }} as integer) as days_over_stall_limit,
         cast({{ days_since_last_activity }} as integer) as days_since_last_activity,
+        {{ is_inactive(days_since_last_activity) }} as is_inactive,
+        cast({{ days_over(days_since_last_activity, var('stall_inactivity_days')) }} as integer) as days_over_inactivity_limit,
         cast({{ days_since_last_update }} as integer) as days_since_last_update,
         {{ days_since_last_update }} >= {{ var('stale_days') }} as is_stale,
         expected_close_date < as_of_date as is_overdue,

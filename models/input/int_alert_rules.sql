@@ -10,7 +10,7 @@ alert_rules as (
 metrics (metric, subject_type, needs_signal, is_score) as (
     values
     ('risk_score', 'deal', false, true),
-    ('stalled_days', 'deal', false, false),
+    ('days_over_stall_limit', 'deal', false, false),
     ('days_since_last_activity', 'deal', false, false),
     ('days_overdue', 'deal', false, false),
     ('win_rate_gap_pp', 'win_rate', true, false),

@@ -68,12 +68,12 @@ shares as (
     union all
 
     select
-        unnest(['stalled_rate', 'stale_rate']) as metric,
+        unnest(['stalled_in_stage_rate', 'inactive_rate', 'stale_rate']) as metric,
         'as_of_date' as basis,
         cast({{ dbt.date_trunc('month', 'max(as_of_date)') }} as date) as period_start_date,
-        unnest([avg(cast(is_stalled as integer)), avg(cast(is_stale as integer))]) as share,
-        unnest([count(is_stalled), count(is_stale)]) * 1.0 as effective_count,
-        unnest([count(is_stalled), count(is_stale)]) as deal_count
+        unnest([avg(cast(is_stalled_in_stage as integer)), avg(cast(is_inactive as integer)), avg(cast(is_stale as integer))]) as share,
+        unnest([count(is_stalled_in_stage), count(is_inactive), count(is_stale)]) * 1.0 as effective_count,
+        unnest([count(is_stalled_in_stage), count(is_inactive), count(is_stale)]) as deal_count
     from {{ ref('fct_open_deals') }}
 ),
 

@@ -32,7 +32,8 @@ open_deals as (
         avg(scores.risk_score) as mean_risk_score,
         sum(case when scores.risk_category in ({{ at_risk }}) then 1 else 0 end) as at_risk_deal_count,
         sum(case when scores.risk_category in ({{ at_risk }}) then coalesce(deals.deal_amount, 0) else 0 end) as at_risk_amount,
-        sum(cast(deals.is_stalled as integer)) as stalled_deal_count
+        sum(cast(deals.is_stalled_in_stage as integer)) as stalled_in_stage_deal_count,
+        sum(cast(deals.is_inactive as integer)) as inactive_deal_count
     from {{ ref('fct_open_deals') }} as deals
     left join {{ ref('fct_deal_values') }} as deal_values
         on deals.deal_id = deal_values.deal_id
@@ -93,7 +94,8 @@ joined as (
         cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.revenue_at_risk_amount end as double) as revenue_at_risk_amount,
         cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.at_risk_deal_count end as bigint) as at_risk_deal_count,
         cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.at_risk_amount end as decimal(18, 2)) as at_risk_amount,
-        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.stalled_deal_count end as bigint) as stalled_deal_count,
+        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.stalled_in_stage_deal_count end as bigint) as stalled_in_stage_deal_count,
+        cast(case when known.has_open_deals and open_deals.sales_rep_id is null then 0 else open_deals.inactive_deal_count end as bigint) as inactive_deal_count,
         open_deals.mean_risk_score,
         forecasts.forecast_date_count,
         forecasts.forecast_deal_count,
