@@ -80,7 +80,7 @@ def test_every_fact_of_the_playbook_leads_to_its_actions_and_nothing_else(demo):
     for deal in deals:
         found = {name: deal[name] for name in ("days_since_last_activity", "days_in_stage", "push_count", "days_since_last_update")}
         if deal["days_in_stage"] is not None:
-            found["days_over_stall_limit"] = deal["days_in_stage"] - deal["stall_threshold_days"]
+            found["days_over_stall_limit"] = max(0, deal["days_in_stage"] - deal["stall_threshold_days"])
         found["days_overdue"] = (deal["as_of_date"] - deal["expected_close_date"]).days
         values |= {(deal["deal_id"], "fact", name): value for name, value in found.items() if value == value and value is not None}
     expected = set()

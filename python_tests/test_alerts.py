@@ -59,13 +59,13 @@ def test_the_bad_quarter_is_alerted_when_its_second_month_is_over(replayed):
     assert "an alarm" in message and "May" not in message and "2025-05-31" in message
 
 
-def test_planted_stalls_are_found(replayed):
+def test_planted_silences_are_found(replayed):
     dates = [END - WEEK * week for week in range(4)]
-    assert len(replay.planted_stalls(dates)) > 5
+    assert len(replay.planted_silences(dates)) > 50
     events = replay.read(replayed.database, EVENTS)
-    assert replay.find_missed_stalls(events, dates) == []
-    without = [event for event in events if event["alert_rule_id"] != "large_deal_stalled"]
-    assert len(replay.find_missed_stalls(without, dates)) == len(replay.planted_stalls(dates))
+    assert replay.find_missed_silences(events, dates) == []
+    without = [event for event in events if event["alert_rule_id"] != "no_activity"]
+    assert len(replay.find_missed_silences(without, dates)) == len(replay.planted_silences(dates))
 
 
 def test_the_checks_of_the_replay_find_what_is_wrong(replayed):
@@ -89,7 +89,7 @@ ENDED = {  # reason: rule, deal or segment, and what the week knew
 def week(**known) -> replay.Week:
     rule = {"comparator": "above", "above_amount": None}
     rules = [
-        rule | {"alert_rule_id": "stalled", "metric": "stalled_days", "threshold": "14", "above_amount": "1000"},
+        rule | {"alert_rule_id": "stalled", "metric": "days_over_stall_limit", "threshold": "14", "above_amount": "1000"},
         rule | {"alert_rule_id": "risk", "metric": "risk_score", "threshold": "70"},
         rule | {"alert_rule_id": "segment", "metric": "segment_gap_pp", "comparator": "below", "threshold": "-5"},
     ]
@@ -247,7 +247,7 @@ BAR = 75  # of the rule that must be crossed
 WORKBENCH = [
     "marts.fct_alert_checks", "marts.fct_alert_events", "marts.fct_deals", "marts.fct_deal_score_history", "marts.dim_reps", "intermediate.int_as_of",
     "intermediate.int_alert_rules", "intermediate.int_volume_changes", "marts.rpt_win_rate_trend", "marts.rpt_win_rate_change", "marts.rpt_pipeline_value",
-    "marts.rpt_score_quality",
+    "marts.rpt_score_quality", "marts.rpt_alert_rules_backtest",
 ]  # fmt: skip
 
 
@@ -622,6 +622,10 @@ def test_a_month_is_replayed_as_the_build_after_it_saw_it(replayed, demo):
 
 BAD_RULES = {
     "unknown metric": ("r,mood,above,1,,high,rep,daily,7,Mood", "r: unknown metric"),
+    "stalled in both ways": (
+        "r,stalled_days,above,14,,high,rep,daily,7,Stalled",
+        "r: stalled_days is two metrics now, take days_over_stall_limit",
+    ),
     "bad comparator": ("r,risk_score,over,1,,high,rep,daily,7,Risk", "r: unknown comparator"),
     "missing threshold": ("r,risk_score,above,,,high,rep,daily,7,Risk", "r: threshold is missing or no number"),
     "threshold in words": ("r,risk_score,above,many,,high,rep,daily,7,Risk", "r: threshold is missing or no number"),
@@ -659,7 +663,7 @@ def test_bad_rules_are_named_by_a_failing_test(rule_database):
 
 
 def test_rules_of_a_file_replace_the_seed(rule_database):
-    done = build_rules(rule_database, "mine,stalled_days,at_least,7,1000,low,rep manager,weekly,30,Slow").check()
+    done = build_rules(rule_database, "mine,days_over_stall_limit,at_least,7,1000,low,rep manager,weekly,30,Slow").check()
     assert done.query(
         "select alert_rule_id, threshold, above_amount::int, subject_type, severity_rank from intermediate.int_alert_rules"
     ) == [("mine", 7, 1000, "deal", 1)]

@@ -492,7 +492,7 @@ def changes(crm: Crm) -> pd.DataFrame:
 
 @figure("fct_open_deals", "deal_id", needs="stage_history")
 def open_deals_in_their_stages(crm):
-    """An open deal is stalled in its stage beyond the 90 % quantile of what visits of won deals lasted, or after 14 days without activity."""
+    """An open deal is stalled in its stage beyond the 95 % quantile of what visits of won deals lasted, and inactive after 14 days without activity."""
     table = visits(crm).reset_index("visit_number")
     now = table[table.is_censored]
     active = crm.events("activities", "occurred_at").groupby("deal_id").occurred_at.max().dt.normalize()
@@ -503,7 +503,13 @@ def open_deals_in_their_stages(crm):
     found["regression_count"] = table.groupby("deal_id").is_regression.sum().reindex(rows.index)
     found["last_activity_date"] = active.reindex(rows.index)
     found["days_since_last_activity"] = (crm.as_of - found.last_activity_date.fillna(rows.created_date)).dt.days
-    return found.assign(is_stalled=(found.days_in_stage > found.stall_threshold_days) | (found.days_since_last_activity >= 14))
+    over = found.days_in_stage - found.stall_threshold_days
+    return found.assign(
+        is_stalled_in_stage=(over > 0).astype(float).where(over.notna()),
+        days_over_stall_limit=over.clip(lower=0),
+        is_inactive=(found.days_since_last_activity >= 14).astype(float),
+        days_over_inactivity_limit=(found.days_since_last_activity - 14).clip(lower=0),
+    )
 
 
 @figure("fct_open_deals", "deal_id", needs="field_history")
@@ -2106,10 +2112,15 @@ def monthly_pushes(crm):
     return health(found)
 
 
-@figure("rpt_pipeline_health", *MONTH, where="metric in ('stalled_rate', 'stale_rate')", needs="stage_history")
-def stalled_and_stale(crm):
+@figure("rpt_pipeline_health", *MONTH, where="metric in ('stalled_in_stage_rate', 'inactive_rate', 'stale_rate')", needs="stage_history")
+def stalled_inactive_and_stale(crm):
     month = month_of(pd.Series([crm.as_of]))[0]
-    flags = {"stalled_rate": open_deals_in_their_stages(crm).is_stalled, "stale_rate": open_deals_and_their_changes(crm).is_stale}
+    stages = open_deals_in_their_stages(crm)
+    flags = {
+        "stalled_in_stage_rate": stages.is_stalled_in_stage.dropna(),
+        "inactive_rate": stages.is_inactive,
+        "stale_rate": open_deals_and_their_changes(crm).is_stale,
+    }
     return health({(month, name, "as_of_date"): (x.mean(), *wilson(x.sum(), len(x)), len(x)) for name, x in flags.items()})
 
 
@@ -3139,11 +3150,11 @@ def flagged(crm: Crm) -> pd.DataFrame:
 
 @cache
 def stall_limits(crm: Crm) -> dict[str, float]:
-    """By stage the 90 % quantile of what visits of won deals lasted."""
+    """By stage the 95 % quantile of what visits of won deals lasted."""
     table = visits(crm).reset_index("visit_number")
     winning = table[table.index.isin(crm.deals.index[crm.deals.is_won]) & ~table.is_censored & ~table.is_left_truncated]
     groups = winning.groupby("stage").days_in_stage
-    return {stage: np.sort(days)[int(np.ceil(0.9 * len(days) - 1e-9)) - 1] if len(days) >= MIN_DEALS else np.nan for stage, days in groups}
+    return {stage: np.sort(days)[int(np.ceil(0.95 * len(days) - 1e-9)) - 1] if len(days) >= MIN_DEALS else np.nan for stage, days in groups}
 
 
 @figure("rpt_intervention_effects", "action_id", within=1e-5, needs="interventions")
@@ -3210,9 +3221,9 @@ def effects_of_actions(crm):
 RULES = pd.DataFrame(
     [
         ("large_deal_at_risk", "risk_score", 70, 50_000, 4, "immediate"),
-        ("large_deal_stalled", "stalled_days", 14, 50_000, 4, "immediate"),
+        ("large_deal_stalled", "days_over_stall_limit", 0, 50_000, 4, "immediate"),
         ("risk_crossed_75", "risk_score", 75, None, 3, "immediate"),
-        ("deal_stalled", "stalled_days", 14, 10_000, 2, "daily"),
+        ("deal_stalled", "days_over_stall_limit", 3, 10_000, 2, "daily"),
         ("risk_above_60", "risk_score", 60, None, 2, "daily"),
         ("no_activity", "days_since_last_activity", 21, None, 1, "daily"),
         ("overdue", "days_overdue", 0, None, 1, "daily"),
@@ -3225,11 +3236,10 @@ RULES = pd.DataFrame(
 def rules_of_deals(crm: Crm) -> pd.DataFrame:
     """Every open deal by every rule: the value, and whether it is beyond the limits. A closed gate shows no risk score."""
     stages, amounts = open_deals_in_their_stages(crm), crm.open.amount
-    over, idle = stages.days_in_stage > stages.stall_threshold_days, stages.days_since_last_activity
     values = {
         "risk_score": deal_scores(crm).risk_score if final_score(crm) else pd.Series(np.nan, amounts.index),
-        "stalled_days": np.maximum(stages.days_in_stage.where(over, 0), idle.where(idle >= 14, 0)),
-        "days_since_last_activity": idle,
+        "days_over_stall_limit": stages.days_over_stall_limit,
+        "days_since_last_activity": stages.days_since_last_activity,
         "days_overdue": (crm.as_of - crm.open.expected_close_date).dt.days,
     }
     tables = []

@@ -104,7 +104,7 @@ def test_pushes_of_a_month(demo, deals, dated):
 def test_what_stands_for_the_as_of_date(demo, deals):
     rows = demo.frame("select * from marts.rpt_pipeline_health where period_start_date = '2025-12-01'").set_index(["metric", "basis"])
     open_deals = demo.frame("select * from marts.fct_open_deals")
-    for name in ("stalled", "stale"):
+    for name in ("stalled_in_stage", "inactive", "stale"):
         assert rows.metric_value[f"{name}_rate", "as_of_date"] == pytest.approx(open_deals[f"is_{name}"].mean())
     [(raw, rapv)] = demo.query("select raw_amount, rapv_amount from marts.rpt_pipeline_value where segment_dimension = 'all'")
     assert rows.metric_value["revenue_at_risk", "month_end"] == pytest.approx(float(raw) - rapv)

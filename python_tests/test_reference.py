@@ -412,7 +412,8 @@ def test_no_rep_is_told_apart_from_chance(build, reference):
     unknown = [
         "open_deal_count",
         "rapv_amount",
-        "stalled_deal_count",
+        "stalled_in_stage_deal_count",
+        "inactive_deal_count",
         "forecast_amount",
         "forecast_bias_rate",
         "dated_deal_count",

@@ -108,9 +108,12 @@ SO_FAR = {
     " / avg(cycle_days) filter (is_won and is_mature_cohort)",
 }
 FLAGS = {
-    "stalled_deal_count": "sum(is_stalled::int)",
-    "stalled_amount": "sum(deal_amount * is_stalled::int)",
-    "stalled_rate": "avg(is_stalled::int)",
+    "stalled_in_stage_deal_count": "sum(is_stalled_in_stage::int)",
+    "stalled_in_stage_amount": "sum(deal_amount * is_stalled_in_stage::int)",
+    "stalled_in_stage_rate": "avg(is_stalled_in_stage::int)",
+    "inactive_deal_count": "sum(is_inactive::int)",
+    "inactive_amount": "sum(deal_amount * is_inactive::int)",
+    "inactive_rate": "avg(is_inactive::int)",
     "stale_deal_count": "sum(is_stale::int)",
     "stale_rate": "avg(is_stale::int)",
     "overdue_deal_count": "sum((expected_close_date < as_of_date)::int)",
@@ -244,7 +247,8 @@ COMPARISONS = [
             "revenue_at_risk_amount": health("revenue_at_risk"),
             "optimism_gap": health("optimism_gap"),
             "open_deal_count": health("raw_amount", "deal_count"),
-            "stalled_rate": health("stalled_rate"),
+            "stalled_in_stage_rate": health("stalled_in_stage_rate"),
+            "inactive_rate": health("inactive_rate"),
             "stale_rate": health("stale_rate"),
         },
         groups=("month",),
@@ -253,7 +257,7 @@ COMPARISONS = [
     ),
     Comparison(
         "marts.rpt_rep_performance",
-        same("open_deal_count rapv_amount revenue_at_risk_amount mean_risk_score stalled_deal_count")
+        same("open_deal_count rapv_amount revenue_at_risk_amount mean_risk_score stalled_in_stage_deal_count inactive_deal_count")
         | {"pipeline_amount": "max(open_amount)"},
         groups=("sales_rep_id",),
         key="sales_rep_id",
@@ -261,7 +265,8 @@ COMPARISONS = [
     ),
     Comparison(
         "marts.rpt_rep_performance",
-        same("open_deal_count rapv_amount stalled_deal_count", "sum") | {"pipeline_amount": "sum(open_amount)"},
+        same("open_deal_count rapv_amount stalled_in_stage_deal_count inactive_deal_count", "sum")
+        | {"pipeline_amount": "sum(open_amount)"},
         groups=("team_of_deal",),
         key="team",
         where="open_deal_count > 0",

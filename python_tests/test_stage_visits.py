@@ -500,7 +500,7 @@ def test_open_deals_are_those_of_plain_python(nasty):
         for visit in found:
             if deals[deal_id]["outcome"] == "Won" and not visit["is_left_truncated"]:
                 winning[visit["stage"]].append(visit["days"])
-    threshold = {stage: sorted(days)[int(np.ceil(0.9 * len(days) - 1e-9)) - 1] for stage, days in winning.items() if len(days) >= 30}
+    threshold = {stage: sorted(days)[int(np.ceil(0.95 * len(days) - 1e-9)) - 1] for stage, days in winning.items() if len(days) >= 30}
     rows = {row["deal_id"]: row for row in build.frame("select * from marts.fct_open_deals").to_dict("records")}
     assert set(rows) == {deal_id for deal_id, deal in deals.items() if deal["outcome"] == "Open"}
     moved = 0
@@ -528,8 +528,12 @@ def test_open_deals_are_those_of_plain_python(nasty):
         last = max(happened[deal_id], default=None)
         idle = (AS_OF - (last or deal["created"]).date()).days
         assert row["days_since_last_activity"] == idle and (last is None) == pd.isna(row["last_activity_date"])
-        sat = bool(visit) and not is_moved and visit["days"] > threshold.get(visit["stage"], np.inf)
-        assert row["is_stalled"] == (sat or idle >= 14)
+        limit = threshold.get(visit["stage"]) if visit and not is_moved else None
+        if limit is None:
+            assert pd.isna(row["is_stalled_in_stage"]) and pd.isna(row["days_over_stall_limit"])
+        else:
+            assert (row["is_stalled_in_stage"], row["days_over_stall_limit"]) == (visit["days"] > limit, max(0, visit["days"] - limit))
+        assert (row["is_inactive"], row["days_over_inactivity_limit"]) == (idle >= 14, max(0, idle - 14))
         updates = [deal["created"], *happened[deal_id], *(at for at, *_ in changed[deal_id])]
         updates += [visit["recorded"]] if visit else []
         updates += [deal["updated"]] if deal["updated"] and deal["updated"].date() <= AS_OF else []
@@ -554,7 +558,7 @@ def test_open_deals_are_those_of_plain_python(nasty):
         expected = deal["expected_close_date"] if is_file_newer else datetime.date.fromisoformat(before)
         assert pd.isna(row["is_overdue"]) if expected is None else row["is_overdue"] == (expected < AS_OF)
     assert len(threshold) == 4 and moved
-    for column in ("is_stalled", "is_stale", "is_overdue"):
+    for column in ("is_stalled_in_stage", "is_inactive", "is_stale", "is_overdue"):
         assert {row[column] for row in rows.values()} >= {True, False}, column
 
 

@@ -1,7 +1,7 @@
 """Build week by week into one database, as if each week's build had been run in that week, and check the alerts that come of it.
 
 Checked, build by build: no alert twice; cool-downs and caps held; an alert is open in every build until the one that resolves it; what is open meets its
-rule that week, and what is resolved doesn't, for the reason that that week's deals, rules and scores give. Of the demo CRM also what was planted: large deals
+rule that week, and what is resolved doesn't, for the reason that that week's deals, rules and scores give. Of the demo CRM also what was planted: deals
 without activity, told from its files, and the bad quarter. Said, not checked: how often each statistical rule fired, and how often it would by chance alone.
 Run from the project's root. With --vars it replays files: '{"deals_file": "deals.csv"}'.
 """
@@ -24,7 +24,7 @@ from tools import crm
 
 SEEDS, RULES = Path("seeds/demo"), Path("seeds/reference/alert_rules.csv")
 SELECT = ["+fct_alerts", "+rpt_digests"]
-LARGE_AMOUNT, STALL_DAYS = 50_000, 14
+SILENT_DAYS = 21
 COMPARE = {"above": operator.gt, "crosses_above": operator.gt, "at_least": operator.ge, "below": operator.lt, "at_most": operator.le}
 SCORE_METRICS = {"risk_score", "calibration_error_pp"}
 Date = datetime.date
@@ -200,9 +200,8 @@ def read_seed(name: str) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def planted_stalls(dates: list[Date]) -> set[tuple[str, Date]]:
-    """Large deals, open and without activity for long, told from the demo's files; those whose amount was ever edited are left out."""
-    edited = {row["deal_id"] for row in read_seed("field_history") if row["field"] == "amount" and row["old_value"]}
+def planted_silences(dates: list[Date]) -> set[tuple[str, Date]]:
+    """Deals, open and without activity for long, told from the demo's files."""
     active = defaultdict(list)
     for row in read_seed("activities"):
         active[row["deal_id"]].append(Date.fromisoformat(row["occurred_at"][:10]))
@@ -214,25 +213,25 @@ def planted_stalls(dates: list[Date]) -> set[tuple[str, Date]]:
             closed = Date.fromisoformat(row["closed_date"]) if row["closed_date"] else Date.max
         except ValueError:
             continue  # a planted dirty row
-        if counts[row["deal_id"]] > 1 or row["deal_id"] in edited or not LARGE_AMOUNT < amount < 1e6 or closed < created:
+        if counts[row["deal_id"]] > 1 or not 0 < amount < 1e6 or closed < created:
             continue
         for date in dates:
             last = max((day for day in active[row["deal_id"]] if day <= date), default=created)
-            if created <= date < closed and (date - last).days > STALL_DAYS:
+            if created <= date < closed and (date - last).days > SILENT_DAYS:
                 found.add((row["deal_id"], date))
     return found
 
 
-def find_missed_stalls(events: list[dict], dates: list[Date]) -> list[str]:
-    """Each planted stall is met by the rule, and its deal has an open alert or was alerted within a cool-down."""
-    stalled = {
+def find_missed_silences(events: list[dict], dates: list[Date]) -> list[str]:
+    """Each planted silence is met by the rule, and its deal has an open alert or was alerted within a cool-down."""
+    silent = {
         (event["subject_id"], event["as_of_date"])
         for event in events
-        if event["alert_rule_id"] == "large_deal_stalled" and event["status"] != "resolved"
+        if event["alert_rule_id"] == "no_activity" and event["status"] != "resolved"
     }
     alerted = {(event["subject_id"], event["as_of_date"]) for event in events if event["status"] in ("raised", "ongoing")}
     cooling = {(event["subject_id"], event["as_of_date"]) for event in events if event["status_reason"] == "cool_down"}
-    return [f"stall of {deal} on {date} was missed" for deal, date in sorted(planted_stalls(dates) - (stalled & (alerted | cooling)))]
+    return [f"silence of {deal} on {date} was missed" for deal, date in sorted(planted_silences(dates) - (silent & (alerted | cooling)))]
 
 
 def find_missed_bad_quarter(events: list[dict], dates: list[Date]) -> list[str]:
@@ -326,7 +325,7 @@ def replay(database: Path, variables: dict, weeks: int, end: Date | None) -> tup
     events = read(database, "select * from marts.fct_alert_events")
     wrong += find_duplicates(events) + find_broken_cool_downs(events) + find_broken_caps(events, 10) + find_broken_lives(events, dates)
     if is_demo:
-        wrong += find_missed_stalls(events, dates) + find_missed_bad_quarter(events, dates)
+        wrong += find_missed_silences(events, dates) + find_missed_bad_quarter(events, dates)
     return dates, wrong, false_alarms(looks, week.rules)
 
 

@@ -1,6 +1,7 @@
 -- How often would each rule have fired in a year?
 -- How often did what it warned of happen, against the base rate?
--- Compare happened_rate, with its interval, to base_rate; a rule whose verdict is no_signal warns of what happens as often without it. missing_reason says why a rule can't be replayed.
+-- base_rate is how often it happened where the rule didn't warn; a rule whose verdict is no_signal warns of what happens as often without it. missing_reason says why a rule can't be
+-- replayed.
 with
 
 rpt_alert_rules_backtest as (
@@ -22,6 +23,9 @@ final as (
         happened_rate_lower,
         happened_rate_upper,
         base_rate,
+        difference,
+        difference_lower,
+        difference_upper,
         verdict,
         missing_reason,
         finding

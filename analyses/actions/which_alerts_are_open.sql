@@ -1,7 +1,7 @@
 -- Which alerts are open, and since when?
 -- Who must hear of them?
 -- The most severe first. A subject has one alert in a cool-down, of the most severe rule it meets; what was silenced stands in fct_alert_events. Alerts of statistical rules fire on a
--- verdict. message says what was seen.
+-- verdict. message says what was seen, rule_track_record how often such warnings came true.
 -- May be empty: where no rule is met.
 with
 
@@ -25,7 +25,8 @@ final as (
         rep_name,
         manager,
         recipients,
-        message
+        message,
+        rule_track_record
     from fct_alerts
 )
 

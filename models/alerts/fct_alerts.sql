@@ -30,7 +30,13 @@ joined as (
         resolved.as_of_date as resolved_date,
         resolved.status_reason as resolved_reason,
         dim_reps.rep_name,
-        dim_reps.manager
+        dim_reps.manager,
+        rules.verdict as rule_verdict,
+        rules.track_record as rule_track_record,
+        case
+            when rules.verdict = 'no_signal' or (rules.verdict = 'signal' and rules.difference < 0)
+                then ' Past warnings of this kind came true no more often than chance can explain.'
+        end as warning_text
     from last_events as seen
     left join last_events as resolved
         on
@@ -38,6 +44,8 @@ joined as (
             and resolved.status = 'resolved'
     left join dim_reps
         on seen.sales_rep_id = dim_reps.sales_rep_id
+    left join {{ ref('rpt_alert_rules_backtest') }} as rules
+        on seen.alert_rule_id = rules.alert_rule_id
     where
         seen.status <> 'resolved'
         and seen.recency = 1
@@ -54,7 +62,7 @@ worded as (
             case when {{ has_word('audience', 'executive') }} then 'executive' end
         ) as recipients,
         upper(substr(severity, 1, 1)) || substr(severity, 2) || ', first seen on ' || cast(first_seen_date as {{ dbt.type_string() }})
-        || coalesce('. Rep: ' || rep_name, '') || coalesce('. Manager: ' || manager, '') || '.' as context
+        || coalesce('. Rep: ' || rep_name, '') || coalesce('. Manager: ' || manager, '') || '.' || coalesce(' ' || rule_track_record, '') as context
     from joined
 ),
 
@@ -85,8 +93,10 @@ final as (
         rep_name,
         manager,
         recipients,
-        title || ': ' || message as message,
-        '{"text": ' || {{ json_text(slack_text("(title || ': ' || message)", 3000)) }} || ', "blocks": ['
+        rule_verdict,
+        rule_track_record,
+        title || ': ' || message || coalesce(warning_text, '') as message,
+        '{"text": ' || {{ json_text(slack_text("(title || ': ' || message || coalesce(warning_text, ''))", 3000)) }} || ', "blocks": ['
         || {{ slack_block("header", "title") }} || ', '
         || {{ slack_block("section", "message") }} || ', '
         || {{ slack_block("context", "context") }} || ']}' as slack_payload

@@ -1,9 +1,5 @@
 with
 
-int_alert_rules as (
-    select * from {{ ref('int_alert_rules') }}
-),
-
 -- Of a deal whose value isn't known on a date stands what was known before; a month that wasn't judged isn't met.
 int_alert_replays as (
     select * from {{ ref('int_alert_replays') }}
@@ -19,23 +15,16 @@ compared as (
         rules.comparator = 'crosses_above' as must_cross,
         replays.value is not null and (rules.above_amount is null or coalesce(replays.deal_amount > rules.above_amount, false)) as is_in_scope,
         {{ meets_threshold('replays.value', 'rules') }} and (replays.is_signal or not rules.needs_signal) as is_beyond,
-        case
-            when rules.subject_type <> 'deal' and rules.comparator in ('above', 'at_least') then not replays.has_happened
-            else replays.has_happened
-        end as has_come
+        replays.has_happened <> (rules.subject_type <> 'deal' and rules.comparator in ('above', 'at_least')) as has_come
     from int_alert_replays as replays
-    inner join int_alert_rules as rules
+    inner join {{ ref('int_alert_rules') }} as rules
         on replays.metric = rules.metric
 ),
 
--- Against all that the rule looks at: on the same day for deals, in the whole year for months.
 met as (
     select
         *,
-        coalesce(is_in_scope and is_beyond, false) as is_met,
-        avg(case when is_in_scope and is_replayed then case when has_come then 1.0 when not has_come then 0.0 end end) over (
-            partition by alert_rule_id, base_date
-        ) as base_rate
+        coalesce(is_in_scope and is_beyond, false) as is_met
     from compared
 ),
 
@@ -43,6 +32,8 @@ met as (
 fired as (
     select
         *,
+        case when base_date is null then cast(replay_date as {{ dbt.type_string() }}) else subject_id end as case_id,
+        is_replayed and is_in_scope and not is_met and has_come is not null as is_other,
         is_replayed
         and is_met
         and not coalesce(lag(is_met) over times, false)
@@ -51,40 +42,78 @@ fired as (
     window times as (partition by alert_rule_id, subject_id order by replay_date)
 ),
 
+-- Against the others that the rule looks at and isn't met by: on the same day for deals, in the whole year for months.
 firings as (
     select
         *,
-        case when base_date is null then cast(replay_date as {{ dbt.type_string() }}) else subject_id end as case_id,
-        sum(case when is_fired then 1 else 0 end) over (
-            partition by alert_rule_id, subject_id order by replay_date rows between unbounded preceding and current row
-        ) as firing_number
+        count(case when is_other then 1 end) over others as other_count,
+        avg(case when is_other then case when has_come then 1.0 else 0.0 end end) over others as other_rate,
+        sum(case when is_fired then 1 else 0 end) over (partition by alert_rule_id, subject_id order by replay_date rows unbounded preceding) as firing_number
     from fired
+    window others as (partition by alert_rule_id, base_date)
 ),
 
 -- Deals count once, by the first time that the rule fired; months each time.
 judged as (
     select
         *,
-        is_fired and has_come is not null and (base_date is null or firing_number = 1) as is_judged
+        is_fired and has_come is not null and other_count > 0 and (base_date is null or firing_number = 1) as is_judged
     from firings
     where is_replayed and value is not null
 ),
 
-final as (
+-- Each of a day's others weighs as many cases as the day has, divided by the number of others.
+weighed as (
+    select
+        *,
+        case when is_other then count(case when is_judged then 1 end) over (partition by alert_rule_id, base_date) * 1.0 / other_count end as other_weight
+    from judged
+),
+
+-- A deal is among the others on several days: all it does to their rate counts together.
+cases as (
+    select
+        alert_rule_id,
+        case_id,
+        max(case when is_in_scope then 1 else 0 end) as observed_count,
+        sum(case when is_fired then 1 else 0 end) as fired_count,
+        sum(case when is_judged then 1 else 0 end) as judged_count,
+        sum(case when is_judged and has_come then 1 else 0 end) as happened_count,
+        sum(case when is_judged then other_rate end) as expected_count,
+        max(case when other_weight > 0 then 1 else 0 end) as other_count,
+        sum(other_weight * (case when has_come then 1.0 else 0.0 end - other_rate)) as other_deviation
+    from weighed
+    group by alert_rule_id, case_id
+),
+
+dates as (
     select
         alert_rule_id,
         min(replay_date) as replay_start_date,
         max(replay_date) as replay_end_date,
-        cast(count(distinct replay_date) as bigint) as replay_date_count,
-        cast(count(distinct case when is_in_scope then case_id end) as bigint) as observed_subject_count,
-        cast(sum(case when is_fired then 1 else 0 end) as bigint) as fired_count,
-        cast(count(distinct case when is_fired then case_id end) as bigint) as fired_subject_count,
-        cast(sum(case when is_judged then 1 else 0 end) as bigint) as judged_count,
-        cast(sum(case when is_judged and has_come then 1 else 0 end) as bigint) as happened_count,
-        sum(case when is_judged then base_rate end) as expected_count,
-        sum(case when is_judged then base_rate * (1 - base_rate) end) as variance
+        count(distinct replay_date) as replay_date_count
     from judged
     group by alert_rule_id
+),
+
+final as (
+    select
+        dates.alert_rule_id,
+        dates.replay_start_date,
+        dates.replay_end_date,
+        cast(dates.replay_date_count as bigint) as replay_date_count,
+        cast(sum(cases.observed_count) as bigint) as observed_subject_count,
+        cast(sum(cases.fired_count) as bigint) as fired_count,
+        cast(count(case when cases.fired_count > 0 then 1 end) as bigint) as fired_subject_count,
+        cast(sum(cases.judged_count) as bigint) as judged_count,
+        cast(sum(cases.happened_count) as bigint) as happened_count,
+        sum(cases.expected_count) as expected_count,
+        cast(sum(cases.other_count) as bigint) as other_subject_count,
+        sum(power(cases.other_deviation, 2)) as other_variance
+    from dates
+    inner join cases
+        on dates.alert_rule_id = cases.alert_rule_id
+    group by dates.alert_rule_id, dates.replay_start_date, dates.replay_end_date, dates.replay_date_count
 )
 
 select * from final

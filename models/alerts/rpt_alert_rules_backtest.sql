@@ -8,8 +8,16 @@ int_replayed_rules as (
     select * from {{ ref('int_replayed_rules') }}
 ),
 
+int_alert_rule_tests as (
+    select * from {{ ref('int_alert_rule_tests') }}
+),
+
 int_confidence_quantile as (
     select * from {{ ref('int_confidence_quantile') }}
+),
+
+int_closing_bounds as (
+    select * from {{ ref('int_closing_bounds') }}
 ),
 
 -- Why a rule can't be replayed from what is kept, without a build of each past week.
@@ -24,9 +32,14 @@ rated as (
         replayed.fired_subject_count,
         replayed.judged_count,
         replayed.happened_count,
+        replayed.other_subject_count,
         replayed.happened_count * 1.0 / nullif(replayed.judged_count, 0) as happened_rate,
         replayed.expected_count / nullif(replayed.judged_count, 0) as base_rate,
-        (replayed.happened_count - replayed.expected_count) / nullif(sqrt(replayed.variance), 0) as z_value,
+        tests.difference,
+        tests.difference_lower,
+        tests.difference_upper,
+        tests.difference_confidence_level,
+        tests.z_value,
         case
             when rules.metric in ('segment_gap_pp', 'source_gap_pp', 'driver_swing_pp')
                 then 'its verdict comes from tests over all deals known on a day: only builds as of each past day can replay it, python -m tools replay makes them'
@@ -35,20 +48,23 @@ rated as (
             when replayed.alert_rule_id is null and rules.is_score
                 then 'no score has passed the test on later deals, so the rule would have said nothing'
             when replayed.alert_rule_id is null and rules.subject_type = 'deal'
-                then 'the input doesn''t hold what the rule looks at, or no year of mature deals'
+                then 'the input doesn''t hold what the rule looks at, or no deals that were open long enough ago'
             when replayed.alert_rule_id is null then 'too few complete months, or, for deals created, no open deals in the input'
         end as missing_reason,
         case
-            when rules.subject_type = 'deal' then 'the deal was lost'
+            when rules.subject_type = 'deal' then 'the deal was lost or not won within ' || bounds.horizon_days || ' days'
             when rules.comparator in ('above', 'at_least') then 'the next month was not below what was expected of this one'
             else 'the next month was below what was expected of this one too'
         end as outcome
     from int_alert_rules as rules
+    cross join int_closing_bounds as bounds
     left join int_replayed_rules as replayed
         on rules.alert_rule_id = replayed.alert_rule_id
+    left join int_alert_rule_tests as tests
+        on rules.alert_rule_id = tests.alert_rule_id
 ),
 
--- Several rules are looked at, so the limit is that of the charts.
+-- Several rules are looked at, so the limit is that of the charts. By the ends, so that no rounding sets verdict and interval apart.
 judged as (
     select
         rated.*,
@@ -56,8 +72,8 @@ judged as (
         {{ wilson('happened_rate', 'judged_count', 'normal_quantile', '+') }} as happened_rate_upper,
         case
             when rated.missing_reason is not null then 'not_computable'
-            when rated.judged_count < {{ var('min_segment_deals') }} then 'insufficient_n'
-            when abs(rated.z_value) > {{ var('trend_limit') }} then 'signal'
+            when least(rated.judged_count, rated.other_subject_count) < {{ var('min_segment_deals') }} then 'insufficient_n'
+            when rated.difference_lower > 0 or rated.difference_upper < 0 then 'signal'
             else 'no_signal'
         end as verdict
     from rated
@@ -84,30 +100,17 @@ final as (
         happened_rate,
         happened_rate_lower,
         happened_rate_upper,
+        other_subject_count,
         base_rate,
+        difference,
+        difference_lower,
+        difference_upper,
+        difference_confidence_level,
         z_value,
         verdict,
         missing_reason,
-        description || ': '
-        || case
-            when missing_reason is not null then 'not replayed, because ' || missing_reason || '.'
-            else
-                'fired ' || fired_count || case fired_count when 1 then ' time' else ' times' end
-                || case subject_type when 'deal' then ' on ' || fired_subject_count || ' of ' || observed_subject_count || ' deals' else '' end
-                || ' from ' || cast(replay_start_date as {{ dbt.type_string() }}) || ' to ' || cast(replay_end_date as {{ dbt.type_string() }})
-                || case
-                    when judged_count = 0 then '.'
-                    else
-                        '; in ' || {{ percent('happened_rate') }} || ' of ' || judged_count || ' cases '
-                        || {{ interval('happened_rate_lower', 'happened_rate_upper', 100) }}
-                        || ' ' || outcome || ', against a base rate of ' || {{ percent('base_rate') }}
-                        || case verdict
-                            when 'insufficient_n' then '; too few to judge.'
-                            when 'signal' then case when z_value > 0 then '; more than chance.' else '; less often than chance alone would have it.' end
-                            else '; chance can explain it.'
-                        end
-                end
-        end as finding
+        {{ rule_finding('judged') }} as finding,
+        {{ rule_track_record('judged') }} as track_record
     from judged
 )
 
