@@ -6,8 +6,7 @@ import json
 import numpy as np
 import pandas
 import pytest
-from scipy import stats
-from statsmodels.stats.proportion import confint_proportions_2indep
+from scipy import optimize
 
 WEEK = pandas.Timedelta(days=7)
 
@@ -71,18 +70,17 @@ def fire(observed: pandas.DataFrame, is_met: pandas.Series, above_amount: float 
     lost, base = int((~first.is_won).sum()), first.date.map(lost_rate).sum()
     weight = first.groupby("date").size() / others.groupby("date").size()
     others = others[others.date.isin(first.date)]
-    deviation = others.date.map(weight) * (~others.is_won - others.date.map(lost_rate))
+    parts = others.date.map(weight)
     rate, count = base / len(first), len(first)
-    worth = min(others.deal_id.nunique(), rate * (1 - rate) * count**2 / (deviation.groupby(others.deal_id).sum() ** 2).sum())
+    by_deal = first.deal_id.value_counts().sub(parts.groupby(others.deal_id).sum(), fill_value=0)
+    worth = count**2 / max((by_deal**2).sum() - count, (parts**2).sum())
     pooled = (lost + rate * worth) / (count + worth)
     z = (lost / count - rate) / np.sqrt(pooled * (1 - pooled) * (1 / count + 1 / worth))
-    lower, upper = confint_proportions_2indep(
-        lost, count, rate * worth, worth, compare="diff", method="score", correction=False, alpha=2 * stats.norm.sf(3)
-    )
     return {
         "observed_subject_count": looked_at.deal_id.nunique(), "replay_date_count": observed[observed.is_replayed].date.nunique(), "fired_count": len(fired),
         "fired_subject_count": fired.deal_id.nunique(), "judged_count": count, "happened_count": lost, "other_subject_count": others.deal_id.nunique(),
-        "base_rate": rate, "z_value": z, "difference": lost / count - rate, "difference_lower": lower, "difference_upper": upper,
+        "base_rate": rate, "z_value": z, "difference": lost / count - rate,
+        "sides": (lost, count, rate * worth, worth),
     }  # fmt: skip
 
 
@@ -110,12 +108,24 @@ def test_past_stall_thresholds_are_those_of_what_was_known(demo, observed):
     assert {(pandas.Timestamp(date), stage): days for date, stage, days in found} == expected
 
 
+def restricted_z(hits: float, count: float, other_hits: float, other_count: float, difference: float) -> float:
+    """z of a difference, at the rates that are likeliest if it is the true one, found by search."""
+
+    def against(rate: float) -> float:
+        shares = (hits, rate + difference), (count - hits, 1 - rate - difference), (other_hits, rate), (other_count - other_hits, 1 - rate)
+        return -sum(number * np.log(share) for number, share in shares)
+
+    ends = max(0, -difference) + 1e-9, min(1, 1 - difference) - 1e-9
+    rate = optimize.minimize_scalar(against, bounds=ends, method="bounded", options={"xatol": 1e-12}).x
+    variance = (rate + difference) * (1 - rate - difference) / count + rate * (1 - rate) / other_count
+    return (hits / count - other_hits / other_count - difference) / np.sqrt(variance)
+
+
 def assert_same(found: dict, expected: dict):
-    ends = ("difference_lower", "difference_upper")
-    assert {name: found[name] for name in expected if name not in ends} == pytest.approx(
-        {name: value for name, value in expected.items() if name not in ends}, abs=1e-9
-    )
-    assert [found[end] for end in ends] == pytest.approx([expected[end] for end in ends], abs=1e-4)
+    sides = expected.pop("sides")
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-7)
+    assert restricted_z(*sides, found["difference_lower"]) == pytest.approx(3, abs=1e-5)
+    assert restricted_z(*sides, found["difference_upper"]) == pytest.approx(-3, abs=1e-5)
     assert found["outcome"] == "the deal was lost or not won within 131 days"
 
 

@@ -1,10 +1,10 @@
 """One row per alert rule that fired in the replay: how often what it warned of came, less how often it came to the others, and the test of it.
 
-The others are what the rule looked at on the same days and wasn't met by, each day weighing as many as fired on it. A deal is among them on several days,
-so they are worth fewer deals than they have rows: as many as would make their rate vary as it does when each deal counts with all its days at once,
-and never more than there are deals. Cases are one a deal. Both sides then are proportions of independent deals, and the difference is tested by
-the score test, whose inverse is the interval. A deal that is first among the others and fires later stands on both sides, which makes the difference vary
-less than the test allows for: it is careful.
+The others are what the rule looked at on the same days and wasn't met by, each day weighing as many as fired on it. A deal is among them on several days
+and may fire later. If the rule knows nothing, which of a day's deals it warns of is drawn by chance, and the difference varies as in a log-rank test
+(Mantel 1966, Cancer Chemother. Rep. 50, 163-170): by the squares of what each deal counts in it, all its days together. So the test is clustered by deal.
+The others are taken as worth as many independent deals as make the pooled test of two proportions vary like this, and at most as many as if each day had
+others of its own. The difference is tested by the score test, whose inverse is the interval.
 """
 
 import math
@@ -14,45 +14,37 @@ import numpy as np
 from inference.intervals import Proportion, score_interval, score_z
 from inference.tables import from_columns, read_columns
 
-NUMBERS = ("judged_count", "happened_count", "expected_count", "other_subject_count", "other_variance")
+NUMBERS = ("judged_count", "happened_count", "expected_count", "deal_squares", "day_squares")
 
 
-def effective_others(rate: np.ndarray, cases: np.ndarray, subjects: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """How many independent deals the rate of the others is known from.
+def effective_others(cases: np.ndarray, deal_squares: np.ndarray, day_squares: np.ndarray) -> np.ndarray:
+    """How many independent deals the others of all days are worth.
 
     Parameters
     ----------
-    rate : ndarray of float
-        Mean rate of the others, each day weighing its cases.
     cases : ndarray of float
         Cases, to which the weights of the others add up.
-    subjects : ndarray of float
-        Different deals among the others.
-    variance : ndarray of float
-        Sum over these deals of the square of all their weighted deviations together.
+    deal_squares : ndarray of float
+        Sum over deals of (1 as a case - its weights among the others of all days)^2.
+    day_squares : ndarray of float
+        Sum over deals and days of the squares of these weights, above 0.
 
     Examples
     --------
-    Two days with one case each, on both days the same four others, two of them lost: as good as four deals seen once.
+    Two cases on two days, with two others each, who weigh 1 / 2. They are worth four where each day has its own others, two where both days have the same,
+    and again four where the second case is one of the first day's others.
 
-    >>> effective_others(np.array([0.5]), np.array([2.0]), np.array([4.0]), np.array([0.25]))
-    array([4.])
-
-    Where the second day has four of its own, they are eight.
-
-    >>> effective_others(np.array([0.5]), np.array([2.0]), np.array([8.0]), np.array([0.125]))
-    array([8.])
+    >>> effective_others(np.array([2.0, 2.0, 2.0]), np.array([3.0, 4.0, 2.0]), np.array([1.0, 1.0, 1.0]))
+    array([4., 2., 4.])
     """
-    spread = np.square(cases) * rate * (1 - rate)
-    worth = np.where(variance > 0, spread / np.where(variance > 0, variance, 1), subjects)
-    return np.minimum(np.where(spread > 0, worth, subjects), subjects)
+    return np.square(cases) / np.maximum(deal_squares - cases, day_squares)
 
 
 def judge(counts: dict[str, np.ndarray], limit: float) -> dict[str, np.ndarray]:
     """`difference`, its ends and their level, and `z_value`: the cases less the others. `counts`: NUMBERS, each rule with at least one case."""
     cases = counts["judged_count"]
     rate = counts["expected_count"] / cases
-    others = effective_others(rate, cases, counts["other_subject_count"], counts["other_variance"])
+    others = effective_others(cases, counts["deal_squares"], counts["day_squares"])
     first, second = Proportion(counts["happened_count"], cases), Proportion.of_rate(rate, others)
     difference, lower, upper = score_interval(first, second, limit)
     return {

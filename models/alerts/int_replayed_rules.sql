@@ -34,8 +34,7 @@ fired as (
         *,
         case when base_date is null then cast(replay_date as {{ dbt.type_string() }}) else subject_id end as case_id,
         is_replayed and is_in_scope and not is_met and has_come is not null as is_other,
-        is_replayed
-        and is_met
+        is_replayed and is_met
         and not coalesce(lag(is_met) over times, false)
         and (not must_cross or coalesce(lag(value) over times <= threshold, false)) as is_fired
     from met
@@ -70,7 +69,7 @@ weighed as (
     from judged
 ),
 
--- A deal is among the others on several days: all it does to their rate counts together.
+-- A deal is among the others on several days, and may fire later: all that it does to the difference counts together.
 cases as (
     select
         alert_rule_id,
@@ -81,7 +80,8 @@ cases as (
         sum(case when is_judged and has_come then 1 else 0 end) as happened_count,
         sum(case when is_judged then other_rate end) as expected_count,
         max(case when other_weight > 0 then 1 else 0 end) as other_count,
-        sum(other_weight * (case when has_come then 1.0 else 0.0 end - other_rate)) as other_deviation
+        sum(case when is_judged then 1 else 0 end) - coalesce(sum(other_weight), 0) as case_weight,
+        sum(power(other_weight, 2)) as day_squares
     from weighed
     group by alert_rule_id, case_id
 ),
@@ -107,9 +107,10 @@ final as (
         cast(count(case when cases.fired_count > 0 then 1 end) as bigint) as fired_subject_count,
         cast(sum(cases.judged_count) as bigint) as judged_count,
         cast(sum(cases.happened_count) as bigint) as happened_count,
-        sum(cases.expected_count) as expected_count,
+        round(sum(cases.expected_count), 9) as expected_count,
         cast(sum(cases.other_count) as bigint) as other_subject_count,
-        sum(power(cases.other_deviation, 2)) as other_variance
+        round(sum(power(cases.case_weight, 2)), 9) as deal_squares,
+        round(sum(cases.day_squares), 9) as day_squares
     from dates
     inner join cases
         on dates.alert_rule_id = cases.alert_rule_id
