@@ -1,4 +1,7 @@
 -- noqa: disable=layout.indent
+{% set inactive_days = dbt.datediff('coalesce(activities.last_date, open_deals.created_date)', 'open_deals.replay_date', 'day') %}
+{% set days_overdue = dbt.datediff('coalesce(changes.expected_close_date, open_deals.expected_close_date)', 'open_deals.replay_date', 'day') %}
+
 with
 
 open_deals as (
@@ -15,14 +18,14 @@ known as (
             from {{ ref('int_checked__activities') }} as happened
             where happened.reason_codes is null
         ) as activities_from_date,
-        not exists(
+        not exists (
             select 1
             from {{ ref('int_missing_by_outcome') }} as missing
             where
                 missing.problem = 'no_amount'
                 and missing.is_bending
         )
-        and not exists(
+        and not exists (
             select 1
             from {{ ref('int_rewritten_dimensions') }} as rewritten
             where
@@ -67,14 +70,8 @@ final as (
         case when known.is_amount_known then coalesce(amounts.known_amount, open_deals.deal_amount) end as deal_amount,
         visits.stage,
         cast({{ dbt.datediff('visits.entered_date', 'open_deals.replay_date', 'day') }} as integer) as days_in_stage,
-        case
-            when open_deals.replay_date >= known.activities_from_date
-                then cast({{ dbt.datediff('coalesce(activities.last_date, open_deals.created_date)', 'open_deals.replay_date', 'day') }} as integer)
-        end as inactive_days,
-        case
-            when known.has_field_history
-                then cast({{ dbt.datediff('coalesce(changes.expected_close_date, open_deals.expected_close_date)', 'open_deals.replay_date', 'day') }} as integer)
-        end as days_overdue
+        case when open_deals.replay_date >= known.activities_from_date then cast({{ inactive_days }} as integer) end as inactive_days,
+        case when known.has_field_history then cast({{ days_overdue }} as integer) end as days_overdue
     from open_deals
     cross join known
     left join visits
