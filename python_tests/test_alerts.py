@@ -214,7 +214,7 @@ def test_a_removed_rule_and_a_deleted_deal_resolve_what_they_raised(replayed, tm
     """Without a deal of the rule deal_stalled, and without the rule overdue."""
     database = copy(replayed, tmp_path)
     [(deal,)] = replayed.query(
-        "select min(subject_id) from marts.fct_alert_events where alert_rule_id = 'deal_stalled' and status = 'ongoing'"
+        f"select min(subject_id) from marts.fct_alert_events where alert_rule_id = 'deal_stalled' and status = 'ongoing' and as_of_date = date '{END}'"
     )
     rules = tmp_path / "rules.csv"
     rules.write_text("".join(line for line in replay.RULES.read_text().splitlines(keepends=True) if not line.startswith("overdue")))
