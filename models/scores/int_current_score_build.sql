@@ -3,7 +3,7 @@
 {% for name in [
     'score_table_factors', 'score_penalties', 'score_penalty_groups', 'score_folds', 'score_first_training_share',
     'score_min_fold_deals', 'score_min_level_deals', 'score_max_levels', 'score_gate_confidence_level', 'score_gate_t_value',
-    'default_prior_deals', 'maturity_filter', 'maturity_quantile', 'max_mature_open_share',
+    'default_prior_deals', 'maturity_quantile', 'max_mature_open_share',
 ] %}
 {% do settings.update({name: var(name)}) %}
 {% endfor %}
