@@ -340,7 +340,8 @@ def test_each_filter_of_the_deals_gives_the_deals_that_pandas_finds(choice, demo
         kept = rows[choice].isin(values)
     elif choice in FLAGS:
         app.multiselect("deals-flags").set_value([choice])
-        kept = rows.push_count > 0 if choice == "pushed" else rows[f"is_{choice}"].fillna(False).astype(bool)
+        flag = {"stalled in its stage": "is_stalled_in_stage"}.get(choice, f"is_{choice}")
+        kept = rows.push_count > 0 if choice == "pushed" else rows[flag].fillna(False).astype(bool)
     elif choice == "amount":
         app.number_input("deals-least").set_value(10_000.0)
         app.number_input("deals-most").set_value(20_000.0)
