@@ -18,12 +18,12 @@ statuses as (
     {{ shown_method(ref('ml_score_quality')) }}
 ),
 
--- The log odds of a deal are those of the average deal and what each of its values adds.
+-- The log odds of a deal are those of the average deal and what each of its values adds. Decimals, because a sum of doubles follows the order of its rows.
 scored as (
     select
         contributions.deal_id,
         contributions.average_log_odds,
-        contributions.average_log_odds + sum(contributions.contribution) as log_odds
+        contributions.average_log_odds + cast(sum(cast(contributions.contribution as decimal(38, 18))) as double) as log_odds
     from {{ ref('int_score_contributions') }} as contributions
     inner join statuses
         on contributions.method = statuses.method
