@@ -216,10 +216,10 @@
     end
     || case
         when {{ row }}.basis = 'created_cohort' and {{ row }}.is_mature
-            then case when {{ row }}.open_deal_count > 0 then '; ' || {{ row }}.open_deal_count || ' more are open, longer than nearly all deals were.' else '.' end
+            then case when {{ row }}.open_deal_count > 0 then '; ' || {{ row }}.open_deal_count || case {{ row }}.open_deal_count when 1 then ' more is' else ' more are' end || ' open, longer than nearly all deals were.' else '.' end
         when {{ row }}.basis = 'created_cohort'
             then
-                '; ' || {{ row }}.open_deal_count || ' more are open, so it will end between ' || {{ percent(row ~ ".win_rate_least") }}
+                '; ' || {{ row }}.open_deal_count || case {{ row }}.open_deal_count when 1 then ' more is' else ' more are' end || ' open, so it will end between ' || {{ percent(row ~ ".win_rate_least") }}
                 || ' and ' || {{ percent(row ~ ".win_rate_most") }} || '.'
         when {{ row }}.verdict in ('insufficient_n', 'not_computable') then '; not judged: ' || {{ row }}.missing_reason || '.'
         else

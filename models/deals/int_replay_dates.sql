@@ -16,7 +16,7 @@ bounds as (
     select
         {{ train_date('int_as_of.as_of_date') }} as train_date,
         int_closing_bounds.horizon_days,
-        cast({{ dbt.dateadd('day', '-int_closing_bounds.horizon_days', 'int_closing_bounds.complete_until_date') }} as date) as until_date
+        int_closing_bounds.mature_until_date as until_date
     from int_closing_bounds
     cross join int_as_of
 ),

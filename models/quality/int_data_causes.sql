@@ -22,6 +22,14 @@ met as (
     from {{ ref('fct_alert_checks') }}
 ),
 
+-- What scores and RAPV learn from.
+settled as (
+    select sum(case when cohorts.is_mature then cohorts.deal_count - cohorts.open_deal_count else 0 end) as settled_count
+    from {{ ref('int_cohort_maturity') }} as cohorts
+    inner join {{ ref('int_deal_bounds') }} as bounds
+        on cohorts.forecast_date = bounds.as_of_date
+),
+
 counts as (
     select
         count(*) as deal_count,
@@ -58,16 +66,18 @@ causes as (
     select
         counts.*,
         met.met_count,
-        met.checked_count
+        met.checked_count,
+        coalesce(settled.settled_count, 0) as settled_count
     from counts
     cross join met
+    cross join settled
 ),
 
 final as (
     select
         unnest([
             'closed_deals', 'closed_dates', 'cycles', 'won_deals', 'lost_deals', 'won_dates', 'lost_dates', 'amounts', 'open_amounts', 'mature_deals',
-            'half_years', 'enough_mature_deals', 'months', 'whole_months', 'backtest_days', 'met_rules', 'plays', 'rejected_rows', 'deals'
+            'settled_deals', 'half_years', 'enough_mature_deals', 'months', 'whole_months', 'backtest_days', 'met_rules', 'plays', 'rejected_rows', 'deals'
         ]) as cause,
         unnest([
             closed_count = 0,
@@ -80,6 +90,7 @@ final as (
             amount_count = 0,
             open_amount_count = 0,
             mature_count = 0,
+            settled_count < mature_count,
             half_year_count = 0,
             true,
             closed_month_count < {{ var('trend_min_baseline_periods') + 1 }},
@@ -101,6 +112,9 @@ final as (
             'no deal has an amount: map deal_amount',
             'no open deal has an amount: map deal_amount',
             concat('99 of 100 deals close within ', horizon_days, ' days, and no month''s deals are all that old: give a longer history'),
+            'scores and RAPV learn from months that are older than it takes until {{ "%g" | format(100 * var("maturity_quantile")) }} % of all deals have closed, '
+            || 'and of which at most {{ "%g" | format(100 * var("max_mature_open_share")) }} % are still open, and ' || settled_count || ' of the '
+            || closed_count || ' closed deals are of such months: close deals that are dead, or lower maturity_quantile and raise max_mature_open_share',
             'deals of no whole half-year that began after the first creation can be compared: give a longer history',
             'of the ' || closed_count || ' closed deals ' || mature_count || ', ' || mature_won_count || ' of them won, were created in months whose slow '
             || 'deals have had the time to close, which are too few for it: give more, or a longer history',
